@@ -1,0 +1,3 @@
+//! Version control and change streaming for embedding tables.
+
+pub mod delta;

@@ -1,0 +1,5 @@
+//! Bit-exact loops over embedding rows.
+
+mod element;
+
+pub use element::Element;
