@@ -1,0 +1,92 @@
+//! Decoded Arrow columns, handed on in batches of rows.
+
+use arrow_array::ArrayRef;
+
+use super::columns::Columns;
+use super::error::Fault;
+use super::ids;
+use super::vectors::Shape;
+use crate::delta::RowBatch;
+
+/// The most rows of one batch.
+pub(super) const BATCH_ROWS_MAX: usize = 4_096;
+
+/// The most bytes of vectors in one batch, unless a single row is longer.
+const BATCH_BYTES_MAX: usize = 32 << 20;
+
+/// Returns how many rows of a size make a batch.
+pub(super) fn batch_rows(row_bytes: usize) -> usize {
+    (BATCH_BYTES_MAX / row_bytes.max(1)).clamp(1, BATCH_ROWS_MAX)
+}
+
+/// The id and vector columns that were decoded last, and how far they have been handed on.
+pub(super) struct Batches {
+    shape: Shape,
+    /// Ids and vectors, equally long.
+    decoded: Option<(ArrayRef, ArrayRef)>,
+    /// The rows of `decoded` that have been handed on.
+    taken: usize,
+    /// The number within the file of row 0 of `decoded`.
+    first_row: u64,
+}
+
+impl Batches {
+    /// Starts with no rows.
+    pub fn new(columns: &Columns) -> Self {
+        Self {
+            shape: Shape {
+                element: columns.element,
+                dims: columns.dims,
+            },
+            decoded: None,
+            taken: 0,
+            first_row: 0,
+        }
+    }
+
+    /// Returns the width, as soon as it is known.
+    pub fn dims(&self) -> Option<u32> {
+        self.shape.dims
+    }
+
+    /// Returns the number within the file of the next row that `push` would add.
+    pub fn next_row(&self) -> u64 {
+        self.first_row + self.decoded.as_ref().map_or(0, |(ids, _)| ids.len() as u64)
+    }
+
+    /// Adds decoded columns; those before must have been taken.
+    pub fn push(&mut self, ids: ArrayRef, vectors: ArrayRef) -> Result<(), Fault> {
+        if ids.len() != vectors.len() {
+            let message = format!("{} ids and {} vectors lie side by side", ids.len(), vectors.len());
+            return Err(Fault::row(self.next_row(), message));
+        }
+        self.first_row = self.next_row();
+        self.taken = 0;
+        self.decoded = Some((ids, vectors));
+        Ok(())
+    }
+
+    /// Returns the next rows that were decoded, or nothing when more must be decoded first.
+    pub fn take(&mut self) -> Result<Option<RowBatch>, Fault> {
+        let Some((ids, vectors)) = &self.decoded else {
+            return Ok(None);
+        };
+        let left = ids.len() - self.taken;
+        if left == 0 {
+            return Ok(None);
+        }
+        // Before the first row a list column has no width yet: that row goes alone.
+        let rows = match self.shape.dims {
+            Some(dims) => left.min(batch_rows(dims as usize * self.shape.element.size())),
+            None => 1,
+        };
+        let range = self.taken..self.taken + rows;
+        let batch = RowBatch {
+            keys: ids::keys(ids, range.clone(), self.first_row)?,
+            rows: self.shape.rows(vectors, range.clone(), self.first_row)?,
+            first_row: self.first_row + range.start as u64,
+        };
+        self.taken = range.end;
+        Ok(Some(batch))
+    }
+}

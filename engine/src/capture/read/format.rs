@@ -1,0 +1,41 @@
+//! Which format a file has: by its first bytes, and by its name where those say nothing.
+
+use std::path::Path;
+
+use super::error::Fault;
+
+/// A format of table files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Parquet,
+    ArrowFile,
+    ArrowStream,
+}
+
+/// Returns the format of a file.
+pub(super) fn detect(path: &Path, file: &[u8]) -> Result<Format, Fault> {
+    by_content(file).or_else(|| by_name(path)).ok_or_else(unknown)
+}
+
+fn by_content(file: &[u8]) -> Option<Format> {
+    match file {
+        [b'P', b'A', b'R', b'1', ..] => Some(Format::Parquet),
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => Some(Format::ArrowFile),
+        [0xFF, 0xFF, 0xFF, 0xFF, ..] => Some(Format::ArrowStream),
+        _ => None,
+    }
+}
+
+fn by_name(path: &Path) -> Option<Format> {
+    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "parquet" | "pq" => Some(Format::Parquet),
+        "arrow" | "feather" | "ipc" => Some(Format::ArrowFile),
+        "arrows" => Some(Format::ArrowStream),
+        _ => None,
+    }
+}
+
+fn unknown() -> Fault {
+    Fault::data("neither the first bytes nor the name tell the format")
+        .help("give it the extension of its format: parquet, arrow, arrows, npy, fvecs, bvecs, safetensors or jsonl")
+}

@@ -1,0 +1,194 @@
+//! Readers of table files: every format becomes the same batches of ids and rows.
+//!
+//! ```text
+//! open(path) --> format.rs   which format, by content first and by name second
+//!                  |
+//!                  +-- parquet.rs, arrow.rs --> columns.rs, ids.rs, vectors.rs --> batches.rs --+
+//!                  +-- npy.rs, fvecs.rs, safetensors.rs ---> numbered.rs ----------------------+--> Reader --> RowBatch
+//!                  +-- jsonl.rs ----------------------------------------------------------------+
+//! ```
+//!
+//! Files are mapped, and rows are slices of the mapping wherever the file has them one after another. A file that is
+//! rewritten in place while it is read gives undefined rows, one that is cut ends the process: replace input files by
+//! renaming, as all tools that write tables do.
+
+mod arrow;
+mod batches;
+mod columns;
+mod error;
+mod fence;
+mod format;
+mod ids;
+mod parquet;
+mod vectors;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::delta::{Element, RowBatch};
+use crate::store::map::map_file;
+
+pub(crate) use columns::ELEMENT_METADATA;
+use error::Fault;
+pub use error::{Place, ReadError, ReadErrorKind};
+use format::Format;
+
+/// The widest vector that is read, in components.
+pub const DIMS_MAX: u32 = 1 << 20;
+
+/// What a caller knows of a table beforehand; everything else is found in the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The id column.
+    pub id: Option<String>,
+    /// The vector column, or the tensor.
+    pub vector: Option<String>,
+    /// The width that the table must have.
+    pub dims: Option<u32>,
+    /// The element type that the table must have; JSON numbers, which have none, become it (`f32` unless named).
+    pub element: Option<Element>,
+}
+
+/// The rows of one table file, read in order.
+pub struct Reader {
+    path: PathBuf,
+    element: Element,
+    /// 0 for a table without rows whose type names no width.
+    dims: u32,
+    rows_hint: Option<u64>,
+    rows: Box<dyn Rows>,
+    /// A batch that had to be read to learn the width.
+    ahead: Option<RowBatch>,
+    failed: bool,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Reader({}, {} x {})",
+            self.path.display(),
+            self.dims,
+            self.element.name()
+        )
+    }
+}
+
+/// What the reader of a format hands over.
+struct Opened {
+    element: Element,
+    rows_hint: Option<u64>,
+    rows: Box<dyn Rows>,
+}
+
+/// Batches of rows of one file.
+trait Rows: Send {
+    /// Returns the width, as soon as it is known.
+    fn dims(&self) -> Option<u32>;
+
+    /// Returns the next rows, at least one; nothing at the end.
+    fn next(&mut self) -> Result<Option<RowBatch>, Fault>;
+}
+
+/// Opens a table file, in the format that its first bytes show, or else its name.
+///
+/// # Errors
+/// When there is no such file, it cannot be read, or it is not a table with one id and one vector column.
+pub fn open(path: &Path, options: &ReadOptions) -> Result<Reader, ReadError> {
+    open_path(path, options)
+        .and_then(|opened| Reader::new(path, opened, options))
+        .map_err(|fault| fault.at(path))
+}
+
+fn open_path(path: &Path, options: &ReadOptions) -> Result<Opened, Fault> {
+    let file = File::open(path).map_err(|error| Fault::io(&error))?;
+    let metadata = file.metadata().map_err(|error| Fault::io(&error))?;
+    if metadata.is_dir() {
+        return Err(Fault::data("this is a directory").help("name the files in it"));
+    }
+    if metadata.len() == 0 {
+        return Err(Fault::data("the file is empty").help("fetch or write the file again"));
+    }
+    let bytes = map_file(&file).map_err(|error| Fault::io(&error))?;
+    match format::detect(path, &bytes)? {
+        Format::Parquet => parquet::open(bytes, options),
+        Format::ArrowFile => arrow::open_file(bytes, options),
+        Format::ArrowStream => arrow::open_stream(bytes, options),
+    }
+}
+
+impl Reader {
+    fn new(path: &Path, opened: Opened, options: &ReadOptions) -> Result<Self, Fault> {
+        let mut reader = Self {
+            path: path.to_owned(),
+            element: opened.element,
+            dims: 0,
+            rows_hint: opened.rows_hint,
+            rows: opened.rows,
+            ahead: None,
+            failed: false,
+        };
+        if reader.rows.dims().is_none() {
+            reader.ahead = reader.rows.next()?;
+        }
+        reader.dims = reader.rows.dims().unwrap_or(0);
+        reader.check(options)?;
+        Ok(reader)
+    }
+
+    fn check(&self, options: &ReadOptions) -> Result<(), Fault> {
+        if let Some(dims) = options.dims.filter(|&dims| dims != self.dims && self.dims != 0) {
+            return Err(Fault::row(
+                0,
+                format!("the vectors are {} wide, expected {dims}", self.dims),
+            ));
+        }
+        if let Some(element) = options.element.filter(|&element| element != self.element) {
+            let message = format!(
+                "the vectors are {}, expected {}",
+                self.element.name(),
+                element.name()
+            );
+            return Err(Fault::data(message).help("convert the file, or ingest it as another collection"));
+        }
+        Ok(())
+    }
+
+    /// Returns the type of each component.
+    pub fn element(&self) -> Element {
+        self.element
+    }
+
+    /// Returns the width; 0 only for a table without rows whose format does not name a width.
+    pub fn dims(&self) -> u32 {
+        self.dims
+    }
+
+    /// Returns how many rows there are, if the file says so.
+    pub fn rows_hint(&self) -> Option<u64> {
+        self.rows_hint
+    }
+
+    /// Returns the next rows, 1 to 4,096 of them; nothing at the end of the file.
+    ///
+    /// # Errors
+    /// Names the file and the row at fault. A reader that failed once stays failed.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator of results is awkward to stop at the first error"
+    )]
+    pub fn next(&mut self) -> Result<Option<RowBatch>, ReadError> {
+        if self.failed {
+            return Err(Fault::data("reading went wrong before")
+                .help("open the file again")
+                .at(&self.path));
+        }
+        if let Some(batch) = self.ahead.take() {
+            return Ok(Some(batch));
+        }
+        self.rows.next().map_err(|fault| {
+            self.failed = true;
+            fault.at(&self.path)
+        })
+    }
+}
