@@ -1,5 +1,66 @@
 //! Bit-exact loops over embedding rows.
+//!
+//! A row is a slice of little-endian bytes, `dims * element.size()` long and aligned to nothing.
+//! A change of a row is the XOR of its bits, so it is exact for every bit pattern, its own
+//! inverse, and composes in any order. A *sparse row* lists only the components that changed:
+//! their indices, ascending, and `element.size()` bytes for each.
+//!
+//! ```
+//! use vecdelta_kernels::{Element, differs, extract, measure, scatter_xor};
+//!
+//! let bytes = |row: [f32; 3]| row.map(f32::to_le_bytes).concat();
+//! let (old, new) = (bytes([0.0, 3.0, 1.0]), bytes([0.0, 0.0, 5.0]));
+//!
+//! assert!(differs(&old, &new));
+//! let change = measure(Element::F32, &old, &new);
+//! assert_eq!((change.changed, change.l2(), change.max_abs), (2, 5.0, 4.0));
+//!
+//! let (mut indices, mut bits) = (Vec::new(), Vec::new());
+//! extract(Element::F32, &old, &new, &mut indices, &mut bits);
+//! assert_eq!(indices, [1, 2]);
+//!
+//! let mut row = old;
+//! scatter_xor(Element::F32, &mut row, &indices, &bits)?;
+//! assert_eq!(row, new);
+//! # Ok::<(), vecdelta_kernels::ShapeError>(())
+//! ```
+//!
+//! ```text
+//! old, new --differs--> same: done
+//!             |
+//!             +--measure--> RowChange        how much
+//!             +--extract--> sparse row       what exactly
+//!                             |
+//!                             +--compose_sparse, Composer--> sparse row
+//!                             +--scatter_xor, xor_into-----> row
+//! ```
+//!
+//! Every kernel has a portable form ([`portable`]) and one in AVX2, chosen at run time. Both
+//! return identical bits; the sums of [`measure()`] are defined down to the order of additions.
 
+mod apply;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod cell;
+mod compose;
+mod differs;
+mod dispatch;
 mod element;
+mod extract;
+mod magnitude;
+mod measure;
+#[cfg(test)]
+mod naive;
+pub mod portable;
+mod shape;
+#[cfg(test)]
+mod tests;
 
+pub use apply::{scatter_xor, xor_into};
+pub use compose::{Composer, compose_sparse};
+pub use differs::differs;
 pub use element::Element;
+pub use extract::extract;
+pub use magnitude::{all_finite, max_abs};
+pub use measure::{RowChange, measure, norm_squared};
+pub use shape::ShapeError;

@@ -1,0 +1,46 @@
+//! The kernels without run-time dispatch: what machines without AVX2 run.
+//!
+//! Same functions, same bits as at the top of the crate. They are public so that a test on an
+//! AVX2 machine can compare the two.
+
+use crate::cell::{by_cell, by_size};
+use crate::{Element, RowChange, apply, extract as extraction, magnitude, measure as statistics};
+
+/// See [`measure`](crate::measure()).
+pub fn measure(element: Element, old: &[u8], new: &[u8]) -> RowChange {
+    by_cell!(element, statistics::measure_wide(old, new))
+}
+
+/// See [`norm_squared`](crate::norm_squared).
+pub fn norm_squared(element: Element, row: &[u8]) -> f64 {
+    by_cell!(element, statistics::norm_wide(row))
+}
+
+/// See [`all_finite`](crate::all_finite).
+pub fn all_finite(element: Element, row: &[u8]) -> bool {
+    by_cell!(element, magnitude::finite_cells(row))
+}
+
+/// See [`max_abs`](crate::max_abs).
+pub fn max_abs(element: Element, row: &[u8]) -> f64 {
+    by_cell!(element, magnitude::max_abs_cells(row))
+}
+
+/// See [`extract`](crate::extract()).
+pub fn extract(
+    element: Element,
+    old: &[u8],
+    new: &[u8],
+    indices: &mut Vec<u32>,
+    bits: &mut Vec<u8>,
+) {
+    by_size!(
+        element,
+        extraction::extract_portable(old, new, indices, bits)
+    )
+}
+
+/// See [`xor_into`](crate::xor_into).
+pub fn xor_into(target: &mut [u8], delta: &[u8]) {
+    apply::xor_bytes(target, delta)
+}
