@@ -1,11 +1,14 @@
 //! One component of a row: how its bits become a number.
 
+use crate::Element;
+
 /// A component type as the generic kernels see it.
 ///
 /// Two readings of the same bits: an exact `f64` for statistics, and a signed integer whose
 /// order is the order of absolute values (the sign bit cleared), in which NaN is larger than
 /// infinity and so cannot vanish in a maximum.
 pub(crate) trait Cell {
+    const ELEMENT: Element;
     /// The little-endian bytes of one component.
     type Bits: Copy + PartialEq + Default;
     /// The bits without sign; never negative.
@@ -60,6 +63,7 @@ pub(crate) fn canonical(value: f64) -> f64 {
 }
 
 impl Cell for F32 {
+    const ELEMENT: Element = Element::F32;
     type Bits = [u8; 4];
     type Magnitude = i32;
     const PRODUCTS_EXACT: bool = true; // 24 + 24 bits of significand; exponents -298..=256
@@ -84,6 +88,7 @@ impl Cell for F32 {
 }
 
 impl Cell for F64 {
+    const ELEMENT: Element = Element::F64;
     type Bits = [u8; 8];
     type Magnitude = i64;
     const PRODUCTS_EXACT: bool = false;
@@ -108,6 +113,7 @@ impl Cell for F64 {
 }
 
 impl Cell for F16 {
+    const ELEMENT: Element = Element::F16;
     type Bits = [u8; 2];
     type Magnitude = i16;
     const PRODUCTS_EXACT: bool = true;
@@ -141,6 +147,7 @@ impl Cell for F16 {
 }
 
 impl Cell for Bf16 {
+    const ELEMENT: Element = Element::Bf16;
     type Bits = [u8; 2];
     type Magnitude = i16;
     const PRODUCTS_EXACT: bool = true;
@@ -165,6 +172,7 @@ impl Cell for Bf16 {
 }
 
 impl Cell for I8 {
+    const ELEMENT: Element = Element::I8;
     type Bits = [u8; 1];
     type Magnitude = i16;
     const PRODUCTS_EXACT: bool = true;
@@ -189,6 +197,7 @@ impl Cell for I8 {
 }
 
 impl Cell for U8 {
+    const ELEMENT: Element = Element::U8;
     type Bits = [u8; 1];
     type Magnitude = i16;
     const PRODUCTS_EXACT: bool = true;

@@ -45,23 +45,36 @@ pub(crate) fn extract_from<const SIZE: usize>(
     indices: &mut Vec<u32>,
     bits: &mut Vec<u8>,
 ) {
-    let old = split::<SIZE>(old)[first..].chunks(GROUP);
-    let new = split::<SIZE>(new)[first..].chunks(GROUP);
-    for (group, (old, new)) in old.zip(new).enumerate() {
-        if old == new {
-            continue;
+    let (old, old_rest) = split::<SIZE>(old)[first..].as_chunks::<GROUP>();
+    let (new, new_rest) = split::<SIZE>(new)[first..].as_chunks::<GROUP>();
+    let mut at = first;
+    for (old, new) in old.iter().zip(new) {
+        if old.as_flattened() != new.as_flattened() {
+            append(at, old, new, indices, bits);
         }
-        let mut found = 0;
-        let mut lanes = [0; GROUP];
-        let mut changes = [[0; SIZE]; GROUP];
-        for (lane, (old, new)) in old.iter().zip(new).enumerate() {
-            lanes[found] = (first + group * GROUP + lane) as u32;
-            changes[found] = std::array::from_fn(|byte| old[byte] ^ new[byte]);
-            found += usize::from(old != new);
-        }
-        indices.extend_from_slice(&lanes[..found]);
-        bits.extend_from_slice(changes[..found].as_flattened());
+        at += GROUP;
     }
+    append(at, old_rest, new_rest, indices, bits);
+}
+
+#[inline(always)]
+fn append<const SIZE: usize>(
+    first: usize,
+    old: &[[u8; SIZE]],
+    new: &[[u8; SIZE]],
+    indices: &mut Vec<u32>,
+    bits: &mut Vec<u8>,
+) {
+    let mut found = 0;
+    let mut lanes = [0; GROUP];
+    let mut changes = [[0; SIZE]; GROUP];
+    for (lane, (old, new)) in old.iter().zip(new).enumerate() {
+        lanes[found] = (first + lane) as u32;
+        changes[found] = std::array::from_fn(|byte| old[byte] ^ new[byte]);
+        found += usize::from(old != new);
+    }
+    indices.extend_from_slice(&lanes[..found]);
+    bits.extend_from_slice(changes[..found].as_flattened());
 }
 
 pub(crate) fn extract_portable<const SIZE: usize>(

@@ -85,101 +85,41 @@ pub(crate) fn fold(lanes: [f64; LANES]) -> f64 {
 /// Splits a row into blocks of one component per lane. The last block is filled up with zero
 /// bits, which add +0.0 to every sum and so leave it as it is.
 #[inline(always)]
-fn blocks<T: Cell>(row: &[u8]) -> (&[[T::Bits; LANES]], [T::Bits; LANES]) {
+pub(crate) fn blocks<T: Cell>(row: &[u8]) -> (&[[T::Bits; LANES]], [T::Bits; LANES]) {
     let (blocks, rest) = T::cells(row).as_chunks::<LANES>();
     let mut last = [T::Bits::default(); LANES];
     last[..rest.len()].copy_from_slice(rest);
     (blocks, last)
 }
 
-/// The running sums of one pass, one array per statistic.
-#[derive(Default)]
-struct Lanes {
-    changed: [u32; LANES],
+/// Folds the lanes of one pass.
+#[inline(always)]
+pub(crate) fn finish(
+    changed: u32,
     l2: [f64; LANES],
     max: [f64; LANES],
     dot: [f64; LANES],
     old: [f64; LANES],
     new: [f64; LANES],
-}
-
-impl Lanes {
-    /// Adds one block. `FMA` may be set where the machine has the instruction; it is used only
-    /// where it cannot change a bit, see [`Cell::PRODUCTS_EXACT`].
-    #[inline(always)]
-    fn add<T: Cell, const FMA: bool>(&mut self, old: &[T::Bits; LANES], new: &[T::Bits; LANES]) {
-        let fused = FMA && T::PRODUCTS_EXACT;
-        for lane in 0..LANES {
-            self.changed[lane] += u32::from(old[lane] != new[lane]);
-            let (a, b) = (T::value(old[lane]), T::value(new[lane]));
-            let difference = b - a;
-            self.l2[lane] += difference * difference;
-            self.max[lane] = larger(difference.abs(), self.max[lane]);
-            self.dot[lane] = product_sum(fused, a, b, self.dot[lane]);
-            self.old[lane] = product_sum(fused, a, a, self.old[lane]);
-            self.new[lane] = product_sum(fused, b, b, self.new[lane]);
-        }
+) -> RowChange {
+    let l2_squared = fold(l2);
+    let max_abs = max
+        .into_iter()
+        .fold(0.0, |max, m| if m > max { m } else { max });
+    RowChange {
+        changed,
+        l2_squared,
+        // A difference that is NaN makes the sum of squares NaN, and nothing else does (they are
+        // never negative), so the maximum of a lane need not look for NaN.
+        max_abs: if l2_squared.is_nan() {
+            f64::NAN
+        } else {
+            max_abs
+        },
+        dot: fold(dot),
+        old_squared: fold(old),
+        new_squared: fold(new),
     }
-
-    #[inline(always)]
-    fn finish(self) -> RowChange {
-        let l2_squared = fold(self.l2);
-        let max = self.max.into_iter().fold(0.0, |max, m| larger(m, max));
-        RowChange {
-            changed: self.changed.iter().sum(),
-            l2_squared,
-            // A difference that is NaN makes the sum of squares NaN, and nothing else does
-            // (they are never negative), so the maximum itself need not look for NaN.
-            max_abs: if l2_squared.is_nan() { f64::NAN } else { max },
-            dot: fold(self.dot),
-            old_squared: fold(self.old),
-            new_squared: fold(self.new),
-        }
-    }
-}
-
-/// Returns the larger of two values, `max` if `value` is NaN: one `maxpd`.
-#[inline(always)]
-fn larger(value: f64, max: f64) -> f64 {
-    if value > max { value } else { max }
-}
-
-#[inline(always)]
-fn product_sum(fused: bool, a: f64, b: f64, sum: f64) -> f64 {
-    if fused {
-        a.mul_add(b, sum)
-    } else {
-        a * b + sum
-    }
-}
-
-/// The pass as a loop which the compiler vectorises for the features of the function it is
-/// inlined into.
-#[inline(always)]
-pub(crate) fn measure_lanes<T: Cell, const FMA: bool>(old: &[u8], new: &[u8]) -> RowChange {
-    assert_eq!(old.len(), new.len(), "rows of one table have one length");
-    let (old_blocks, old_last) = blocks::<T>(old);
-    let (new_blocks, new_last) = blocks::<T>(new);
-    let mut lanes = Lanes::default();
-    for (old, new) in old_blocks.iter().zip(new_blocks) {
-        lanes.add::<T, FMA>(old, new);
-    }
-    lanes.add::<T, FMA>(&old_last, &new_last);
-    lanes.finish()
-}
-
-/// The norm alone, likewise.
-#[inline(always)]
-pub(crate) fn norm_lanes<T: Cell, const FMA: bool>(row: &[u8]) -> f64 {
-    let (blocks, last) = blocks::<T>(row);
-    let mut sum = [0.0; LANES];
-    for block in blocks.iter().chain([&last]) {
-        for (sum, &bits) in sum.iter_mut().zip(block) {
-            let value = T::value(bits);
-            *sum = product_sum(FMA && T::PRODUCTS_EXACT, value, value, *sum);
-        }
-    }
-    fold(sum)
 }
 
 /// Eight lanes as two portable vectors.
@@ -192,9 +132,9 @@ fn load<T: Cell>(block: &[T::Bits; LANES]) -> Wide {
 }
 
 #[inline(always)]
-fn fold_wide(sum: Wide) -> f64 {
-    let ([a, b, c, d], [e, f, g, h]) = (sum[0].to_array(), sum[1].to_array());
-    fold([a, b, c, d, e, f, g, h])
+fn array([low, high]: Wide) -> [f64; LANES] {
+    let ([a, b, c, d], [e, f, g, h]) = (low.to_array(), high.to_array());
+    [a, b, c, d, e, f, g, h]
 }
 
 /// The pass in portable vectors: what runs without AVX2, on NEON and in wasm.
@@ -217,20 +157,8 @@ pub(crate) fn measure_wide<T: Cell>(old: &[u8], new: &[u8]) -> RowChange {
             new_sum[i] += b[i] * b[i];
         }
     }
-    let l2_squared = fold_wide(l2);
-    let max = max[0].fast_max(max[1]).to_array();
-    RowChange {
-        changed,
-        l2_squared,
-        max_abs: if l2_squared.is_nan() {
-            f64::NAN // for the reason given in `Lanes::finish`
-        } else {
-            max.into_iter().fold(0.0, |max, m| larger(m, max))
-        },
-        dot: fold_wide(dot),
-        old_squared: fold_wide(old_sum),
-        new_squared: fold_wide(new_sum),
-    }
+    let [l2, max, dot, old_sum, new_sum] = [l2, max, dot, old_sum, new_sum].map(array);
+    finish(changed, l2, max, dot, old_sum, new_sum)
 }
 
 /// The norm in portable vectors.
@@ -243,5 +171,5 @@ pub(crate) fn norm_wide<T: Cell>(row: &[u8]) -> f64 {
             *sum += value * value;
         }
     }
-    fold_wide(sum)
+    fold(array(sum))
 }
