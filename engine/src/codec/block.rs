@@ -1,0 +1,111 @@
+//! A payload, parsed.
+
+use super::cell_block::CellBlock;
+use super::error::CodecError;
+use super::integers::Integers;
+use super::layout::{Shape, mode};
+use super::reader::Reader;
+use super::scaled::Scaled;
+use vecdelta_kernels::Element;
+
+/// A parsed payload: the planes are decoded, the rows can be had one by one in any order.
+pub struct Block<'a> {
+    shape: Shape,
+    body: Body<'a>,
+}
+
+enum Body<'a> {
+    Raw(&'a [u8]),
+    Cells(CellBlock<'a>),
+    Integers(Integers),
+    Scaled(Scaled),
+}
+
+impl<'a> Block<'a> {
+    /// Parses the payload of a block of `n_rows` rows of `dims` elements; memory is bounded by a few times those rows.
+    ///
+    /// # Errors
+    /// If the payload ends early, goes on too long, contradicts the shape or itself, or has an unknown mode.
+    pub fn parse(
+        element: Element,
+        dims: usize,
+        n_rows: usize,
+        payload: &'a [u8],
+    ) -> Result<Self, CodecError> {
+        let shape = Shape::new(element, dims, n_rows)?;
+        let mut input = Reader::new(payload);
+        let body = match input.byte("payload mode")? {
+            mode::RAW => Body::Raw(input.take(shape.bytes, "rows")?),
+            mode::CELLS => Body::Cells(CellBlock::read(&mut input, shape)?),
+            mode::INTEGERS => Body::Integers(Integers::read(&mut input, shape)?),
+            mode::SCALED => Body::Scaled(Scaled::read(&mut input, shape)?),
+            mode => return Err(CodecError::UnknownMode { mode, at: 0 }),
+        };
+        if !input.rest().is_empty() {
+            return input.corrupt("bytes left over after the payload");
+        }
+        Ok(Self { shape, body })
+    }
+
+    /// Returns whether a row must hold its old bits before it is decoded.
+    pub fn needs_base(&self) -> bool {
+        match &self.body {
+            Body::Raw(_) => false,
+            Body::Cells(cells) => cells.needs_base,
+            Body::Integers(integers) => integers.needs_base,
+            Body::Scaled(scaled) => scaled.needs_base,
+        }
+    }
+
+    /// Decodes row `r` into `row`, which holds the old bits of the row if [`needs_base`](Self::needs_base), else anything.
+    ///
+    /// # Errors
+    /// If there is no row `r`, `row` is not one row long, or the payload contradicts itself; the contents of `row` are then
+    /// unspecified.
+    pub fn apply_row(&self, r: usize, row: &mut [u8]) -> Result<(), CodecError> {
+        if r >= self.shape.n_rows {
+            return Err(CodecError::Shape {
+                what: "row number beyond the block",
+                found: r,
+                expected: self.shape.n_rows,
+            });
+        }
+        self.check_len(row, self.shape.row_bytes())?;
+        match &self.body {
+            Body::Raw(rows) => row.copy_from_slice(&rows[r * row.len()..][..row.len()]),
+            Body::Cells(cells) => cells.apply(r, row)?,
+            Body::Integers(integers) => integers.apply(r * row.len(), row),
+            Body::Scaled(scaled) => scaled.apply(r, row),
+        }
+        Ok(())
+    }
+
+    /// Decodes all rows in place, each as [`apply_row`](Self::apply_row) does.
+    ///
+    /// # Errors
+    /// If `rows` are not as long as the block, or the payload contradicts itself; the contents of `rows` are then unspecified.
+    pub fn apply_all(&self, rows: &mut [u8]) -> Result<(), CodecError> {
+        self.check_len(rows, self.shape.bytes)?;
+        match &self.body {
+            Body::Raw(raw) => rows.copy_from_slice(raw),
+            Body::Integers(integers) => integers.apply(0, rows),
+            Body::Cells(_) | Body::Scaled(_) => {
+                for (r, row) in rows.chunks_exact_mut(self.shape.row_bytes()).enumerate() {
+                    self.apply_row(r, row)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_len(&self, buffer: &[u8], expected: usize) -> Result<(), CodecError> {
+        if buffer.len() == expected {
+            return Ok(());
+        }
+        Err(CodecError::Shape {
+            what: "buffer length in bytes",
+            found: buffer.len(),
+            expected,
+        })
+    }
+}

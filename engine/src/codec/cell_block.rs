@@ -1,0 +1,262 @@
+//! Blocks in cell coding: the tokens in one entropy-coded plane, the low bits row by row.
+//!
+//! ```text
+//! mode 1   flags   u16 k of the block
+//! bytes    n       k of each row less that of the block (wrapping)
+//! sparse only:     positions of the changed cells (see positions.rs)
+//! bytes            tokens, of all cells or of the changed ones
+//! lengths  n       bytes of low bits of each row
+//!                  the low bits, each row from a whole byte on, up to the end of the payload
+//! ```
+
+use super::bits::BitWriter;
+use super::bytes::{encode_bytes, read_bytes_exact};
+use super::cells::{self, Grid};
+use super::error::CodecError;
+use super::layout::{FROM_OLD, NARROW_SHIFT, NEEDS_BASE, SPARSE, Shape, mode};
+use super::level::{self, Level};
+use super::numbers::{encode_lengths, read_lengths};
+use super::positions::Positions;
+use super::precision::Narrow;
+use super::reader::Reader;
+use super::tokens;
+use super::word::{self, Format, Word};
+use std::ops::Range;
+
+/// What to encode: the cells of all rows one after another, predicted and new.
+pub(super) struct Cells<'a, W> {
+    pub(super) format: Format,
+    pub(super) narrow: Narrow,
+    /// Old values, or zeros.
+    pub(super) predicted: &'a [W],
+    pub(super) new: &'a [W],
+    /// Where each row ends.
+    pub(super) ends: &'a [u32],
+    pub(super) from_old: bool,
+}
+
+/// Cells in coded form, before the planes are written.
+pub(super) struct Coded {
+    pub(super) grid: Grid,
+    /// Grid exponent of each row less that of the block.
+    exponents: Vec<u8>,
+    pub(super) tokens: Vec<u8>,
+    /// Bytes of low bits of each row.
+    lengths: Vec<u32>,
+    pub(super) low: BitWriter,
+}
+
+impl<W: Word> Cells<'_, W> {
+    fn rows(&self) -> impl Iterator<Item = Range<usize>> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts
+            .zip(self.ends)
+            .map(|(start, &end)| start as usize..end as usize)
+    }
+
+    /// Chooses the grids and codes every row.
+    pub(super) fn code(&self) -> Coded {
+        let levels: Vec<Level> = self
+            .rows()
+            .map(|r| Level::of(self.format, &self.predicted[r.clone()], &self.new[r]))
+            .collect();
+        let mut block = Level::default();
+        levels.iter().for_each(|level| block.add(*level));
+        let k = level::block_exponent(self.format, block, !self.from_old);
+        let mut coded = Coded {
+            grid: Grid {
+                format: self.format,
+                k,
+            },
+            exponents: Vec::with_capacity(levels.len()),
+            tokens: vec![0; self.new.len()],
+            lengths: Vec::with_capacity(levels.len()),
+            low: BitWriter::default(),
+        };
+        let mut low_end = 0;
+        for (row, level) in self.rows().zip(&levels) {
+            let k = level::row_exponent(coded.grid, block, *level);
+            coded.exponents.push(k.wrapping_sub(coded.grid.k) as u8);
+            let grid = Grid { k, ..coded.grid };
+            let (predicted, new) = (&self.predicted[row.clone()], &self.new[row.clone()]);
+            cells::encode_row(grid, predicted, new, &mut coded.tokens[row], &mut coded.low);
+            let end = coded.low.align();
+            coded.lengths.push((end - low_end) as u32);
+            low_end = end;
+        }
+        coded
+    }
+
+    /// Appends the payload; `positions` are those of the cells if they are not all.
+    pub(super) fn write(&self, positions: Option<&Positions>, out: &mut Vec<u8>) {
+        let coded = self.code();
+        let mut flags = (self.narrow as u8) << NARROW_SHIFT;
+        flags |= if self.from_old { FROM_OLD } else { 0 };
+        flags |= if positions.is_some() { SPARSE } else { 0 };
+        flags |= if flags & (FROM_OLD | SPARSE) != 0 {
+            NEEDS_BASE
+        } else {
+            0
+        };
+        out.extend([mode::CELLS, flags]);
+        out.extend((coded.grid.k as u16).to_le_bytes());
+        encode_bytes(&coded.exponents, out);
+        if let Some(positions) = positions {
+            positions.write(out);
+        }
+        encode_bytes(&coded.tokens, out);
+        encode_lengths(&coded.lengths, out);
+        out.extend_from_slice(coded.low.bytes());
+    }
+}
+
+/// A parsed payload.
+pub(super) struct CellBlock<'a> {
+    shape: Shape,
+    narrow: Narrow,
+    from_old: bool,
+    pub(super) needs_base: bool,
+    /// The grid of each row.
+    grids: Vec<Grid>,
+    positions: Option<Positions>,
+    tokens: Vec<u8>,
+    /// Where the low bits of each row end.
+    low_ends: Vec<usize>,
+    low: &'a [u8],
+    low_at: usize,
+}
+
+impl<'a> CellBlock<'a> {
+    pub(super) fn read(input: &mut Reader<'a>, shape: Shape) -> Result<Self, CodecError> {
+        let flags = input.byte("flags")?;
+        let narrow = Narrow::from_code(flags >> NARROW_SHIFT);
+        let format = Format::new(shape.element, narrow).filter(|_| narrow.fits(shape.element));
+        let needs_base = flags & (FROM_OLD | SPARSE) != 0;
+        let (Some(format), true, true) = (
+            format,
+            flags >> 5 == 0,
+            (flags & NEEDS_BASE != 0) == needs_base,
+        ) else {
+            return input.corrupt("flags do not fit the mode");
+        };
+        let grids = read_grids(input, format, shape)?;
+        let sparse = flags & SPARSE != 0;
+        let positions = if sparse {
+            Some(Positions::read(input, shape)?)
+        } else {
+            None
+        };
+        let count = positions.as_ref().map_or(shape.cells, Positions::len);
+        let tokens = read_bytes_exact(input, count, "tokens do not match the block")?;
+        if tokens
+            .iter()
+            .any(|token| usize::from(*token) > tokens::TOKENS)
+        {
+            return input.corrupt("token out of range");
+        }
+        let mut low_ends = Vec::with_capacity(shape.n_rows);
+        let mut end = 0usize;
+        for len in read_lengths(input, shape.n_rows, "lengths of low bits")? {
+            end = end.saturating_add(len as usize);
+            low_ends.push(end);
+        }
+        let low_at = input.at();
+        let low = input.take(end, "low bits")?;
+        let from_old = flags & FROM_OLD != 0;
+        Ok(Self {
+            shape,
+            narrow,
+            from_old,
+            needs_base,
+            grids,
+            positions,
+            tokens,
+            low_ends,
+            low,
+            low_at,
+        })
+    }
+
+    /// Decodes row `r`, of which `row` holds the old bits.
+    pub(super) fn apply(&self, r: usize, row: &mut [u8]) -> Result<(), CodecError> {
+        if self.grids[r].format.width == 64 {
+            self.apply_as::<u64>(r, row)
+        } else {
+            self.apply_as::<u32>(r, row)
+        }
+    }
+
+    fn apply_as<W: Word>(&self, r: usize, row: &mut [u8]) -> Result<(), CodecError> {
+        let size = self.shape.element.size();
+        let Some(positions) = &self.positions else {
+            let mut words = self.predicted::<W>(row);
+            self.decode(
+                r,
+                r * self.shape.dims..(r + 1) * self.shape.dims,
+                &mut words,
+            )?;
+            word::store(self.shape.element, self.narrow, &words, row);
+            return Ok(());
+        };
+        let range = nth(positions.ends(), r);
+        let columns = positions.columns(range.clone());
+        let cell = |column: u32| column as usize * size..(column as usize + 1) * size;
+        let mut words: Vec<W> = columns
+            .iter()
+            .flat_map(|c| self.predicted(&row[cell(*c)]))
+            .collect();
+        self.decode(r, range, &mut words)?;
+        for (&column, word) in columns.iter().zip(words) {
+            word.store(self.shape.element, self.narrow, &mut row[cell(column)]);
+        }
+        Ok(())
+    }
+
+    fn predicted<W: Word>(&self, row: &[u8]) -> Vec<W> {
+        if self.from_old {
+            word::load(self.shape.element, self.narrow, row)
+        } else {
+            vec![W::default(); row.len() / self.shape.element.size()]
+        }
+    }
+
+    fn decode<W: Word>(
+        &self,
+        r: usize,
+        range: Range<usize>,
+        words: &mut [W],
+    ) -> Result<(), CodecError> {
+        let start = if r == 0 { 0 } else { self.low_ends[r - 1] };
+        let low = &self.low[start..self.low_ends[r]];
+        let what = "low bits contradict the tokens";
+        let corrupt = CodecError::Corrupt {
+            what,
+            at: self.low_at + start,
+        };
+        cells::decode_row(self.grids[r], &self.tokens[range], low, words).ok_or(corrupt)
+    }
+}
+
+fn read_grids(input: &mut Reader, format: Format, shape: Shape) -> Result<Vec<Grid>, CodecError> {
+    let k = input.take(2, "grid exponent")?;
+    let k = i64::from(u16::from_le_bytes([k[0], k[1]]));
+    let exponents = read_bytes_exact(input, shape.n_rows, "grid exponents do not match the block")?;
+    let mut grids = Vec::with_capacity(shape.n_rows);
+    for away in exponents {
+        let k = k + i64::from(away as i8);
+        if k < 0 || k >= i64::from(format.exponent_max()) {
+            return input.corrupt("grid exponent out of range");
+        }
+        grids.push(Grid {
+            format,
+            k: k as u32,
+        });
+    }
+    Ok(grids)
+}
+
+/// Returns range `i` of consecutive ranges given by their ends.
+fn nth(ends: &[u32], i: usize) -> Range<usize> {
+    let start = if i == 0 { 0 } else { ends[i - 1] as usize };
+    start..ends[i] as usize
+}
