@@ -7,6 +7,7 @@ use crate::Element;
 /// Two readings of the same bits: an exact `f64` for statistics, and a signed integer whose
 /// order is the order of absolute values (the sign bit cleared), in which NaN is larger than
 /// infinity and so cannot vanish in a maximum.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only AVX2 asks for the type and FMA
 pub(crate) trait Cell {
     const ELEMENT: Element;
     /// The little-endian bytes of one component.
