@@ -222,7 +222,7 @@ impl Cell for U8 {
     }
 }
 
-/// Calls a function that is generic over [`Cell`] with the type an [`Element`](crate::Element)
+/// Calls a function that is generic over [`Cell`] with the type an [`Element`]
 /// names.
 macro_rules! by_cell {
     ($element:expr, $($function:ident)::+ ($($argument:expr),*)) => {
@@ -238,7 +238,7 @@ macro_rules! by_cell {
 }
 
 /// Calls a function that is generic over the size of a component with the size an
-/// [`Element`](crate::Element) has.
+/// [`Element`] has.
 macro_rules! by_size {
     ($element:expr, $($function:ident)::+ ($($argument:expr),*)) => {
         match $element {
