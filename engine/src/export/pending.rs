@@ -1,0 +1,90 @@
+//! A file that appears under its name only when it is whole and on disk.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::ExportError;
+
+/// A file being written as `PATH.tmp-PID`; dropping it removes that.
+#[derive(Debug)]
+pub(super) struct Pending {
+    file: File,
+    path: PathBuf,
+    temporary: PathBuf,
+    finished: bool,
+}
+
+impl Pending {
+    /// Creates the temporary file beside `path`.
+    pub fn create(path: &Path) -> Result<Self, ExportError> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".tmp-{}", std::process::id()));
+        let temporary = path.with_file_name(name);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&temporary);
+        Ok(Self {
+            file: file.map_err(|error| ExportError::create(path, error))?,
+            path: path.to_owned(),
+            temporary,
+            finished: false,
+        })
+    }
+
+    /// Returns the name which the file will have.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Overwrites the first bytes.
+    pub fn rewrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(bytes)?;
+        self.file.seek(SeekFrom::End(0)).map(drop)
+    }
+
+    /// Makes the file durable and gives it its name.
+    pub fn finish(mut self) -> Result<(), ExportError> {
+        let done = self
+            .file
+            .sync_all()
+            .and_then(|()| fs::rename(&self.temporary, &self.path));
+        done.map_err(|error| ExportError::io(&self.path, error))?;
+        self.finished = true;
+        sync_directory(&self.path).map_err(|error| ExportError::io(&self.path, error))
+    }
+}
+
+impl Write for Pending {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Nothing can be done about a temporary file that cannot be removed; its name says what it is.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Makes the new name durable, where directories can be synced.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    match cfg!(unix) {
+        true => File::open(parent)?.sync_all(),
+        false => Ok(()),
+    }
+}
