@@ -38,9 +38,7 @@ pub(super) fn open_file(file: Bytes, options: &ReadOptions) -> Result<Opened, Fa
     fenced(|| {
         let parsed = arrow_ipc::root_as_footer(&file[footer.clone()])
             .map_err(|error| Fault::offset(footer.start as u64, format!("the footer is damaged: {error}")))?;
-        let schema = parsed
-            .schema()
-            .ok_or_else(|| Fault::data("the footer has no schema"))?;
+        let schema = parsed.schema().ok_or_else(|| Fault::data("the footer has no schema"))?;
         let mut places = Vec::new();
         for block in parsed
             .dictionaries()
@@ -62,12 +60,7 @@ pub(super) fn open_file(file: Bytes, options: &ReadOptions) -> Result<Opened, Fa
                 "the footer names overlapping messages",
             ));
         }
-        open(
-            file.clone(),
-            &schema,
-            Messages::Places(places.into_iter()),
-            options,
-        )
+        open(file.clone(), &schema, Messages::Places(places.into_iter()), options)
     })
 }
 
@@ -79,9 +72,9 @@ pub(super) fn open_stream(file: Bytes, options: &ReadOptions) -> Result<Opened, 
     };
     fenced(|| {
         let message = place.message(&file)?;
-        let schema = message.header_as_schema().ok_or_else(|| {
-            Fault::offset(0, "this is not an Arrow stream: it does not begin with a schema")
-        })?;
+        let schema = message
+            .header_as_schema()
+            .ok_or_else(|| Fault::offset(0, "this is not an Arrow stream: it does not begin with a schema"))?;
         open(file.clone(), &schema, Messages::Stream { at }, options)
     })
 }
@@ -97,11 +90,10 @@ fn footer_range(file: &[u8]) -> Result<Range<usize>, Fault> {
     }
     let end = file.len();
     if end < 8 + TAIL || &file[end - MAGIC.len()..] != MAGIC {
-        return Err(Fault::offset(
-            end as u64,
-            "the file is cut short: an Arrow file ends with `ARROW1`",
-        )
-        .help("fetch or write the file again"));
+        return Err(
+            Fault::offset(end as u64, "the file is cut short: an Arrow file ends with `ARROW1`")
+                .help("fetch or write the file again"),
+        );
     }
     let tail = end - TAIL;
     let bytes = i32::from_le_bytes([file[tail], file[tail + 1], file[tail + 2], file[tail + 3]]);
@@ -230,9 +222,7 @@ impl Messages {
 
 fn open(file: Bytes, schema: &IpcSchema, messages: Messages, options: &ReadOptions) -> Result<Opened, Fault> {
     if schema.endianness() != arrow_ipc::Endianness::Little {
-        return Err(
-            Fault::data("the numbers are big-endian").help("write the file on a little-endian machine")
-        );
+        return Err(Fault::data("the numbers are big-endian").help("write the file on a little-endian machine"));
     }
     let schema = try_fb_to_schema(*schema).map_err(|error| fault(&error))?;
     let columns = columns::find(&schema, options)?;
@@ -323,34 +313,21 @@ impl ArrowRows {
         Ok(true)
     }
 
-    fn decode_batch(
-        &mut self,
-        batch: RecordBatch,
-        body: &Buffer,
-        version: MetadataVersion,
-    ) -> Result<(), Fault> {
+    fn decode_batch(&mut self, batch: RecordBatch, body: &Buffer, version: MetadataVersion) -> Result<(), Fault> {
         check_compressed(Some(batch), body)?;
         let row = self.batches.next_row();
         let projection = [self.columns.id, self.columns.vector];
-        let decoded =
-            RecordBatchDecoder::try_new(body, batch, self.schema.clone(), &self.dictionaries, &version)
-                .and_then(|decoder| decoder.with_projection(Some(&projection)).read_record_batch())
-                .map_err(|error| {
-                    Fault::row(
-                        row,
-                        format!("the batch that begins here cannot be decoded: {error}"),
-                    )
+        let decoded = RecordBatchDecoder::try_new(body, batch, self.schema.clone(), &self.dictionaries, &version)
+            .and_then(|decoder| decoder.with_projection(Some(&projection)).read_record_batch())
+            .map_err(|error| {
+                Fault::row(row, format!("the batch that begins here cannot be decoded: {error}"))
                     .help("fetch or write the file again")
-                })?;
-        self.batches
-            .push(decoded.column(0).clone(), decoded.column(1).clone())
+            })?;
+        self.batches.push(decoded.column(0).clone(), decoded.column(1).clone())
     }
 
     fn ids_need_dictionaries(&self) -> bool {
-        matches!(
-            self.schema.field(self.columns.id).data_type(),
-            DataType::Dictionary(..)
-        )
+        matches!(self.schema.field(self.columns.id).data_type(), DataType::Dictionary(..))
     }
 }
 
@@ -370,8 +347,7 @@ fn check_compressed(batch: Option<RecordBatch>, body: &[u8]) -> Result<(), Fault
         let start = usize::try_from(buffer.offset()).ok();
         let stop = start.and_then(|start| start.checked_add(usize::try_from(buffer.length()).ok()?));
         let packed = start.zip(stop).and_then(|(start, stop)| body.get(start..stop));
-        let packed =
-            packed.ok_or_else(|| Fault::data("a compressed buffer lies past the end of its message"))?;
+        let packed = packed.ok_or_else(|| Fault::data("a compressed buffer lies past the end of its message"))?;
         let Some(claim) = packed.first_chunk::<8>() else {
             continue;
         };

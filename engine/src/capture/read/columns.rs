@@ -74,10 +74,8 @@ fn find_vector(schema: &Schema, name: Option<&str>) -> Result<usize, Fault> {
         [at] => Ok(at),
         [] => Err(no_vector(schema)),
         _ => Err(
-            Fault::data(format!("{} could all be the vectors", names(schema, &found))).help(format!(
-                "name one with --vector {}",
-                schema.field(found[0]).name()
-            )),
+            Fault::data(format!("{} could all be the vectors", names(schema, &found)))
+                .help(format!("name one with --vector {}", schema.field(found[0]).name())),
         ),
     }
 }
@@ -87,9 +85,7 @@ const VECTOR_TYPES: &str = "a vector is a list of f32, f64, f16, i8 or u8";
 fn no_vector(schema: &Schema) -> Fault {
     let lists = positions(schema, |field| list_item(field.data_type()).is_some());
     match lists[..] {
-        [] => {
-            Fault::data(format!("there is no vector column among {}", all_names(schema))).help(VECTOR_TYPES)
-        }
+        [] => Fault::data(format!("there is no vector column among {}", all_names(schema))).help(VECTOR_TYPES),
         [at, ..] => Fault::data(format!(
             "column `{}` holds {}, not vectors",
             schema.field(at).name(),
@@ -137,10 +133,8 @@ fn usual_name(schema: &Schema, candidates: &[usize]) -> Result<usize, Fault> {
             _ => None,
         })
         .ok_or_else(|| {
-            Fault::data(format!("{} could all be the ids", names(schema, candidates))).help(format!(
-                "name one with --id {}",
-                schema.field(candidates[0]).name()
-            ))
+            Fault::data(format!("{} could all be the ids", names(schema, candidates)))
+                .help(format!("name one with --id {}", schema.field(candidates[0]).name()))
         })
 }
 
@@ -154,9 +148,7 @@ fn named(schema: &Schema, name: &str, flag: &str) -> Result<usize, Fault> {
         [at] => Ok(at),
         [] => Err(Fault::data(format!("there is no column `{name}`"))
             .help(format!("{flag} can name one of {}", all_names(schema)))),
-        _ => {
-            Err(Fault::data(format!("there are several columns `{name}`")).help("give them different names"))
-        }
+        _ => Err(Fault::data(format!("there are several columns `{name}`")).help("give them different names")),
     }
 }
 
@@ -198,10 +190,9 @@ fn list_item(kind: &DataType) -> Option<(&Field, Option<u32>)> {
     match kind {
         // A negative width cannot be a width; 0 is refused with a message of its own.
         DataType::FixedSizeList(item, dims) => Some((item, Some(u32::try_from(*dims).unwrap_or(0)))),
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item) => Some((item, None)),
+        DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) | DataType::LargeListView(item) => {
+            Some((item, None))
+        }
         _ => None,
     }
 }
@@ -287,11 +278,7 @@ mod tests {
         let id = ("id", DataType::Utf8);
         assert!(text(&[id.clone(), ("x", DataType::Int64)]).contains("no vector column among `id`, `x`"));
         assert!(text(&[id.clone(), ("x", list(DataType::Utf8))]).contains("`x` holds List"));
-        let two = text(&[
-            id.clone(),
-            ("a", list(DataType::Int8)),
-            ("b", list(DataType::Float64)),
-        ]);
+        let two = text(&[id.clone(), ("a", list(DataType::Int8)), ("b", list(DataType::Float64))]);
         assert!(two.contains("`a`, `b`") && two.contains("--vector a"), "{two}");
         let none = DataType::FixedSizeList(Arc::new(Field::new("item", DataType::Float32, false)), 0);
         assert!(text(&[id.clone(), ("v", none)]).contains("no components"));

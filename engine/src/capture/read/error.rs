@@ -98,14 +98,6 @@ impl Fault {
         }
     }
 
-    /// A line holds something that cannot be taken over.
-    pub fn line(line: u64, message: impl Into<String>) -> Self {
-        Self {
-            place: Some(Place::Line(line)),
-            ..Self::data(message)
-        }
-    }
-
     /// A byte is not what the format asks for.
     pub fn offset(offset: u64, message: impl Into<String>) -> Self {
         Self {
@@ -130,6 +122,12 @@ impl Fault {
             kind,
             ..Self::data(message)
         }
+    }
+
+    /// Says where it is as a line, for formats in which users count lines.
+    pub fn on_line(mut self, line: u64) -> Self {
+        self.place = Some(Place::Line(line));
+        self
     }
 
     /// Adds the way out.

@@ -22,10 +22,8 @@ pub(super) fn fenced<T>(decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, 
     let result = panic::catch_unwind(AssertUnwindSafe(decode));
     FENCED.set(outer);
     result.unwrap_or_else(|panic| {
-        Err(
-            Fault::data(format!("the file is damaged: {}", reason(panic.as_ref())))
-                .help("write the file again, or restore it from a copy"),
-        )
+        Err(Fault::data(format!("the file is damaged: {}", reason(panic.as_ref())))
+            .help("write the file again, or restore it from a copy"))
     })
 }
 

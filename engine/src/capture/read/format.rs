@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::error::Fault;
+use super::safetensors;
 
 /// A format of table files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,11 +11,19 @@ pub(super) enum Format {
     Parquet,
     ArrowFile,
     ArrowStream,
+    Npy,
+    Fvecs,
+    Bvecs,
+    SafeTensors,
+    JsonLines,
 }
 
 /// Returns the format of a file.
 pub(super) fn detect(path: &Path, file: &[u8]) -> Result<Format, Fault> {
-    by_content(file).or_else(|| by_name(path)).ok_or_else(unknown)
+    by_content(file)
+        .or_else(|| by_name(path))
+        .or_else(|| by_first_character(file))
+        .ok_or_else(unknown)
 }
 
 fn by_content(file: &[u8]) -> Option<Format> {
@@ -22,6 +31,8 @@ fn by_content(file: &[u8]) -> Option<Format> {
         [b'P', b'A', b'R', b'1', ..] => Some(Format::Parquet),
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] => Some(Format::ArrowFile),
         [0xFF, 0xFF, 0xFF, 0xFF, ..] => Some(Format::ArrowStream),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(Format::Npy),
+        _ if safetensors::looks_like(file) => Some(Format::SafeTensors),
         _ => None,
     }
 }
@@ -31,8 +42,19 @@ fn by_name(path: &Path) -> Option<Format> {
         "parquet" | "pq" => Some(Format::Parquet),
         "arrow" | "feather" | "ipc" => Some(Format::ArrowFile),
         "arrows" => Some(Format::ArrowStream),
+        "npy" => Some(Format::Npy),
+        "fvecs" => Some(Format::Fvecs),
+        "bvecs" => Some(Format::Bvecs),
+        "safetensors" => Some(Format::SafeTensors),
+        "jsonl" | "ndjson" | "json" => Some(Format::JsonLines),
         _ => None,
     }
+}
+
+/// Returns JSON lines for text that begins an object; asked last, because so little says so.
+fn by_first_character(file: &[u8]) -> Option<Format> {
+    let first = file.iter().find(|byte| !byte.is_ascii_whitespace());
+    (first == Some(&b'{')).then_some(Format::JsonLines)
 }
 
 fn unknown() -> Fault {

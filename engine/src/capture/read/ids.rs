@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, GenericStringArray, OffsetSizeTrait};
 use arrow_schema::DataType;
@@ -118,10 +117,8 @@ impl KeyList {
             bytes if bytes > KEY_BYTES_MAX => SourceError::LongKey(bytes),
             _ => {
                 self.bytes.extend_from_slice(key);
-                self.ends.push(
-                    u32::try_from(self.bytes.len())
-                        .map_err(|_| Fault::data("a batch of ids passes 4 GiB"))?,
-                );
+                self.ends
+                    .push(u32::try_from(self.bytes.len()).map_err(|_| Fault::data("a batch of ids passes 4 GiB"))?);
                 return Ok(());
             }
         };
@@ -145,10 +142,7 @@ impl KeyList {
 
     fn not_text(&self, at: usize) -> Fault {
         let before = self.ends.partition_point(|&end| end as usize <= at);
-        Fault::row(
-            self.first_row + before.saturating_sub(1) as u64,
-            "the id is not UTF-8",
-        )
+        Fault::row(self.first_row + before.saturating_sub(1) as u64, "the id is not UTF-8")
     }
 }
 
@@ -173,12 +167,7 @@ mod tests {
         ];
         for column in columns {
             let found = keys(&column.slice(1, 4), 1..3, 0).unwrap();
-            assert_eq!(
-                found.iter().collect::<Vec<_>>(),
-                IDS[2..4],
-                "{}",
-                column.data_type()
-            );
+            assert_eq!(found.iter().collect::<Vec<_>>(), IDS[2..4], "{}", column.data_type());
         }
     }
 

@@ -18,12 +18,23 @@ mod columns;
 mod error;
 mod fence;
 mod format;
+mod fvecs;
 mod ids;
+mod jsonl;
+mod npy;
+mod numbered;
+mod numbers;
 mod parquet;
+mod safetensors;
+#[cfg(test)]
+mod tests;
 mod vectors;
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use bytes::Buf;
 
 use crate::delta::{Element, RowBatch};
 use crate::store::map::map_file;
@@ -100,20 +111,42 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Reader, ReadError> {
         .map_err(|fault| fault.at(path))
 }
 
+/// Reads JSON lines from a stream, such as standard input; errors call it `-`.
+///
+/// Rows are handed on as they come: a batch ends where the next row would have to be waited for.
+///
+/// # Errors
+/// When the first line is not a row with one id and one vector.
+pub fn read_stream(input: impl Read + Send + 'static, options: &ReadOptions) -> Result<Reader, ReadError> {
+    let path = Path::new("-");
+    jsonl::open(input, jsonl::Source::Stream, options)
+        .and_then(|opened| Reader::new(path, opened, options))
+        .map_err(|fault| fault.at(path))
+}
+
 fn open_path(path: &Path, options: &ReadOptions) -> Result<Opened, Fault> {
     let file = File::open(path).map_err(|error| Fault::io(&error))?;
     let metadata = file.metadata().map_err(|error| Fault::io(&error))?;
     if metadata.is_dir() {
         return Err(Fault::data("this is a directory").help("name the files in it"));
     }
-    if metadata.len() == 0 {
+    if metadata.is_file() && metadata.len() == 0 {
         return Err(Fault::data("the file is empty").help("fetch or write the file again"));
+    }
+    if !metadata.is_file() {
+        // A pipe or a device: what it holds next cannot be looked at, and only lines of text can be read from it.
+        return jsonl::open(file, jsonl::Source::Stream, options);
     }
     let bytes = map_file(&file).map_err(|error| Fault::io(&error))?;
     match format::detect(path, &bytes)? {
         Format::Parquet => parquet::open(bytes, options),
         Format::ArrowFile => arrow::open_file(bytes, options),
         Format::ArrowStream => arrow::open_stream(bytes, options),
+        Format::Npy => numbered::open(path, npy::open(bytes)?, options),
+        Format::Fvecs => numbered::open(path, fvecs::open(bytes, Element::F32)?, options),
+        Format::Bvecs => numbered::open(path, fvecs::open(bytes, Element::U8)?, options),
+        Format::SafeTensors => numbered::open(path, safetensors::open(bytes, options)?, options),
+        Format::JsonLines => jsonl::open(bytes.reader(), jsonl::Source::File, options),
     }
 }
 
@@ -144,11 +177,7 @@ impl Reader {
             ));
         }
         if let Some(element) = options.element.filter(|&element| element != self.element) {
-            let message = format!(
-                "the vectors are {}, expected {}",
-                self.element.name(),
-                element.name()
-            );
+            let message = format!("the vectors are {}, expected {}", self.element.name(), element.name());
             return Err(Fault::data(message).help("convert the file, or ingest it as another collection"));
         }
         Ok(())

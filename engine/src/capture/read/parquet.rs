@@ -33,11 +33,8 @@ fn check_frame(file: &[u8]) -> Result<(), Fault> {
         let encrypted = file.ends_with(b"PARE");
         return Err(match encrypted {
             true => Fault::data("the footer is encrypted").help("decrypt the file first"),
-            false => Fault::offset(
-                end as u64,
-                "the file is cut short: a Parquet file ends with `PAR1`",
-            )
-            .help("fetch or write the file again"),
+            false => Fault::offset(end as u64, "the file is cut short: a Parquet file ends with `PAR1`")
+                .help("fetch or write the file again"),
         });
     }
     let footer = u32::from_le_bytes([file[end - 8], file[end - 7], file[end - 6], file[end - 5]]) as usize;
@@ -80,9 +77,7 @@ fn open_checked(file: Bytes, options: &ReadOptions) -> Result<Opened, Fault> {
 /// Checks that the column chunks of each row group lie within the file.
 fn check_lengths(metadata: &ParquetMetaData, file_bytes: usize) -> Result<(), Fault> {
     for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
-        let start = column
-            .dictionary_page_offset()
-            .unwrap_or(column.data_page_offset());
+        let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
         let end = start.checked_add(column.compressed_size());
         let within = |end: i64| start >= 0 && end >= start && end as u64 <= file_bytes as u64;
         if !end.is_some_and(within) {
@@ -115,13 +110,11 @@ fn row_bytes(metadata: &ParquetMetaData, columns: &Columns) -> usize {
         return 1;
     };
     let leaf = metadata.file_metadata().schema_descr().columns();
-    let column = (0..leaf.len())
-        .find(|&i| metadata.file_metadata().schema_descr().get_column_root_idx(i) == columns.vector);
+    let column =
+        (0..leaf.len()).find(|&i| metadata.file_metadata().schema_descr().get_column_root_idx(i) == columns.vector);
     let bytes = column.map_or(0, |i| group.column(i).uncompressed_size());
     // An overestimate only makes batches smaller.
-    usize::try_from(bytes / group.num_rows().max(1))
-        .unwrap_or(1)
-        .max(1)
+    usize::try_from(bytes / group.num_rows().max(1)).unwrap_or(1).max(1)
 }
 
 fn fault(error: &ParquetError) -> Fault {
@@ -181,10 +174,7 @@ impl ParquetRows {
             };
         };
         let batch = batch.map_err(|error| {
-            let message = format!(
-                "the Parquet data cannot be decoded: {}",
-                plain(&error.to_string())
-            );
+            let message = format!("the Parquet data cannot be decoded: {}", plain(&error.to_string()));
             let rows = format!(
                 "the fault is in this row or the {} after it; fetch or write the file again",
                 BATCH_ROWS_MAX - 1

@@ -24,8 +24,9 @@ impl Shape {
     /// `first_row` is the number of the column's row 0 within the file, for messages.
     pub fn rows(&mut self, column: &ArrayRef, range: Range<usize>, first_row: u64) -> Result<Bytes, Fault> {
         if let Some(row) = first_null(column.as_ref(), range.clone()) {
-            return Err(Fault::row(first_row + row as u64, "the vector is null")
-                .help("leave out rows without a vector"));
+            return Err(
+                Fault::row(first_row + row as u64, "the vector is null").help("leave out rows without a vector")
+            );
         }
         match column.data_type() {
             DataType::FixedSizeList(_, dims) => {
@@ -38,9 +39,7 @@ impl Shape {
             DataType::LargeList(_) => self.from_list(column.as_list::<i64>(), range, first_row),
             DataType::ListView(_) => self.from_view(column.as_list_view::<i32>(), range, first_row),
             DataType::LargeListView(_) => self.from_view(column.as_list_view::<i64>(), range, first_row),
-            other => Err(Fault::data(format!(
-                "the vector column changed its type to {other}"
-            ))),
+            other => Err(Fault::data(format!("the vector column changed its type to {other}"))),
         }
     }
 
@@ -175,11 +174,7 @@ mod tests {
             let mut rows = values();
             edit(&mut rows);
             let list: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows));
-            SHAPE
-                .clone()
-                .rows(&list, 0..6, 100)
-                .unwrap_err()
-                .at(Path::new("t"))
+            SHAPE.clone().rows(&list, 0..6, 100).unwrap_err().at(Path::new("t"))
         };
         assert_eq!(fault(&|rows| rows[4] = None).row(), Some(104));
         assert_eq!(fault(&|rows| rows[5] = Some(vec![Some(1.0); 2])).row(), Some(105));
@@ -188,10 +183,6 @@ mod tests {
             inside.row() == Some(102) && inside.message.contains("component 1"),
             "{inside}"
         );
-        assert!(
-            fault(&|rows| rows[0] = Some(vec![]))
-                .message
-                .contains("no components")
-        );
+        assert!(fault(&|rows| rows[0] = Some(vec![])).message.contains("no components"));
     }
 }
