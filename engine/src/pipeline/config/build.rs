@@ -1,0 +1,195 @@
+//! The typed pipeline out of a checked tree. Bad values have been reported; they become placeholders that nobody sees.
+
+use std::path::Path;
+
+use super::table::{
+    APPLY, CAPTURE, DETECT, DETECTOR, EXPECT, GIVEN, PIPELINE, ROOT, SINK, SNAPSHOT, TEST,
+    VALIDATOR, VERSION,
+};
+use super::tree::Node;
+use super::types::{
+    Apply, Capture, Detect, Detector, Expect, Given, Pipeline, Settings, Sink, SinkContent,
+    SinkField, SinkKind, SnapshotRule, Test, Validator, Version,
+};
+use super::view::View;
+use super::{route, source, value, window};
+
+/// Builds the pipeline; `file_name` gives the default name, `base_dir` makes paths absolute.
+pub(super) fn build(root: &Node, file_name: &str, base_dir: &Path) -> Pipeline {
+    let top = View::new(Some(root), &ROOT);
+    let sources: Vec<_> = top
+        .named("source")
+        .iter()
+        .map(|entry| source::read(&entry.key, &entry.node, base_dir))
+        .collect();
+    let sinks: Vec<_> = top
+        .named("sink")
+        .iter()
+        .map(|entry| sink(&entry.key, &entry.node, base_dir))
+        .collect();
+    let mut windows = window::read(top.named("window"));
+    let routes = route::read(top.rows("route"), &windows, &sinks);
+    window::add_built_in(&mut windows, &routes);
+    let collection = only_collection(&sources);
+    Pipeline {
+        settings: settings(
+            View::new(top.given("pipeline"), &PIPELINE),
+            file_name,
+            base_dir,
+        ),
+        capture: capture(View::new(top.given("capture"), &CAPTURE)),
+        apply: apply(View::new(top.given("apply"), &APPLY)),
+        version: version(View::new(top.given("version"), &VERSION)),
+        tests: top
+            .rows("test")
+            .iter()
+            .map(|row| test(row, collection.as_deref()))
+            .collect(),
+        sources,
+        routes,
+        windows,
+        sinks,
+    }
+}
+
+fn settings(view: View<'_>, file_name: &str, base_dir: &Path) -> Settings {
+    let stem = Path::new(file_name)
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned());
+    Settings {
+        name: view.text("name").or(stem).unwrap_or_default(),
+        store: source::absolute(base_dir, &view.text("store").unwrap_or_default()),
+        memory_bytes: view.size("memory").unwrap_or_default(),
+        drain: view.duration("drain").unwrap_or_default(),
+        author: view.text("author"),
+        threads: view.count_32("threads"),
+    }
+}
+
+fn capture(view: View<'_>) -> Capture {
+    let thresholds = view
+        .table("detect", &DETECT)
+        .map_or(&[][..], |detect| detect.rows("any"));
+    let any_bit = thresholds.iter().any(|row| row.entry("bits").is_some());
+    let detectors: Vec<Detector> = thresholds.iter().filter_map(detector).collect();
+    Capture {
+        detect: if any_bit || detectors.is_empty() {
+            Detect::AnyBit
+        } else {
+            Detect::Any(detectors)
+        },
+        epsilon: view.number("epsilon").unwrap_or_default(),
+        min_interval: view.duration("min_interval"),
+        buffer_limit: view.count("buffer_limit"),
+        heartbeat: view.duration("heartbeat"),
+    }
+}
+
+fn detector(row: &Node) -> Option<Detector> {
+    let view = View::new(Some(row), &DETECTOR);
+    let l2 = view.number("l2").map(Detector::L2);
+    l2.or_else(|| view.number("cosine").map(Detector::Cosine))
+        .or_else(|| view.number("max_abs").map(Detector::MaxAbs))
+}
+
+fn apply(view: View<'_>) -> Apply {
+    Apply {
+        validate: view.rows("validate").iter().filter_map(validator).collect(),
+    }
+}
+
+fn validator(row: &Node) -> Option<Validator> {
+    if row.text().is_some() {
+        return Some(Validator::Finite);
+    }
+    let view = View::new(Some(row), &VALIDATOR);
+    let lock = || {
+        let (start, end) = value::dim_range(&view.text("lock_dims")?).ok()?;
+        Some(Validator::LockDims { start, end })
+    };
+    let max_abs = view.number("max_abs").map(Validator::MaxAbs);
+    max_abs
+        .or_else(|| view.number("max_l2").map(Validator::MaxL2))
+        .or_else(lock)
+}
+
+fn version(view: View<'_>) -> Version {
+    Version {
+        branch: view.text("branch").unwrap_or_default(),
+        message: view.text("message"),
+        snapshot: view.table("snapshot", &SNAPSHOT).map(|rule| SnapshotRule {
+            every_commits: rule.count_32("every"),
+            or_bytes: rule.size("or_bytes"),
+        }),
+    }
+}
+
+fn sink(name: &str, node: &Node, base_dir: &Path) -> Sink {
+    let view = View::new(Some(node), &SINK);
+    let kind = view.choice("kind").unwrap_or(SinkKind::Jsonl);
+    let what = view.choice("what").unwrap_or(SinkContent::Deltas);
+    let fields = view
+        .choices("fields")
+        .unwrap_or_else(|| default_fields(what));
+    Sink {
+        name: name.to_owned(),
+        kind,
+        path: source::absolute(base_dir, &view.text("path").unwrap_or_default())
+            .to_string_lossy()
+            .into_owned(),
+        what,
+        fields: if kind == SinkKind::Jsonl {
+            fields
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+fn default_fields(what: SinkContent) -> Vec<SinkField> {
+    match what {
+        SinkContent::Deltas => vec![
+            SinkField::Source,
+            SinkField::Change,
+            SinkField::ChangedDims,
+            SinkField::L2,
+            SinkField::Cosine,
+            SinkField::MaxAbs,
+            SinkField::Commit,
+            SinkField::Time,
+        ],
+        SinkContent::Table => vec![SinkField::Source, SinkField::Vector],
+    }
+}
+
+fn only_collection(sources: &[super::types::Source]) -> Option<String> {
+    let (first, rest) = sources.split_first()?;
+    rest.iter()
+        .all(|source| source.collection == first.collection)
+        .then(|| first.collection.clone())
+}
+
+fn test(row: &Node, collection: Option<&str>) -> Test {
+    let view = View::new(Some(row), &TEST);
+    let given = View::new(view.given("given"), &GIVEN);
+    let expect = View::new(view.given("expect"), &EXPECT);
+    Test {
+        name: view.text("name").unwrap_or_default(),
+        given: Given {
+            id: given.text("id").unwrap_or_default(),
+            collection: given
+                .text("collection")
+                .or(collection.map(str::to_owned))
+                .unwrap_or_default(),
+            before: given.numbers("before"),
+            after: given.numbers("after"),
+        },
+        expect: Expect {
+            captured: expect.bool("captured"),
+            change: expect.choice("change"),
+            changed_dims: expect.count_32("changed_dims"),
+            route: expect.text("route"),
+            to: expect.texts("to"),
+        },
+    }
+}

@@ -1,0 +1,151 @@
+//! The closed lists of words as enums. The words and their meanings stand in the [`super::table`] alone.
+
+use super::keys::Word;
+use super::table::{
+    CHANGES, FILE_ORDERS, MISSING, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, SOURCE_KINDS,
+};
+use super::types::{ChangeKind, FileOrder, Missing, SinkContent, SinkField, SinkKind, SourceKind};
+
+/// An enum whose values are words of the table, in the same order.
+pub(super) trait Choice: Copy + PartialEq + 'static {
+    /// The words, as written in a file.
+    const WORDS: &'static [Word];
+    /// The values.
+    const ALL: &'static [Self];
+
+    /// Returns the value of a word.
+    fn from_word(word: &str) -> Option<Self> {
+        let at = Self::WORDS.iter().position(|known| known.name == word)?;
+        Self::ALL.get(at).copied()
+    }
+
+    /// Returns the word of a value.
+    fn word(self) -> &'static str {
+        let at = Self::ALL.iter().position(|value| *value == self);
+        at.and_then(|at| Self::WORDS.get(at))
+            .map_or("", |word| word.name)
+    }
+}
+
+impl Choice for SourceKind {
+    const WORDS: &'static [Word] = SOURCE_KINDS;
+    const ALL: &'static [Self] = &[
+        Self::Parquet,
+        Self::Arrow,
+        Self::Npy,
+        Self::Fvecs,
+        Self::Safetensors,
+        Self::Jsonl,
+        Self::Files,
+    ];
+}
+
+impl Choice for FileOrder {
+    const WORDS: &'static [Word] = FILE_ORDERS;
+    const ALL: &'static [Self] = &[Self::FileName, Self::Given, Self::Modified];
+}
+
+impl Choice for Missing {
+    const WORDS: &'static [Word] = MISSING;
+    const ALL: &'static [Self] = &[Self::Keep, Self::Delete];
+}
+
+impl Choice for ChangeKind {
+    const WORDS: &'static [Word] = CHANGES;
+    const ALL: &'static [Self] = &[Self::Insert, Self::Update, Self::Delete];
+}
+
+impl Choice for SinkKind {
+    const WORDS: &'static [Word] = SINK_KINDS;
+    const ALL: &'static [Self] = &[Self::Parquet, Self::Arrow, Self::Npy, Self::Jsonl];
+}
+
+impl Choice for SinkContent {
+    const WORDS: &'static [Word] = SINK_CONTENTS;
+    const ALL: &'static [Self] = &[Self::Deltas, Self::Table];
+}
+
+impl Choice for SinkField {
+    const WORDS: &'static [Word] = SINK_FIELDS;
+    const ALL: &'static [Self] = &[
+        Self::Source,
+        Self::Collection,
+        Self::Id,
+        Self::Change,
+        Self::ChangedDims,
+        Self::L2,
+        Self::Cosine,
+        Self::MaxAbs,
+        Self::Route,
+        Self::Commit,
+        Self::Time,
+        Self::Base,
+        Self::Result,
+        Self::Vector,
+        Self::Bits,
+    ];
+}
+
+impl SourceKind {
+    /// Returns the word for it in a pipeline file.
+    pub fn name(self) -> &'static str {
+        self.word()
+    }
+}
+
+impl ChangeKind {
+    /// Returns the word for it in a pipeline file.
+    pub fn name(self) -> &'static str {
+        self.word()
+    }
+}
+
+impl SinkKind {
+    /// Returns the word for it in a pipeline file.
+    pub fn name(self) -> &'static str {
+        self.word()
+    }
+}
+
+impl SinkContent {
+    /// Returns the word for it in a pipeline file.
+    pub fn name(self) -> &'static str {
+        self.word()
+    }
+}
+
+impl SinkField {
+    /// Returns the word for it in a pipeline file, which is also the field's name in a line.
+    pub fn name(self) -> &'static str {
+        self.word()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words_and_values_agree<T: Choice + std::fmt::Debug>() {
+        assert_eq!(T::WORDS.len(), T::ALL.len());
+        for (word, value) in T::WORDS.iter().zip(T::ALL) {
+            assert_eq!(T::from_word(word.name), Some(*value));
+            // `changed_dims` is `ChangedDims`: the lists are in the same order.
+            assert_eq!(
+                word.name.replace('_', ""),
+                format!("{value:?}").to_lowercase()
+            );
+            assert_eq!(value.word(), word.name);
+        }
+    }
+
+    #[test]
+    fn every_enum_has_its_words() {
+        words_and_values_agree::<SourceKind>();
+        words_and_values_agree::<FileOrder>();
+        words_and_values_agree::<Missing>();
+        words_and_values_agree::<ChangeKind>();
+        words_and_values_agree::<SinkKind>();
+        words_and_values_agree::<SinkContent>();
+        words_and_values_agree::<SinkField>();
+    }
+}

@@ -1,0 +1,167 @@
+//! `[source.NAME]`: reading it, and what its settings demand of each other.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::check::Checks;
+use super::codes::{DELETE_WITHOUT_EPOCH, NOT_WITH_KIND, STDIN};
+use super::diagnostic::Diagnostic;
+use super::table::{SOURCE, VECTOR};
+use super::tree::{Node, Place};
+use super::types::{FileOrder, Input, Missing, Source, SourceKind};
+use super::view::View;
+
+/// Reads one source.
+pub(super) fn read(name: &str, node: &Node, base_dir: &Path) -> Source {
+    let view = View::new(Some(node), &SOURCE);
+    let vector = view.table("vector", &VECTOR);
+    let inputs = view.texts("path").unwrap_or_default();
+    Source {
+        name: name.to_owned(),
+        kind: view.choice("kind").unwrap_or(SourceKind::Files),
+        inputs: inputs.iter().map(|path| input(base_dir, path)).collect(),
+        order: view.choice("order").unwrap_or(FileOrder::FileName),
+        id: view.text("id"),
+        vector: vector.map_or_else(|| view.text("vector"), |vector| vector.text("column")),
+        dims: vector.and_then(|vector| vector.count_32("dims")),
+        collection: view.text("collection").unwrap_or_else(|| name.to_owned()),
+        missing: view.choice("missing").unwrap_or(Missing::Keep),
+        epoch: view.bool("epoch").unwrap_or(true),
+    }
+}
+
+fn input(base_dir: &Path, text: &str) -> Input {
+    if text == "-" {
+        return Input::Stdin;
+    }
+    let Some(wildcard) = text.find(['*', '?', '[', '{', '\\']) else {
+        return Input::File(absolute(base_dir, text));
+    };
+    let cut = text[..wildcard].rfind('/').map_or(0, |slash| slash + 1);
+    Input::Glob {
+        directory: absolute(base_dir, &text[..cut]),
+        pattern: text[cut..].to_owned(),
+    }
+}
+
+/// Joins a path to the file's directory and drops `.` on the way; `..` stays, because a link may stand before it.
+pub(super) fn absolute(base_dir: &Path, text: &str) -> PathBuf {
+    base_dir.join(text).components().collect()
+}
+
+/// Checks what the settings of each source demand of each other.
+pub(super) fn check(checks: &mut Checks<'_, '_>) {
+    let mut stdin: BTreeMap<&str, Place> = BTreeMap::new();
+    for source in &checks.pipeline.sources {
+        if source.live()
+            && let Some(place) = checks.place(&["source", &source.name, "path"])
+        {
+            stdin.insert(&source.name, place);
+        }
+        if checks.sound("source", &source.name) {
+            check_missing(checks, source);
+            check_kind(checks, source);
+            check_stdin(checks, source);
+        }
+    }
+    if stdin.len() > 1
+        && let Some((name, place)) = stdin.pop_last()
+    {
+        let names: Vec<&str> = stdin.keys().copied().collect();
+        let diagnostic = Diagnostic::error(
+            STDIN,
+            format!(
+                "sources \"{}\" and \"{name}\" both read standard input",
+                names.join("\", \"")
+            ),
+        )
+        .label("there is only one standard input")
+        .help("read one of them from files");
+        checks.report(&place, diagnostic);
+    }
+}
+
+fn check_missing(checks: &mut Checks<'_, '_>, source: &Source) {
+    if source.missing == Missing::Delete && !source.epoch {
+        let diagnostic = Diagnostic::error(
+            DELETE_WITHOUT_EPOCH,
+            format!("source \"{}\" cannot delete missing ids", source.name),
+        )
+        .label("`epoch = false`: a stream of changes never says which ids are missing")
+        .help("set `missing = \"keep\"`, or `epoch = true` when each file holds all rows");
+        checks.report_at(&["source", &source.name, "missing"], diagnostic);
+    }
+}
+
+/// Refuses names of columns in formats that have none.
+fn check_kind(checks: &mut Checks<'_, '_>, source: &Source) {
+    let plain = matches!(source.kind, SourceKind::Npy | SourceKind::Fvecs);
+    let ids = plain || source.kind == SourceKind::Safetensors;
+    if ids && source.id.is_some() {
+        refuse(checks, source, &["id"], "ids are row numbers");
+    }
+    if plain && source.vector.is_some() {
+        let path: &[&str] = if source.dims.is_some()
+            || checks
+                .place(&["source", &source.name, "vector", "column"])
+                .is_some()
+        {
+            &["vector", "column"]
+        } else {
+            &["vector"]
+        };
+        refuse(checks, source, path, "there are no columns");
+    }
+}
+
+fn refuse(checks: &mut Checks<'_, '_>, source: &Source, path: &[&str], why: &str) {
+    let key = path.last().copied().unwrap_or_default();
+    let diagnostic = Diagnostic::error(
+        NOT_WITH_KIND,
+        format!("`{key}` cannot be honoured in source \"{}\"", source.name),
+    )
+    .label(format!("in `{}` {why}", source.kind.name()))
+    .help(format!("remove `{key}`"));
+    let full: Vec<&str> = ["source", &source.name]
+        .into_iter()
+        .chain(path.iter().copied())
+        .collect();
+    checks.report_at(&full, diagnostic);
+}
+
+fn check_stdin(checks: &mut Checks<'_, '_>, source: &Source) {
+    if !source.live() {
+        return;
+    }
+    let path = ["source", &source.name, "path"];
+    if source.kind != SourceKind::Jsonl {
+        let diagnostic = Diagnostic::error(
+            STDIN,
+            format!(
+                "source \"{}\" cannot read `{}` from standard input",
+                source.name,
+                source.kind.name()
+            ),
+        )
+        .label("`-` is standard input")
+        .help("set `kind = \"jsonl\"`, or give a path");
+        checks.report_at(&path, diagnostic);
+    } else if source.inputs.len() > 1 {
+        let diagnostic = Diagnostic::error(
+            STDIN,
+            format!("source \"{}\" reads standard input and files", source.name),
+        )
+        .label("`-` must be alone")
+        .help("make two sources of it; they may fill the same collection");
+        checks.report_at(&path, diagnostic);
+    }
+    if checks.place(&["source", &source.name, "order"]).is_some() {
+        let diagnostic = Diagnostic::error(
+            STDIN,
+            format!("`order` cannot be honoured in source \"{}\"", source.name),
+        )
+        .label("standard input is not a list of files")
+        .help("remove `order`");
+        checks.report_at(&["source", &source.name, "order"], diagnostic);
+    }
+}

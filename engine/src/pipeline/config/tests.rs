@@ -1,0 +1,6 @@
+//! Golden files, one per mistake; the table against itself; random damage.
+
+mod golden;
+mod mutations;
+mod pipeline;
+mod table;
