@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use vecdelta_kernels::RowChange;
 
 use super::{Element, Keys};
 
@@ -35,6 +36,21 @@ pub struct RowBatch {
     pub first_row: u64,
 }
 
+impl RowBatch {
+    /// Returns some of the rows; the bytes stay shared.
+    ///
+    /// # Panics
+    /// If the range is out of bounds.
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+        let size = self.rows.len() / self.keys.len().max(1);
+        Self {
+            keys: self.keys.slice(range.clone()),
+            rows: self.rows.slice(range.start * size..range.end * size),
+            first_row: self.first_row + range.start as u64,
+        }
+    }
+}
+
 /// What happened to a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Change {
@@ -60,14 +76,48 @@ impl Change {
 /// One delta of a [`DeltaBatch`]: everything but its bits.
 #[derive(Clone, Copy, Debug)]
 pub struct DeltaRow {
-    /// The source's number in its collection; inserts of a new key have none yet.
-    pub slot: Option<u32>,
+    /// The source's number in its collection.
+    pub slot: u32,
     /// What happened.
     pub change: Change,
     /// How many components differ in their bits.
     pub changed_dims: u32,
-    /// The Euclidean length of the difference, in f64; the length of the row for inserts and deletes.
+    /// The Euclidean length of the difference; the length of the row for inserts and deletes.
     pub l2: f64,
+    /// The largest difference of a component.
+    pub max_abs: f64,
+    /// The cosine between the rows before and after; `None` where it is not defined.
+    pub cosine: Option<f64>,
+    /// The Euclidean length of the row after the change, or of the deleted row.
+    pub length: f64,
+}
+
+impl DeltaRow {
+    /// Describes an update by its measures.
+    pub fn update(slot: u32, change: &RowChange) -> Self {
+        Self {
+            slot,
+            change: Change::Update,
+            changed_dims: change.changed,
+            l2: change.l2(),
+            max_abs: change.max_abs,
+            cosine: change.cosine(),
+            length: change.new_squared.sqrt(),
+        }
+    }
+
+    /// Describes a row that came or went, by its length and its largest component.
+    pub fn whole(slot: u32, change: Change, table: &Table, length: f64, max_abs: f64) -> Self {
+        Self {
+            slot,
+            change,
+            changed_dims: table.dims,
+            l2: length,
+            max_abs,
+            cosine: None,
+            length,
+        }
+    }
 }
 
 /// Deltas of one collection, column by column.

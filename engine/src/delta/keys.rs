@@ -54,6 +54,17 @@ impl Keys {
         std::str::from_utf8(&self.bytes[range]).expect("checked when the list was made")
     }
 
+    /// Returns some of the keys; the bytes stay shared.
+    ///
+    /// # Panics
+    /// If the range is out of bounds.
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+        Self {
+            bytes: self.bytes.clone(),
+            offsets: self.offsets[range.start..=range.end].to_vec(),
+        }
+    }
+
     /// Goes over the keys in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
         (0..self.len()).map(|i| self.get(i))

@@ -9,6 +9,7 @@ mod source;
 mod timestamp;
 
 pub use batch::{Change, DeltaBatch, DeltaRow, RowBatch, Table};
+pub(crate) use hash::domain;
 pub use hash::{CommitId, DeltaId, RowHash, StateRoot, key_hash, row_hash};
 pub use keys::Keys;
 pub use source::{KEY_BYTES_MAX, Source, SourceError, check_collection, check_key};

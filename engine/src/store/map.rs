@@ -17,12 +17,8 @@ use memmap2::{Mmap, MmapOptions};
 /// What the operating system says; a pipe or a device cannot be mapped.
 pub fn map_file(file: &File) -> io::Result<Bytes> {
     // The length is taken now: what is appended later is not seen.
-    let bytes = usize::try_from(file.metadata()?.len()).map_err(|_| {
-        io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "the file is larger than the address space",
-        )
-    })?;
+    let bytes = usize::try_from(file.metadata()?.len())
+        .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than the address space"))?;
     if bytes == 0 {
         return Ok(Bytes::new());
     }

@@ -1,0 +1,3 @@
+//! The `vecdelta` program.
+
+fn main() {}

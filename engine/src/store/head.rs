@@ -1,0 +1,139 @@
+//! The head: a witness beside the log of how far it was reported.
+//!
+//! Two slots of 512 bytes, written in turn. Without it, a log whose end was cut off would look like one whose last
+//! write was torn by a crash.
+//!
+//! ```text
+//!  0          8          16        20      24       32             64               96        480       512
+//!  | VDHEAD01 | sequence | segment | 0 0 0 | length | last record  | origin         | 0 ...   | BLAKE3  |
+//! ```
+
+use std::sync::LazyLock;
+
+use super::disk::Disk;
+use super::error::{Result, StoreError};
+use crate::delta::domain;
+
+/// The head's file name.
+pub const HEAD: &str = "head";
+
+const MAGIC: &[u8; 8] = b"VDHEAD01";
+const SLOT: usize = 512;
+
+static DOMAIN: LazyLock<[u8; 32]> = LazyLock::new(|| domain("vecdelta v1 head"));
+
+/// How far the log was reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// How many transactions the log holds.
+    pub sequence: u64,
+    /// The segment that the last one ends in.
+    pub segment: u32,
+    /// Where in that segment it ends.
+    pub length: u64,
+    /// The hash of the last transaction's closing frame; zeros for an empty log.
+    pub last: [u8; 32],
+    /// The repository's origin.
+    pub origin: [u8; 32],
+}
+
+impl Head {
+    fn to_bytes(self) -> [u8; SLOT] {
+        let mut out = [0; SLOT];
+        out[..8].copy_from_slice(MAGIC);
+        out[8..16].copy_from_slice(&self.sequence.to_le_bytes());
+        out[16..20].copy_from_slice(&self.segment.to_le_bytes());
+        out[24..32].copy_from_slice(&self.length.to_le_bytes());
+        out[32..64].copy_from_slice(&self.last);
+        out[64..96].copy_from_slice(&self.origin);
+        let hash = blake3::keyed_hash(&DOMAIN, &out[..480]);
+        out[480..].copy_from_slice(hash.as_bytes());
+        out
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let hash = blake3::keyed_hash(&DOMAIN, bytes.get(..480)?);
+        if &bytes[..8] != MAGIC || bytes.get(480..SLOT)? != hash.as_bytes() {
+            return None;
+        }
+        Some(Self {
+            sequence: u64::from_le_bytes(bytes[8..16].try_into().ok()?),
+            segment: u32::from_le_bytes(bytes[16..20].try_into().ok()?),
+            length: u64::from_le_bytes(bytes[24..32].try_into().ok()?),
+            last: bytes[32..64].try_into().ok()?,
+            origin: bytes[64..96].try_into().ok()?,
+        })
+    }
+}
+
+/// Both slots of a head as they were found.
+#[derive(Clone, Copy, Debug)]
+pub struct Slots {
+    slots: [Option<Head>; 2],
+    /// Whether the file has another size than it should.
+    pub odd_size: bool,
+}
+
+impl Slots {
+    /// Returns the newest slot that is whole.
+    pub fn newest(&self) -> Option<Head> {
+        self.slots.iter().flatten().copied().max_by_key(|h| h.sequence)
+    }
+
+    /// Returns the offsets of the slots that are damaged.
+    pub fn damaged(&self) -> impl Iterator<Item = u64> {
+        let slots = self.slots;
+        (0..2).filter(move |&i| slots[i].is_none()).map(|i| (i * SLOT) as u64)
+    }
+}
+
+/// Reads the head, or `None` when there is no such file.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read(disk: &dyn Disk) -> Result<Option<Slots>> {
+    let display = disk.display(HEAD);
+    let Some(len) = disk.len(HEAD).map_err(StoreError::io("look at", &display))? else {
+        return Ok(None);
+    };
+    let mut bytes = vec![0; (len as usize).min(2 * SLOT)];
+    disk.open(HEAD, false)
+        .and_then(|f| f.read_at(&mut bytes, 0))
+        .map_err(StoreError::io("read", &display))?;
+    bytes.resize(2 * SLOT, 0);
+    Ok(Some(Slots {
+        slots: [Head::parse(&bytes[..SLOT]), Head::parse(&bytes[SLOT..])],
+        odd_size: len != 2 * SLOT as u64,
+    }))
+}
+
+/// Writes one slot and makes it durable: the moment at which a transaction is committed.
+///
+/// # Errors
+/// When the disk refuses; the other slot is as before.
+pub fn write(disk: &dyn Disk, head: Head) -> Result<()> {
+    let slot = (head.sequence % 2) * SLOT as u64;
+    let display = disk.display(HEAD);
+    let file = disk.open(HEAD, true).map_err(StoreError::io("open", &display))?;
+    file.write_at(&head.to_bytes(), slot)
+        .and_then(|()| file.sync())
+        .map_err(StoreError::io("write", &display))
+}
+
+/// Writes both slots of a head that is new, cut or damaged, under another name first.
+///
+/// # Errors
+/// When the disk refuses; an existing head is as before.
+pub fn create(disk: &dyn Disk, head: Head) -> Result<()> {
+    let display = disk.display(HEAD);
+    let write = || {
+        let file = disk.open("head.new", true)?;
+        file.set_len(0)?;
+        file.write_at(&head.to_bytes(), 0)?;
+        file.write_at(&head.to_bytes(), SLOT as u64)?;
+        file.sync()?;
+        disk.rename("head.new", HEAD)?;
+        disk.sync_dir("")
+    };
+    write().map_err(StoreError::io("create", display))
+}

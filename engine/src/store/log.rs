@@ -1,0 +1,524 @@
+//! The log: an append-only sequence of transactions, each some blocks and the record that ends them.
+
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+
+use super::disk::Disk;
+use super::error::{Result, StoreError};
+use super::frame::{FRAME_HEADER, FrameHeader, FrameKind};
+use super::head::{self, Head};
+use super::record::{BlockRef, CommitRecord, Link, OperationRecord};
+use super::segment::{self, SEGMENT_BYTES, SEGMENT_HEADER, Scanner, Segment};
+
+/// Where a record stands, and the hash of its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The segment's number.
+    pub segment: u32,
+    /// The frame's offset in it.
+    pub offset: u64,
+    /// The payload's size in bytes.
+    pub len: u64,
+    /// The hash of the frame.
+    pub hash: [u8; 32],
+}
+
+/// A record that ends a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A commit.
+    Commit(CommitRecord),
+    /// An operation.
+    Operation(OperationRecord),
+}
+
+impl Record {
+    /// Reads a record from a frame's payload.
+    ///
+    /// # Errors
+    /// Says what is wrong; damage is found by the frame's hash before.
+    pub fn parse(kind: FrameKind, payload: &[u8]) -> std::result::Result<Self, String> {
+        match kind {
+            FrameKind::Commit => borsh::from_slice(payload).map(Record::Commit),
+            FrameKind::Operation => borsh::from_slice(payload).map(Record::Operation),
+            FrameKind::Block => return Err("a block where a record should be".to_owned()),
+        }
+        .map_err(|e| format!("the record cannot be read: {e}"))
+    }
+
+    fn encode(&self) -> (FrameKind, Vec<u8>) {
+        let (kind, bytes) = match self {
+            Record::Commit(r) => (FrameKind::Commit, borsh::to_vec(r)),
+            Record::Operation(r) => (FrameKind::Operation, borsh::to_vec(r)),
+        };
+        (kind, bytes.expect("writing to memory cannot fail"))
+    }
+
+    fn link(&self) -> Link {
+        match self {
+            Record::Commit(r) => r.link,
+            Record::Operation(r) => r.link,
+        }
+    }
+}
+
+/// A block that is ready to be written: its frame header and payload.
+pub struct Block {
+    /// The header, which holds the hash.
+    pub header: FrameHeader,
+    /// The payload.
+    pub payload: Vec<u8>,
+}
+
+impl Block {
+    /// Hashes a payload.
+    pub fn new(payload: Vec<u8>) -> Self {
+        let header = FrameHeader::new(FrameKind::Block, &payload);
+        Self { header, payload }
+    }
+}
+
+/// An open log: read from any thread, written by one transaction at a time.
+pub struct Log {
+    disk: Arc<dyn Disk>,
+    origin: [u8; 32],
+    segments: RwLock<Vec<Arc<Segment>>>,
+    tail: Mutex<Tail>,
+}
+
+/// Where the log ends.
+struct Tail {
+    /// The number of the last segment.
+    segment: u32,
+    /// Where the last reported transaction ends in it.
+    end: u64,
+    last: Link,
+    last_hash: [u8; 32],
+    poisoned: bool,
+}
+
+/// A log that is being opened.
+struct Opening<'o> {
+    disk: Arc<dyn Disk>,
+    origin: [u8; 32],
+    writable: bool,
+    segments: Vec<Segment>,
+    end: u64,
+    last: Link,
+    last_hash: [u8; 32],
+    on_record: &'o mut dyn FnMut(Place, Record) -> Result<()>,
+}
+
+impl Log {
+    /// Creates an empty log and its head.
+    ///
+    /// # Errors
+    /// When there is something at the place, or the disk refuses.
+    pub fn create(disk: &dyn Disk, origin: [u8; 32]) -> Result<()> {
+        let display = disk.display("");
+        let path = segment::path(0);
+        let write = || {
+            disk.create_dir("log")?;
+            let file = disk.open(&path, true)?;
+            file.set_len(0)?;
+            file.write_at(&segment::header(0, &origin), 0)?;
+            file.sync()?;
+            disk.sync_dir("log")?;
+            disk.sync_dir("")
+        };
+        write().map_err(StoreError::io("create a repository at", display))?;
+        let head = Head {
+            sequence: 0,
+            segment: 0,
+            length: SEGMENT_HEADER as u64,
+            last: [0; 32],
+            origin,
+        };
+        head::create(disk, head)
+    }
+
+    /// Returns whether there is a log; one whose making was cut short does not count.
+    ///
+    /// # Errors
+    /// When the disk refuses, or the log has lost its head.
+    pub fn exists(disk: &dyn Disk) -> Result<bool> {
+        if head::read(disk)?.is_some() {
+            return Ok(true);
+        }
+        match no_head(disk) {
+            StoreError::NoRepository { .. } => Ok(false),
+            error => Err(error),
+        }
+    }
+
+    /// Opens the log and hands over every record in order.
+    ///
+    /// A writer also takes over whole transactions behind the head, which a crash kept from being reported, and cuts
+    /// off what is not whole. A reader sees what was reported.
+    ///
+    /// # Errors
+    /// When there is no repository, or anything that was reported is damaged.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        writable: bool,
+        on_record: &mut dyn FnMut(Place, Record) -> Result<()>,
+    ) -> Result<Self> {
+        let slots = match head::read(disk.as_ref())? {
+            Some(slots) => slots,
+            None => return Err(no_head(disk.as_ref())),
+        };
+        let Some(head) = slots.newest() else {
+            return Err(StoreError::corrupt(
+                disk.display(head::HEAD),
+                Some(0),
+                "both slots are damaged",
+            ));
+        };
+        let mut opening = Opening {
+            disk,
+            origin: head.origin,
+            writable,
+            segments: Vec::new(),
+            end: 0,
+            last: Link {
+                sequence: 0,
+                previous: [0; 32],
+            },
+            last_hash: [0; 32],
+            on_record,
+        };
+        opening.scan_reported(&head)?;
+        if writable {
+            let moved = opening.roll_forward()?;
+            if moved || slots.odd_size || slots.damaged().next().is_some() {
+                head::create(opening.disk.as_ref(), opening.head())?;
+            }
+        }
+        Ok(Self {
+            disk: opening.disk,
+            origin: head.origin,
+            tail: Mutex::new(Tail {
+                segment: opening.segments.len() as u32 - 1,
+                end: opening.end,
+                last: opening.last,
+                last_hash: opening.last_hash,
+                poisoned: false,
+            }),
+            segments: RwLock::new(opening.segments.into_iter().map(Arc::new).collect()),
+        })
+    }
+
+    /// Returns the disk which the log is on.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// Returns what tells this repository from others.
+    pub fn origin(&self) -> &[u8; 32] {
+        &self.origin
+    }
+
+    /// Reads a record again.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    pub fn record(&self, place: Place) -> Result<Record> {
+        let segment = self.segment(place.segment);
+        let payload = segment.payload(place.offset, &place.hash, place.len)?;
+        // The kind is under the hash that was just checked.
+        let mut kind = [0];
+        segment.read(&mut kind, place.offset + 4)?;
+        let kind = if kind[0] == FrameKind::Commit as u8 { FrameKind::Commit } else { FrameKind::Operation };
+        Record::parse(kind, &payload).map_err(|p| segment.corrupt(place.offset, &p))
+    }
+
+    /// Reads the payload of block `i` of the transaction that ends at `place`.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    pub fn block(&self, place: Place, blocks: &[BlockRef], i: usize) -> Result<Vec<u8>> {
+        let behind: u64 = blocks[i..].iter().map(|b| u64::from(b.len) + FRAME_HEADER as u64).sum();
+        let segment = self.segment(place.segment);
+        let Some(offset) = place.offset.checked_sub(behind) else {
+            return Err(segment.corrupt(place.offset, "the record names more data than there are before it"));
+        };
+        segment.payload(offset, &blocks[i].hash, u64::from(blocks[i].len))
+    }
+
+    /// Begins a transaction; another one of the same thread must have ended.
+    ///
+    /// # Errors
+    /// When an earlier one failed, or a new segment cannot be begun.
+    pub fn begin(&self) -> Result<Transaction<'_>> {
+        let mut tail = self.tail();
+        if tail.poisoned {
+            return Err(StoreError::Poisoned);
+        }
+        if tail.end >= SEGMENT_BYTES {
+            self.begin_segment(&mut tail)?;
+        }
+        Ok(Transaction {
+            log: self,
+            segment: self.segment(tail.segment),
+            written: tail.end,
+            tail,
+            buffer: Vec::new(),
+            done: false,
+        })
+    }
+
+    fn begin_segment(&self, tail: &mut Tail) -> Result<()> {
+        let number = tail.segment + 1;
+        let path = segment::path(number);
+        let create = || {
+            let file = self.disk.open(&path, true)?;
+            file.set_len(0)?;
+            file.write_at(&segment::header(number, &self.origin), 0)?;
+            file.sync()?;
+            self.disk.sync_dir("log")
+        };
+        tail.poisoned = true;
+        create().map_err(StoreError::io("create", self.disk.display(&path)))?;
+        let segment = Segment::open(self.disk.as_ref(), number, &self.origin, true)?;
+        self.segments.write().expect("no thread panics with it").push(Arc::new(segment));
+        tail.segment = number;
+        tail.end = SEGMENT_HEADER as u64;
+        tail.poisoned = false;
+        Ok(())
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().expect("no thread panics with it")
+    }
+
+    fn segment(&self, number: u32) -> Arc<Segment> {
+        self.segments.read().expect("no thread panics with it")[number as usize].clone()
+    }
+}
+
+impl Opening<'_> {
+    fn scan_reported(&mut self, head: &Head) -> Result<()> {
+        for number in 0..=head.segment {
+            let segment = Segment::open(self.disk.as_ref(), number, &self.origin, self.writable)?;
+            let len = segment.len()?;
+            let end = if number == head.segment { head.length } else { len };
+            if len < end {
+                let problem = format!("{} bytes are missing at the end", end - len);
+                return Err(segment.corrupt(len, &problem));
+            }
+            let mut scanner = Scanner::new(&segment, SEGMENT_HEADER as u64, end);
+            while scanner.offset < end {
+                self.step(&mut scanner, number, false)?;
+            }
+            self.end = end;
+            self.segments.push(segment);
+        }
+        if self.last.sequence != head.sequence || self.last_hash != head.last {
+            let path = self.disk.display(head::HEAD);
+            let problem = "the log does not end with the record the head names";
+            return Err(StoreError::corrupt(path, None, problem));
+        }
+        Ok(())
+    }
+
+    /// Reads one transaction; the state moves on only when it is whole.
+    fn step(&mut self, scanner: &mut Scanner<'_>, segment: u32, check_blocks: bool) -> Result<()> {
+        loop {
+            let header = scanner.header()?;
+            if header.kind == FrameKind::Block {
+                if check_blocks {
+                    scanner.payload(&header)?;
+                }
+                scanner.skip(&header);
+                continue;
+            }
+            let offset = scanner.offset;
+            let display = self.disk.display(&segment::path(segment));
+            let damaged = |problem: &str| StoreError::corrupt(&display, Some(offset), problem);
+            let record = Record::parse(header.kind, scanner.payload(&header)?).map_err(|p| damaged(&p))?;
+            let link = record.link();
+            if link.sequence != self.last.sequence + 1 || link.previous != self.last_hash {
+                return Err(damaged("the record does not follow the one before it"));
+            }
+            let place = Place {
+                segment,
+                offset,
+                len: header.len,
+                hash: header.hash,
+            };
+            (self.on_record)(place, record)?;
+            self.last = link;
+            self.last_hash = header.hash;
+            scanner.skip(&header);
+            return Ok(());
+        }
+    }
+
+    /// Takes over whole transactions behind the head and cuts off the rest; returns whether there were any.
+    fn roll_forward(&mut self) -> Result<bool> {
+        let before = self.last.sequence;
+        loop {
+            let number = self.segments.len() as u32 - 1;
+            let segment = self.segments.pop().expect("there is at least one");
+            self.roll_segment(&segment, number)?;
+            self.segments.push(segment);
+            if !self.next_segment(number + 1)? {
+                return Ok(self.last.sequence > before);
+            }
+        }
+    }
+
+    fn roll_segment(&mut self, segment: &Segment, number: u32) -> Result<()> {
+        let len = segment.len()?;
+        let mut scanner = Scanner::new(segment, self.end, len);
+        while scanner.offset < len {
+            match self.step(&mut scanner, number, true) {
+                Ok(()) => self.end = scanner.offset,
+                Err(StoreError::Corrupt(_)) => break,
+                Err(e) => return Err(e),
+            }
+        }
+        // What is taken over is made durable before the head names it.
+        let repair = || {
+            if self.end < len {
+                segment.file.set_len(self.end)?;
+            }
+            segment.file.sync()
+        };
+        repair().map_err(StoreError::io("repair", &segment.display))
+    }
+
+    /// Opens the next segment, or removes one whose header is torn; returns whether there is one.
+    fn next_segment(&mut self, number: u32) -> Result<bool> {
+        let path = segment::path(number);
+        let display = self.disk.display(&path);
+        if self.disk.len(&path).map_err(StoreError::io("look at", &display))?.is_none() {
+            return Ok(false);
+        }
+        match Segment::open(self.disk.as_ref(), number, &self.origin, true) {
+            Ok(segment) => {
+                self.segments.push(segment);
+                self.end = SEGMENT_HEADER as u64;
+                Ok(true)
+            }
+            Err(StoreError::Corrupt(_)) => {
+                self.disk.remove(&path).map_err(StoreError::io("remove", &display))?;
+                Ok(false)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn head(&self) -> Head {
+        Head {
+            sequence: self.last.sequence,
+            segment: self.segments.len() as u32 - 1,
+            length: self.end,
+            last: self.last_hash,
+            origin: self.origin,
+        }
+    }
+}
+
+/// Written blocks are handed to the disk in pieces of this size.
+const BUFFER: usize = 4 << 20;
+
+/// Blocks on their way into the log; dropping it takes them back.
+pub struct Transaction<'a> {
+    log: &'a Log,
+    tail: MutexGuard<'a, Tail>,
+    segment: Arc<Segment>,
+    written: u64,
+    buffer: Vec<u8>,
+    done: bool,
+}
+
+impl Transaction<'_> {
+    /// Returns the link for the record that will end this transaction.
+    pub fn link(&self) -> Link {
+        Link {
+            sequence: self.tail.last.sequence + 1,
+            previous: self.tail.last_hash,
+        }
+    }
+
+    /// Appends a block.
+    ///
+    /// # Errors
+    /// When the disk refuses; then the log is poisoned.
+    pub fn append(&mut self, block: &Block) -> Result<()> {
+        self.buffer.extend_from_slice(&block.header.to_bytes());
+        self.buffer.extend_from_slice(&block.payload);
+        if self.buffer.len() >= BUFFER {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the transaction: the record is written, all is synced, then the head.
+    ///
+    /// # Errors
+    /// When the disk refuses; then the log is poisoned and nothing was reported.
+    pub fn finish(mut self, record: &Record) -> Result<Place> {
+        let (kind, payload) = record.encode();
+        let header = FrameHeader::new(kind, &payload);
+        let offset = self.written + self.buffer.len() as u64;
+        self.buffer.extend_from_slice(&header.to_bytes());
+        self.buffer.extend_from_slice(&payload);
+        self.flush()?;
+        self.done = true;
+        self.tail.poisoned = true;
+        let sync = self.segment.file.sync();
+        sync.map_err(StoreError::io("sync", &self.segment.display))?;
+        let head = Head {
+            sequence: record.link().sequence,
+            segment: self.tail.segment,
+            length: self.written,
+            last: header.hash,
+            origin: self.log.origin,
+        };
+        head::write(self.log.disk.as_ref(), head)?;
+        self.tail.end = self.written;
+        self.tail.last = record.link();
+        self.tail.last_hash = header.hash;
+        self.tail.poisoned = false;
+        Ok(Place {
+            segment: self.tail.segment,
+            offset,
+            len: header.len,
+            hash: header.hash,
+        })
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if let Err(e) = self.segment.file.write_at(&self.buffer, self.written) {
+            self.tail.poisoned = true;
+            return Err(StoreError::io("write", &self.segment.display)(e));
+        }
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        // The next writer would cut it off as well, so a failure here loses nothing.
+        if !self.done && self.written > self.tail.end && self.segment.file.set_len(self.tail.end).is_err() {
+            self.tail.poisoned = true;
+        }
+    }
+}
+
+/// Tells a place without a repository from one that lost its head.
+fn no_head(disk: &dyn Disk) -> StoreError {
+    let first = segment::path(0);
+    match disk.len(&first) {
+        Ok(Some(len)) if len > SEGMENT_HEADER as u64 => {
+            StoreError::corrupt(disk.display(head::HEAD), None, "the file is missing")
+        }
+        Ok(_) => StoreError::NoRepository {
+            path: disk.display(""),
+        },
+        Err(e) => StoreError::io("look at", disk.display(&first))(e),
+    }
+}

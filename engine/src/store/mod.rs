@@ -1,0 +1,31 @@
+//! Store: the only room that touches the disk.
+
+mod disk;
+mod error;
+mod frame;
+mod head;
+mod keytable;
+pub mod map;
+mod lock;
+mod log;
+mod memory;
+mod mirror;
+mod part;
+mod record;
+mod segment;
+mod tree;
+mod verify;
+
+pub use disk::{Disk, DiskFile, LocalDisk, sync_dir};
+pub use error::{Damage, Result, StoreError};
+pub use log::{Block, Log, Place, Record, Transaction};
+pub use head::HEAD;
+pub use keytable::KeyTable;
+pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
+pub use mirror::{Mirror, Written, row_sum};
+pub use part::{BLOCK_BYTES, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts};
+pub use record::{
+    Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OperationRecord,
+};
+pub use tree::{Entry, EntryChange, StateTree};
+pub use verify::check_files;

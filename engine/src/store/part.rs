@@ -1,0 +1,203 @@
+//! A part: up to some dozen megabytes of changed rows of one collection, in slot order, as blocks.
+//!
+//! A part is a `Slots` block, which lists the slots written whole, those changed and those deleted, and then the rows
+//! of the first two lists, cut into blocks.
+
+use rayon::prelude::*;
+
+use super::error::{Result, StoreError};
+use super::log::Block;
+use super::record::{BlockKind, BlockRef};
+use crate::codec::{self, Base};
+use crate::delta::{Keys, Table};
+
+/// The raw size of the rows of one block, in bytes: large enough to hash and code at full speed, small enough that
+/// reading one row stays cheap.
+pub const BLOCK_BYTES: usize = 128 << 10;
+
+/// The number of keys in one block.
+const KEYS_PER_BLOCK: usize = 4096;
+
+/// One changed row: its slot, its bits before (absent when it is written whole) and after.
+#[derive(Clone, Copy)]
+pub struct PartRow<'a> {
+    /// The source's number.
+    pub slot: u32,
+    /// The bits before.
+    pub old: Option<&'a [u8]>,
+    /// The bits after.
+    pub new: &'a [u8],
+}
+
+/// The slots of a part, each list ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SlotLists {
+    /// Rows written whole.
+    pub fresh: Vec<u32>,
+    /// Rows coded against their old bits.
+    pub change: Vec<u32>,
+    /// Sources that are gone.
+    pub deleted: Vec<u32>,
+}
+
+impl SlotLists {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for list in [&self.fresh, &self.change, &self.deleted] {
+            codec::encode_sorted(list, &mut out);
+        }
+        out
+    }
+
+    /// Reads the lists from the payload of a `Slots` block.
+    ///
+    /// # Errors
+    /// Says what is wrong with the payload.
+    pub fn decode(mut payload: &[u8], rows: u32) -> std::result::Result<Self, String> {
+        let mut list = || codec::decode_sorted(&mut payload, rows as usize).map_err(|e| e.to_string());
+        let lists = Self {
+            fresh: list()?,
+            change: list()?,
+            deleted: list()?,
+        };
+        if !payload.is_empty() || lists.len() != rows as usize {
+            return Err("the lists of slots do not have the stated length".to_owned());
+        }
+        Ok(lists)
+    }
+
+    /// Returns how many slots there are.
+    pub fn len(&self) -> usize {
+        self.fresh.len() + self.change.len() + self.deleted.len()
+    }
+
+    fn bounds(&self) -> (u32, u32) {
+        let lists = [&self.fresh, &self.change, &self.deleted];
+        let first = lists.iter().filter_map(|l| l.first()).min();
+        let last = lists.iter().filter_map(|l| l.last()).max();
+        (first.copied().unwrap_or(0), last.copied().unwrap_or(0))
+    }
+}
+
+/// A block with its entry for the record.
+pub type PartBlock = (BlockRef, Block);
+
+/// Codes one part; `fresh`, `change` and `deleted` are in slot order.
+pub fn encode_part(
+    collection: u16,
+    table: &Table,
+    fresh: &[PartRow<'_>],
+    change: &[PartRow<'_>],
+    deleted: &[u32],
+) -> Vec<PartBlock> {
+    let slots = |rows: &[PartRow<'_>]| rows.iter().map(|r| r.slot).collect();
+    let lists = SlotLists {
+        fresh: slots(fresh),
+        change: slots(change),
+        deleted: deleted.to_vec(),
+    };
+    let (first_slot, last_slot) = lists.bounds();
+    let block = Block::new(lists.encode());
+    let mut out = vec![reference(collection, BlockKind::Slots, lists.len(), first_slot, last_slot, block)];
+    let rows_per_block = (BLOCK_BYTES / table.row_bytes().max(1)).max(1);
+    out.par_extend(
+        fresh
+            .par_chunks(rows_per_block)
+            .map(|rows| encode_rows(collection, table, rows, false)),
+    );
+    out.par_extend(
+        change
+            .par_chunks(rows_per_block)
+            .map(|rows| encode_rows(collection, table, rows, true)),
+    );
+    out
+}
+
+fn encode_rows(collection: u16, table: &Table, rows: &[PartRow<'_>], change: bool) -> PartBlock {
+    let (dims, size) = (table.dims as usize, table.row_bytes());
+    let mut new = Vec::with_capacity(rows.len() * size);
+    for row in rows {
+        new.extend_from_slice(row.new);
+    }
+    let mut payload = Vec::with_capacity(new.len() + 64);
+    let mut kind = BlockKind::Fresh;
+    if change {
+        let mut old = Vec::with_capacity(rows.len() * size);
+        for row in rows {
+            old.extend_from_slice(row.old.expect("a change has its old bits"));
+        }
+        if codec::encode_change(table.element, dims, &old, &new, &mut payload) == Base::Needed {
+            kind = BlockKind::Change;
+        }
+    } else {
+        codec::encode_fresh(table.element, dims, &new, &mut payload);
+    }
+    let (first, last) = (rows[0].slot, rows[rows.len() - 1].slot);
+    reference(collection, kind, rows.len(), first, last, Block::new(payload))
+}
+
+/// Codes the keys of new slots, the first of which is `first_slot`.
+pub fn encode_keys(collection: u16, first_slot: u32, keys: &Keys) -> Vec<PartBlock> {
+    (0..keys.len())
+        .step_by(KEYS_PER_BLOCK)
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map(|start| {
+            let end = (start + KEYS_PER_BLOCK).min(keys.len());
+            let mut payload = Vec::new();
+            codec::encode_texts((start..end).map(|i| keys.get(i)), &mut payload);
+            let first = first_slot + start as u32;
+            let last = first_slot + end as u32 - 1;
+            reference(collection, BlockKind::Keys, end - start, first, last, Block::new(payload))
+        })
+        .collect()
+}
+
+fn reference(collection: u16, kind: BlockKind, rows: usize, first_slot: u32, last_slot: u32, block: Block) -> PartBlock {
+    let entry = BlockRef {
+        collection,
+        kind,
+        rows: rows as u32,
+        first_slot,
+        last_slot,
+        len: block.payload.len() as u32,
+        hash: block.header.hash,
+    };
+    (entry, block)
+}
+
+/// Where one part's blocks are in a record's list.
+#[derive(Clone, Copy, Debug)]
+pub struct PartIndex {
+    /// The number of the `Slots` block; the rows follow.
+    pub slots: usize,
+    /// The number of the block behind the part.
+    pub end: usize,
+}
+
+/// Finds the parts of one collection in a record's list of blocks, in order.
+pub fn parts(blocks: &[BlockRef], collection: u16) -> Vec<PartIndex> {
+    let mut out = Vec::new();
+    for (i, block) in blocks.iter().enumerate() {
+        if block.kind == BlockKind::Slots && block.collection == collection {
+            let rows = blocks[i + 1..].iter().take_while(|b| {
+                b.collection == collection && matches!(b.kind, BlockKind::Fresh | BlockKind::Change)
+            });
+            let end = i + 1 + rows.count();
+            out.push(PartIndex { slots: i, end });
+        }
+    }
+    out
+}
+
+/// Checks that the blocks of a part hold as many rows as its lists have slots.
+///
+/// # Errors
+/// When they do not: the record and its blocks contradict each other.
+pub fn check_part(lists: &SlotLists, rows: &[BlockRef], path: &str) -> Result<()> {
+    let held: u64 = rows.iter().map(|b| u64::from(b.rows)).sum();
+    if held != (lists.fresh.len() + lists.change.len()) as u64 {
+        return Err(StoreError::corrupt(path, None, "the blocks of a commit do not hold the rows it lists"));
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The records that end a transaction: commits and operations, in borsh's canonical encoding.
+
+use std::collections::BTreeMap;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::delta::{CommitId, StateRoot, Timestamp, domain};
+
+/// How a record stands in the log: its number and the record before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Link {
+    /// The number of the transaction, from 1.
+    pub sequence: u64,
+    /// The frame hash of the record before; zeros for the first.
+    pub previous: [u8; 32],
+}
+
+/// The state of one collection at a commit.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct CollectionState {
+    /// The collection's name.
+    pub name: String,
+    /// The code of the element type.
+    pub element: u8,
+    /// The number of components.
+    pub dims: u32,
+    /// What made the vectors; empty when nobody said.
+    pub generation: String,
+    /// How many vectors there are.
+    pub rows: u64,
+    /// The root of the collection's state tree.
+    pub root: [u8; 32],
+}
+
+/// What a commit did, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Counts {
+    /// Sources that were not there before.
+    pub inserted: u64,
+    /// Sources whose bits changed.
+    pub updated: u64,
+    /// Sources that went.
+    pub deleted: u64,
+    /// Sources that were looked at and are the same.
+    pub unchanged: u64,
+    /// The size of the vectors that were looked at, in bytes.
+    pub raw_bytes: u64,
+    /// The largest Euclidean length of an update, as the bits of an f64.
+    pub l2_max: u64,
+}
+
+/// Everything a commit means; its hash is the commit's identity.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct CommitBody {
+    /// The commits it builds on: none, one or two.
+    pub parents: Vec<CommitId>,
+    /// The branch it was made on.
+    pub branch: String,
+    /// Hybrid logical time.
+    pub time: Timestamp,
+    /// Who made it.
+    pub author: String,
+    /// Why.
+    pub message: String,
+    /// Further keys and values.
+    pub metadata: BTreeMap<String, String>,
+    /// What it did.
+    pub counts: Counts,
+    /// Every collection, by name.
+    pub collections: Vec<CollectionState>,
+    /// The root of the whole table.
+    pub state_root: StateRoot,
+}
+
+impl CommitBody {
+    /// Returns the commit's identity.
+    pub fn id(&self) -> CommitId {
+        let bytes = borsh::to_vec(self).expect("writing to memory cannot fail");
+        CommitId(*blake3::keyed_hash(&domain("vecdelta v1 commit"), &bytes).as_bytes())
+    }
+}
+
+/// What a block holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum BlockKind {
+    /// Keys of new slots, in slot order.
+    Keys = 0,
+    /// The slots of one part: those written whole, those changed, those deleted.
+    Slots = 1,
+    /// Rows that stand on their own.
+    Fresh = 2,
+    /// Rows coded against their old bits.
+    Change = 3,
+}
+
+/// One block of a transaction. Blocks stand directly before the record, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct BlockRef {
+    /// The number of its collection in the record's list.
+    pub collection: u16,
+    /// What it holds.
+    pub kind: BlockKind,
+    /// How many keys, slots or rows.
+    pub rows: u32,
+    /// The lowest slot in it.
+    pub first_slot: u32,
+    /// The highest slot in it.
+    pub last_slot: u32,
+    /// The payload's size in bytes.
+    pub len: u32,
+    /// The hash of its frame.
+    pub hash: [u8; 32],
+}
+
+/// A commit as the log holds it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct CommitRecord {
+    /// Its place in the log.
+    pub link: Link,
+    /// What it means.
+    pub body: CommitBody,
+    /// How many slots each collection has from this commit on, in the order of the body's list.
+    pub slots: Vec<u32>,
+    /// Where its data are.
+    pub blocks: Vec<BlockRef>,
+}
+
+/// What an operation does.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Action {
+    /// A branch points elsewhere; from `None` it is new, to `None` it is gone.
+    Branch {
+        /// Its name.
+        name: String,
+        /// Where it pointed.
+        from: Option<CommitId>,
+        /// Where it points now.
+        to: Option<CommitId>,
+    },
+    /// A tag points elsewhere; from `None` it is new, to `None` it is gone.
+    Tag {
+        /// Its name.
+        name: String,
+        /// Where it pointed.
+        from: Option<CommitId>,
+        /// Where it points now.
+        to: Option<CommitId>,
+    },
+    /// The whole state of a commit, so that later reads start there.
+    Snapshot {
+        /// Which commit.
+        commit: CommitId,
+        /// Where its data are.
+        blocks: Vec<BlockRef>,
+    },
+}
+
+/// An operation as the log holds it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct OperationRecord {
+    /// Its place in the log.
+    pub link: Link,
+    /// When it was done.
+    pub time: Timestamp,
+    /// What it did.
+    pub action: Action,
+}

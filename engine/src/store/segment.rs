@@ -1,0 +1,183 @@
+//! Segments: the files of the log, each with a header and then frames.
+//!
+//! ```text
+//!  0          8        12      16        48                  64
+//!  | VDLOG001 | number | 0 0 0 | origin  | BLAKE3, 16 bytes  | frames ...
+//! ```
+
+use super::disk::{Disk, DiskFile};
+use super::error::{Result, StoreError};
+use super::frame::{FRAME_HEADER, FrameHeader};
+
+/// The size of a segment's header in bytes.
+pub const SEGMENT_HEADER: usize = 64;
+
+/// A new segment is begun when the last one is at least this long.
+pub const SEGMENT_BYTES: u64 = 1 << 30;
+
+const MAGIC: &[u8; 8] = b"VDLOG001";
+const WINDOW: usize = 256 << 10;
+
+/// Returns the path of a segment.
+pub fn path(number: u32) -> String {
+    format!("log/{number:08}.vdlog")
+}
+
+/// Returns the bytes of a segment's header.
+pub fn header(number: u32, origin: &[u8; 32]) -> [u8; SEGMENT_HEADER] {
+    let mut out = [0; SEGMENT_HEADER];
+    out[..8].copy_from_slice(MAGIC);
+    out[8..12].copy_from_slice(&number.to_le_bytes());
+    out[16..48].copy_from_slice(origin);
+    let hash = blake3::hash(&out[..48]);
+    out[48..].copy_from_slice(&hash.as_bytes()[..16]);
+    out
+}
+
+/// An open segment.
+pub struct Segment {
+    /// Its path in messages.
+    pub display: String,
+    /// The open file.
+    pub file: Box<dyn DiskFile>,
+}
+
+impl Segment {
+    /// Opens a segment and checks its header.
+    ///
+    /// # Errors
+    /// When it is missing, cannot be read, or is not the segment it should be.
+    pub fn open(disk: &dyn Disk, number: u32, origin: &[u8; 32], write: bool) -> Result<Self> {
+        let path = path(number);
+        let display = disk.display(&path);
+        if disk.len(&path).map_err(StoreError::io("look at", &display))?.is_none() {
+            return Err(StoreError::corrupt(display, None, "the file is missing"));
+        }
+        let file = disk.open(&path, write).map_err(StoreError::io("open", &display))?;
+        let segment = Self { display, file };
+        let mut bytes = [0; SEGMENT_HEADER];
+        if segment.len()? < SEGMENT_HEADER as u64 {
+            return Err(segment.corrupt(0, "the file ends within its header"));
+        }
+        segment.read(&mut bytes, 0)?;
+        if bytes != header(number, origin) {
+            return Err(segment.corrupt(0, "the header is damaged or of another repository"));
+        }
+        Ok(segment)
+    }
+
+    /// Returns the length in bytes.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn len(&self) -> Result<u64> {
+        self.file.len().map_err(StoreError::io("look at", &self.display))
+    }
+
+    /// Fills a buffer from an offset.
+    ///
+    /// # Errors
+    /// When the file ends before, or the disk refuses.
+    pub fn read(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        self.file.read_at(buffer, offset).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => self.corrupt(offset, "the file ends too early"),
+            _ => StoreError::io("read", &self.display)(error),
+        })
+    }
+
+    /// Reads the payload of the frame at an offset and checks it against its hash.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or cannot be read.
+    pub fn payload(&self, offset: u64, expected: &[u8; 32], len: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; FRAME_HEADER + len as usize];
+        self.read(&mut bytes, offset)?;
+        let head: &[u8; FRAME_HEADER] = bytes[..FRAME_HEADER].try_into().expect("that long");
+        let header = FrameHeader::parse(head).map_err(|problem| self.corrupt(offset, problem))?;
+        bytes.drain(..FRAME_HEADER);
+        if header.hash != *expected || !header.matches(&bytes) {
+            return Err(self.corrupt(offset, "the frame does not match its hash"));
+        }
+        Ok(bytes)
+    }
+
+    /// Makes a corruption error that names a place in this file.
+    pub fn corrupt(&self, offset: u64, problem: &str) -> StoreError {
+        StoreError::corrupt(&self.display, Some(offset), problem)
+    }
+}
+
+/// Reads a segment from front to end through a window, so that many small frames cost few calls.
+pub struct Scanner<'a> {
+    segment: &'a Segment,
+    window: Vec<u8>,
+    start: u64,
+    /// Where the next frame begins.
+    pub offset: u64,
+    /// Where reading ends.
+    pub end: u64,
+}
+
+impl<'a> Scanner<'a> {
+    /// Starts behind the header, or further on.
+    pub fn new(segment: &'a Segment, offset: u64, end: u64) -> Self {
+        Self {
+            segment,
+            window: Vec::new(),
+            start: 0,
+            offset,
+            end,
+        }
+    }
+
+    /// Reads the header of the next frame, whose payload must end before the limit.
+    ///
+    /// # Errors
+    /// When there is no whole frame.
+    pub fn header(&mut self) -> Result<FrameHeader> {
+        let offset = self.offset;
+        let head: [u8; FRAME_HEADER] = self.bytes(offset, FRAME_HEADER)?.try_into().expect("that long");
+        let header = FrameHeader::parse(&head).map_err(|problem| self.segment.corrupt(offset, problem))?;
+        if header.len > self.end - offset - FRAME_HEADER as u64 {
+            return Err(self.segment.corrupt(offset, "the frame ends behind the end of the log"));
+        }
+        Ok(header)
+    }
+
+    /// Reads the payload of the frame whose header was just read, and checks it.
+    ///
+    /// # Errors
+    /// When it does not match its hash.
+    pub fn payload(&mut self, header: &FrameHeader) -> Result<&[u8]> {
+        let offset = self.offset;
+        let damaged = self.segment.corrupt(offset, "the frame does not match its hash");
+        let payload = self.bytes(offset + FRAME_HEADER as u64, header.len as usize)?;
+        if !header.matches(payload) {
+            return Err(damaged);
+        }
+        Ok(payload)
+    }
+
+    /// Goes on behind a frame.
+    pub fn skip(&mut self, header: &FrameHeader) {
+        self.offset += FRAME_HEADER as u64 + header.len;
+    }
+
+    fn bytes(&mut self, offset: u64, len: usize) -> Result<&[u8]> {
+        if len as u64 > self.end.saturating_sub(offset) {
+            return Err(self.segment.corrupt(offset, "the log ends within a frame"));
+        }
+        let inside = offset >= self.start && offset + len as u64 <= self.start + self.window.len() as u64;
+        if !inside {
+            let want = (len.max(WINDOW) as u64).min(self.end - offset) as usize;
+            self.window.resize(want, 0);
+            self.start = offset;
+            if let Err(e) = self.segment.read(&mut self.window, offset) {
+                self.window.clear();
+                return Err(e);
+            }
+        }
+        let from = (offset - self.start) as usize;
+        Ok(&self.window[from..from + len])
+    }
+}
