@@ -1,0 +1,5 @@
+//! Apply: check deltas before they change the table.
+
+mod validate;
+
+pub use validate::{Rejection, Validator, validate};

@@ -1,0 +1,309 @@
+//! Capturing an epoch: each row is compared with the mirror, and what differs becomes a delta.
+
+use std::ops::Range;
+use std::sync::{Arc, RwLock};
+
+use rayon::prelude::*;
+use vecdelta_kernels::{differs, measure, norm_squared};
+
+use super::{CaptureError, CapturePolicy, Missing};
+use crate::delta::{Change, DeltaBatch, DeltaRow, Element, Keys, RowBatch, Table};
+use crate::store::Mirror;
+
+/// How many rows one task compares: their old bits fit into the second-level cache.
+const TASK_ROWS: usize = 128;
+
+/// How many deletes go into one batch.
+const DELETE_ROWS: usize = 4096;
+
+/// A capture stage for one collection: rows in, deltas out.
+pub struct Capture {
+    mirror: Arc<RwLock<Mirror>>,
+    table: Arc<Table>,
+    policy: CapturePolicy,
+    /// One bit a slot: whether this epoch mentioned it.
+    seen: Vec<u64>,
+    expected: u32,
+}
+
+/// What open windows hold of a source: nothing, or the row it has in them, or that it was deleted.
+pub type Pending<'a> = &'a (dyn Fn(u32) -> Option<Option<&'a [u8]>> + Sync);
+
+/// What one batch of rows came to.
+#[derive(Debug)]
+pub struct Captured {
+    /// The deltas found.
+    pub batch: DeltaBatch,
+    /// How many rows were the same, or passed over by the policy.
+    pub unchanged: u64,
+    /// The size of the rows in bytes.
+    pub raw_bytes: u64,
+}
+
+/// What a task found: a delta a row that differs, with its row number in the batch.
+#[derive(Default)]
+struct Found {
+    rows: Vec<usize>,
+    deltas: Vec<DeltaRow>,
+    old: Vec<u8>,
+    new: Vec<u8>,
+}
+
+impl Capture {
+    /// Makes a capture stage over a mirror.
+    pub fn new(mirror: Arc<RwLock<Mirror>>, policy: CapturePolicy) -> Self {
+        let table = mirror.read().expect("no thread panics with it").table().clone();
+        Self {
+            mirror,
+            table,
+            policy,
+            seen: Vec::new(),
+            expected: 0,
+        }
+    }
+
+    /// Compares a batch of rows of an epoch with the mirror.
+    ///
+    /// # Errors
+    /// When an id comes twice in the epoch, or the mirror is damaged or cannot be read.
+    pub fn step(&mut self, rows: &RowBatch) -> Result<Captured, CaptureError> {
+        self.compare(rows, None)
+    }
+
+    /// Compares a batch of rows of a stream, in which no id comes twice, with what open windows hold and the mirror.
+    ///
+    /// # Errors
+    /// When the mirror is damaged or cannot be read.
+    pub fn step_stream(&mut self, rows: &RowBatch, pending: Pending<'_>) -> Result<Captured, CaptureError> {
+        self.seen.clear();
+        self.compare(rows, Some(pending))
+    }
+
+    fn compare(&mut self, rows: &RowBatch, pending: Option<Pending<'_>>) -> Result<Captured, CaptureError> {
+        let slots = self.slots(rows)?;
+        let mirror = self.mirror.read().expect("no thread panics with it");
+        let tasks: Vec<Range<usize>> = (0..slots.len())
+            .step_by(TASK_ROWS)
+            .map(|start| start..(start + TASK_ROWS).min(slots.len()))
+            .collect();
+        let compare = Compare {
+            mirror: &mirror,
+            table: &self.table,
+            policy: &self.policy,
+            rows,
+            slots: &slots,
+            pending,
+        };
+        let found: Vec<Found> = tasks
+            .into_par_iter()
+            .map_init(Vec::new, |buffer, task| compare.task(task, buffer))
+            .collect::<Result<_, _>>()?;
+        let deltas: usize = found.iter().map(|f| f.deltas.len()).sum();
+        Ok(Captured {
+            unchanged: (slots.len() - deltas) as u64,
+            raw_bytes: rows.rows.len() as u64,
+            batch: join(&self.table, &rows.keys, found),
+        })
+    }
+
+    /// Ends an epoch: returns deletes for the sources that it did not mention, if the policy says so.
+    ///
+    /// # Errors
+    /// When the mirror is damaged or cannot be read.
+    pub fn end_epoch(&mut self) -> Result<Vec<DeltaBatch>, CaptureError> {
+        let seen = std::mem::take(&mut self.seen);
+        self.expected = 0;
+        if self.policy.missing == Missing::Keep {
+            return Ok(Vec::new());
+        }
+        let mirror = self.mirror.read().expect("no thread panics with it");
+        let mentioned = |s: u32| seen.get(s as usize / 64).is_some_and(|w| w >> (s % 64) & 1 == 1);
+        let gone: Vec<u32> = (0..mirror.slots()).filter(|&s| mirror.is_alive(s) && !mentioned(s)).collect();
+        gone.par_chunks(DELETE_ROWS)
+            .map(|slots| deletes(&mirror, &self.table, slots))
+            .collect()
+    }
+
+    /// Finds or makes the slot of each row, and refuses ids that come twice.
+    fn slots(&mut self, rows: &RowBatch) -> Result<Vec<u32>, CaptureError> {
+        let mut mirror = self.mirror.write().expect("no thread panics with it");
+        let keys = mirror.keys_mut();
+        let mut slots = Vec::with_capacity(rows.keys.len());
+        for (row, key) in rows.keys.iter().enumerate() {
+            let slot = if keys.is(self.expected, key) {
+                self.expected
+            } else {
+                keys.index();
+                keys.find(key).unwrap_or_else(|| keys.push(key))
+            };
+            self.expected = slot + 1;
+            let (word, bit) = (slot as usize / 64, 1u64 << (slot % 64));
+            if word >= self.seen.len() {
+                self.seen.resize(word + 1, 0);
+            }
+            if self.seen[word] & bit != 0 {
+                return Err(CaptureError::Repeated {
+                    row: rows.first_row + row as u64,
+                    key: key.to_owned(),
+                });
+            }
+            self.seen[word] |= bit;
+            slots.push(slot);
+        }
+        Ok(slots)
+    }
+}
+
+/// What the tasks of one batch share.
+struct Compare<'a, 'p> {
+    mirror: &'a Mirror,
+    table: &'a Table,
+    policy: &'a CapturePolicy,
+    rows: &'a RowBatch,
+    slots: &'a [u32],
+    pending: Option<Pending<'p>>,
+}
+
+impl Compare<'_, '_> {
+    fn task(&self, task: Range<usize>, buffer: &mut Vec<u8>) -> Result<Found, CaptureError> {
+        let mut found = Found::default();
+        let mut start = task.start;
+        while start < task.end {
+            if let Some(row) = self.pending.and_then(|pending| pending(self.slots[start])) {
+                self.compare_pending(start, row, &mut found);
+                start += 1;
+                continue;
+            }
+            let run = self.run(start..task.end);
+            self.compare_run(start..start + run, buffer, &mut found)?;
+            start += run;
+        }
+        Ok(found)
+    }
+
+    /// Returns how many rows from the start on have neighbouring slots that are all alive, or are all new.
+    fn run(&self, range: Range<usize>) -> usize {
+        let slots = &self.slots[range];
+        let alive = self.mirror.is_alive(slots[0]);
+        let next = |pair: &[u32]| {
+            pair[0].checked_add(1) == Some(pair[1])
+                && self.mirror.is_alive(pair[1]) == alive
+                && self.pending.is_none_or(|pending| pending(pair[1]).is_none())
+        };
+        1 + slots.windows(2).take_while(|pair| next(pair)).count()
+    }
+
+    fn compare_run(&self, run: Range<usize>, buffer: &mut Vec<u8>, found: &mut Found) -> Result<(), CaptureError> {
+        let size = self.table.row_bytes();
+        let first = self.slots[run.start];
+        if !self.mirror.is_alive(first) {
+            for row in run {
+                self.insert(row, found);
+            }
+            return Ok(());
+        }
+        buffer.resize(run.len() * size, 0);
+        self.mirror.read(first, buffer)?;
+        for (row, old) in run.zip(buffer.chunks_exact(size)) {
+            if !self.mirror.is_whole(self.slots[row], old) {
+                return Err(CaptureError::Mirror);
+            }
+            let new = &self.rows.rows[row * size..(row + 1) * size];
+            if differs(old, new) {
+                self.update(row, old, new, found);
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares a row with what an open window holds of its source.
+    fn compare_pending(&self, row: usize, held: Option<&[u8]>, found: &mut Found) {
+        let size = self.table.row_bytes();
+        let new = &self.rows.rows[row * size..(row + 1) * size];
+        match held {
+            Some(old) if differs(old, new) => self.update(row, old, new, found),
+            Some(_) => {}
+            None => self.insert(row, found),
+        }
+    }
+
+    fn insert(&self, row: usize, found: &mut Found) {
+        let size = self.table.row_bytes();
+        let new = &self.rows.rows[row * size..(row + 1) * size];
+        let length = norm_squared(self.table.element, new).sqrt();
+        let max_abs = vecdelta_kernels::max_abs(self.table.element, new);
+        found.rows.push(row);
+        found.deltas.push(DeltaRow::whole(self.slots[row], Change::Insert, self.table, length, max_abs));
+        found.old.resize(found.old.len() + size, 0);
+        found.new.extend_from_slice(new);
+    }
+
+    fn update(&self, row: usize, old: &[u8], new: &[u8], found: &mut Found) {
+        let element = self.table.element;
+        let start = found.new.len();
+        found.new.extend_from_slice(new);
+        let mut change = measure(element, old, new);
+        if self.policy.epsilon > 0.0 {
+            keep_small(element, self.policy.epsilon, old, &mut found.new[start..]);
+            change = measure(element, old, &found.new[start..]);
+        }
+        if change.changed == 0 || !self.policy.detector.takes(&change) {
+            found.new.truncate(start);
+            return;
+        }
+        found.rows.push(row);
+        found.old.extend_from_slice(old);
+        found.deltas.push(DeltaRow::update(self.slots[row], &change));
+    }
+}
+
+/// Gives components that moved by no more than `epsilon` their old bits back.
+fn keep_small(element: Element, epsilon: f64, old: &[u8], new: &mut [u8]) {
+    let size = element.size();
+    for (new, old) in new.chunks_exact_mut(size).zip(old.chunks_exact(size)) {
+        if (element.to_f64(new) - element.to_f64(old)).abs() <= epsilon {
+            new.copy_from_slice(old);
+        }
+    }
+}
+
+fn deletes(mirror: &Mirror, table: &Arc<Table>, slots: &[u32]) -> Result<DeltaBatch, CaptureError> {
+    let size = table.row_bytes();
+    let mut old = vec![0; slots.len() * size];
+    let mut deltas = Vec::with_capacity(slots.len());
+    for (&slot, row) in slots.iter().zip(old.chunks_exact_mut(size)) {
+        mirror.read(slot, row)?;
+        if !mirror.is_whole(slot, row) {
+            return Err(CaptureError::Mirror);
+        }
+        let length = norm_squared(table.element, row).sqrt();
+        let max_abs = vecdelta_kernels::max_abs(table.element, row);
+        deltas.push(DeltaRow::whole(slot, Change::Delete, table, length, max_abs));
+    }
+    Ok(DeltaBatch {
+        table: table.clone(),
+        keys: Keys::from_texts(slots.iter().map(|&s| mirror.keys().get(s))),
+        deltas,
+        new: vec![0; old.len()],
+        old,
+    })
+}
+
+fn join(table: &Arc<Table>, keys: &Keys, found: Vec<Found>) -> DeltaBatch {
+    let rows = found.iter().flat_map(|f| &f.rows);
+    let keys = Keys::from_texts(rows.map(|&r| keys.get(r)));
+    let bytes: usize = found.iter().map(|f| f.new.len()).sum();
+    let mut batch = DeltaBatch {
+        table: table.clone(),
+        keys,
+        deltas: Vec::new(),
+        old: Vec::with_capacity(bytes),
+        new: Vec::with_capacity(bytes),
+    };
+    for part in found {
+        batch.deltas.extend(part.deltas);
+        batch.old.extend(part.old);
+        batch.new.extend(part.new);
+    }
+    batch
+}

@@ -1,0 +1,12 @@
+//! Capture: read a source, find what changed against the mirror, and say it as deltas.
+
+mod detect;
+mod epoch;
+mod error;
+mod policy;
+pub mod read;
+
+pub use detect::{Detector, Threshold};
+pub use epoch::{Capture, Captured, Pending};
+pub use error::CaptureError;
+pub use policy::{CapturePolicy, Missing};

@@ -1,0 +1,395 @@
+//! The flow thread: capture, route and window, from rows to the deltas of a commit.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::PipelineError;
+use super::config::Source;
+use super::link::{Inlet, Outlet};
+use super::reading::Row;
+use crate::capture::{Capture, CapturePolicy, Captured};
+use crate::delta::{DeltaBatch, RowBatch, Table};
+use crate::event::{Event, Listener};
+use crate::route::Router;
+use crate::store::Mirror;
+use crate::window::{CloseReason, Closed, Window, WindowPolicy};
+
+/// What the flow tells the version stage.
+pub enum Work {
+    /// Rows of a collection follow: its mirror is needed.
+    Open {
+        /// The collection's shape as the input has it; width 0 when the input has no rows.
+        table: Table,
+        /// The input's name.
+        file: String,
+    },
+    /// Deltas that go straight into the commit of the epoch, and how many rows were looked at in vain.
+    Deltas(Captured),
+    /// The epoch ended: commit.
+    EndEpoch,
+    /// A window was closed: commit it.
+    Closed {
+        /// The window.
+        window: String,
+        /// Its deltas.
+        closed: Closed,
+        /// How many rows were looked at in vain since the last commit.
+        unchanged: u64,
+        /// The size of the rows that were looked at since the last commit.
+        raw_bytes: u64,
+    },
+    /// Nothing more will come.
+    Failed(PipelineError),
+}
+
+/// What the version stage answers.
+pub enum Reply {
+    /// The mirror that was asked for.
+    Mirror(Arc<RwLock<Mirror>>),
+    /// The commit is durable and the mirror moved on.
+    Committed,
+}
+
+/// The stages of this thread and what they need.
+pub struct Flow<'a> {
+    /// The sources by number.
+    pub sources: &'a [Source],
+    /// The policy of capture, without what each source says of missing ids.
+    pub policy: CapturePolicy,
+    /// Where deltas go.
+    pub router: Router,
+    /// The windows by number: name and policy.
+    pub windows: Vec<(String, WindowPolicy)>,
+    /// Milliseconds since 1970.
+    pub now: &'a (dyn Fn() -> u64 + Sync),
+    /// How often a quiet source says that it is there.
+    pub heartbeat: Option<Duration>,
+    /// Who is told.
+    pub listener: Listener<'a>,
+    /// Rows come from here.
+    pub rows: Inlet<Row>,
+    /// Deltas go there.
+    pub out: Outlet<Work>,
+    /// Answers come from there.
+    pub replies: Receiver<Reply>,
+}
+
+/// The version stage has stopped: so does the flow.
+struct Gone;
+
+enum Stop {
+    Gone,
+    Failed(PipelineError),
+}
+
+impl From<Gone> for Stop {
+    fn from(_: Gone) -> Self {
+        Stop::Gone
+    }
+}
+
+/// The input that is being read.
+struct Current {
+    source: usize,
+    file: String,
+    collection: String,
+    /// Whether deltas go straight through.
+    passing: bool,
+}
+
+/// What is kept from input to input.
+#[derive(Default)]
+struct State {
+    captures: BTreeMap<String, Capture>,
+    open: Vec<(usize, String, Window)>,
+    unchanged: u64,
+    raw_bytes: u64,
+}
+
+impl Flow<'_> {
+    /// Works until the rows end or something fails.
+    pub fn run(self) {
+        if let Err(Stop::Failed(error)) = self.work() {
+            self.out.send(Work::Failed(error), 0);
+        }
+    }
+
+    fn work(&self) -> Result<(), Stop> {
+        let mut state = State::default();
+        let mut current: Option<Current> = None;
+        while let Some(row) = self.next(&mut state, current.as_ref())? {
+            match row {
+                Row::Begin { source, item, element, dims, rows_hint } => {
+                    let collection = self.sources[source].collection.clone();
+                    let table = Table { collection, element, dims };
+                    current = Some(self.begin(&mut state, source, item.name(), table, rows_hint)?);
+                }
+                Row::Rows(batch) => {
+                    let at = current.as_ref().expect("rows follow their beginning");
+                    self.rows(&mut state, at, &batch)?;
+                }
+                Row::End => {
+                    let at = current.take().expect("an end follows its beginning");
+                    self.end(&mut state, &at)?;
+                }
+                Row::Failed(error) => {
+                    (self.listener)(&Event::ObserverError {
+                        source: error.path.display().to_string(),
+                        message: error.to_string(),
+                    });
+                    return Err(Stop::Failed(error.into()));
+                }
+            }
+        }
+        self.close_all(&mut state, CloseReason::Drain)
+    }
+
+    /// Waits for rows, and closes windows whose time is over in the meantime.
+    fn next(&self, state: &mut State, current: Option<&Current>) -> Result<Option<Row>, Stop> {
+        loop {
+            let now = (self.now)();
+            let deadline = state.open.iter().filter_map(|(_, _, w)| w.deadline()).min();
+            let wait = deadline.map(|d| Duration::from_millis(d.saturating_sub(now)));
+            let timeout = wait.into_iter().chain(self.heartbeat).min();
+            let received = match timeout {
+                None => return Ok(self.rows.receive().map(super::link::Loaded::into_inner)),
+                Some(timeout) => self.rows.receive_timeout(timeout),
+            };
+            match received {
+                Ok(row) => return Ok(Some(row.into_inner())),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let (Some(_), Some(at)) = (self.heartbeat, current) {
+                        let source = self.sources[at.source].name.clone();
+                        (self.listener)(&Event::Heartbeat { source });
+                    }
+                    self.close_due(state)?;
+                }
+            }
+        }
+    }
+
+    fn begin(
+        &self,
+        state: &mut State,
+        source: usize,
+        file: String,
+        table: Table,
+        rows: Option<u64>,
+    ) -> Result<Current, Stop> {
+        let settings = &self.sources[source];
+        (self.listener)(&Event::SourceOpened {
+            source: settings.name.clone(),
+            file: file.clone(),
+            rows,
+        });
+        let collection = table.collection.clone();
+        self.send(Work::Open { table, file: file.clone() }, 0)?;
+        let Ok(Reply::Mirror(mirror)) = self.replies.recv() else {
+            return Err(Stop::Gone);
+        };
+        let mut policy = self.policy.clone();
+        policy.missing = match settings.missing {
+            super::config::Missing::Keep => crate::capture::Missing::Keep,
+            super::config::Missing::Delete => crate::capture::Missing::Delete,
+        };
+        state.captures.insert(collection.clone(), Capture::new(mirror, policy));
+        let only = self.router.only_window().filter(|&w| self.windows[w].1.epoch);
+        Ok(Current {
+            source,
+            file,
+            collection,
+            passing: settings.epoch && only.is_some() && self.windows.len() == 1,
+        })
+    }
+
+    fn rows(&self, state: &mut State, at: &Current, batch: &RowBatch) -> Result<(), Stop> {
+        let fail = |error| Stop::Failed(PipelineError::Capture { file: at.file.clone(), error });
+        if at.passing {
+            let capture = state.captures.get_mut(&at.collection).expect("made at the beginning");
+            let captured = capture.step(batch).map_err(fail)?;
+            self.tell_captured(&captured);
+            return self.pass(captured);
+        }
+        if self.sources[at.source].epoch {
+            let capture = state.captures.get_mut(&at.collection).expect("made at the beginning");
+            let captured = capture.step(batch).map_err(fail)?;
+            return self.window(state, at, captured);
+        }
+        for run in runs_without_repeats(batch) {
+            let captured = {
+                let State { captures, open, .. } = state;
+                let windows: Vec<&Window> =
+                    open.iter().filter(|(_, c, _)| *c == at.collection).map(|(_, _, w)| w).collect();
+                let pending = |slot: u32| windows.iter().find_map(|w| w.row(slot));
+                let capture = captures.get_mut(&at.collection).expect("made at the beginning");
+                capture.step_stream(&batch.slice(run), &pending).map_err(fail)?
+            };
+            self.window(state, at, captured)?;
+        }
+        Ok(())
+    }
+
+    fn end(&self, state: &mut State, at: &Current) -> Result<(), Stop> {
+        let fail = |error| Stop::Failed(PipelineError::Capture { file: at.file.clone(), error });
+        if self.sources[at.source].epoch {
+            let capture = state.captures.get_mut(&at.collection).expect("made at the beginning");
+            for batch in capture.end_epoch().map_err(fail)? {
+                let captured = Captured { batch, unchanged: 0, raw_bytes: 0 };
+                self.tell_captured(&captured);
+                if at.passing {
+                    self.pass(captured)?;
+                } else {
+                    self.window(state, at, captured)?;
+                }
+            }
+        }
+        if at.passing {
+            self.send(Work::EndEpoch, 0)?;
+            return Ok(self.committed()?);
+        }
+        for i in 0..state.open.len() {
+            let (window, collection, _) = &state.open[i];
+            if self.windows[*window].1.epoch && *collection == at.collection {
+                self.close(state, i, CloseReason::Epoch)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pass(&self, captured: Captured) -> Result<(), Stop> {
+        let bytes = captured.batch.new.len() as u64;
+        Ok(self.send(Work::Deltas(captured), bytes)?)
+    }
+
+    /// Routes deltas into windows, and closes those that are full.
+    fn window(&self, state: &mut State, at: &Current, captured: Captured) -> Result<(), Stop> {
+        state.unchanged += captured.unchanged;
+        state.raw_bytes += captured.raw_bytes;
+        let batch = captured.batch;
+        let mut routed = vec![0u64; self.router.routes().len()];
+        let mut unrouted = 0;
+        for (i, delta) in batch.deltas.iter().enumerate() {
+            let Some(decision) = self.router.route(&at.collection, batch.keys.get(i), delta) else {
+                unrouted += 1;
+                continue;
+            };
+            decision.routes.iter().for_each(|&r| routed[r] += 1);
+            let place = self.window_of(state, decision.window, &batch);
+            state.open[place].2.add(&batch, i, (self.now)());
+            if let Some(reason) = state.open[place].2.due((self.now)()) {
+                self.close(state, place, reason)?;
+            }
+        }
+        for (route, deltas) in self.router.routes().iter().zip(routed).filter(|(_, n)| *n > 0) {
+            let route = route.name.clone();
+            (self.listener)(&Event::DeltaRouted { route, deltas });
+        }
+        if unrouted > 0 {
+            (self.listener)(&Event::DeltaUnrouted { deltas: unrouted });
+        }
+        self.close_due(state)
+    }
+
+    fn window_of(&self, state: &mut State, window: usize, batch: &DeltaBatch) -> usize {
+        let collection = &batch.table.collection;
+        let known = state.open.iter().position(|(w, c, _)| *w == window && c == collection);
+        known.unwrap_or_else(|| {
+            let (name, policy) = &self.windows[window];
+            (self.listener)(&Event::WindowOpened { window: name.clone() });
+            let open = Window::new(policy.clone(), batch.table.clone());
+            state.open.push((window, collection.clone(), open));
+            state.open.len() - 1
+        })
+    }
+
+    fn close_due(&self, state: &mut State) -> Result<(), Stop> {
+        for i in 0..state.open.len() {
+            if let Some(reason) = state.open[i].2.due((self.now)()) {
+                self.close(state, i, reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn close_all(&self, state: &mut State, reason: CloseReason) -> Result<(), Stop> {
+        for i in 0..state.open.len() {
+            self.close(state, i, reason)?;
+        }
+        Ok(())
+    }
+
+    /// Closes a window and waits until it is committed, so that later rows are compared with what it left.
+    fn close(&self, state: &mut State, i: usize, reason: CloseReason) -> Result<(), Stop> {
+        let (window, _, open) = &mut state.open[i];
+        if open.is_empty() && reason != CloseReason::Epoch {
+            return Ok(());
+        }
+        let closed = open.close(reason);
+        let name = self.windows[*window].0.clone();
+        let (before, after) = (closed.metrics.added, closed.batch.deltas.len() as u64);
+        if after < before {
+            let window = name.clone();
+            (self.listener)(&Event::WindowCompacted { window, before, after });
+        }
+        (self.listener)(&Event::WindowClosed {
+            window: name.clone(),
+            deltas: after,
+            reason: reason.name(),
+        });
+        let bytes = closed.batch.new.len() as u64;
+        let work = Work::Closed {
+            window: name,
+            closed,
+            unchanged: std::mem::take(&mut state.unchanged),
+            raw_bytes: std::mem::take(&mut state.raw_bytes),
+        };
+        self.send(work, bytes)?;
+        Ok(self.committed()?)
+    }
+
+    fn tell_captured(&self, captured: &Captured) {
+        let changed = captured.batch.deltas.len() as u64;
+        let rows = captured.unchanged + changed;
+        (self.listener)(&Event::ChangeDetected { rows, changed });
+        if captured.unchanged > 0 {
+            (self.listener)(&Event::DeltaFiltered { rows: captured.unchanged });
+        }
+        if changed > 0 {
+            let bytes = captured.batch.new.len() as u64;
+            (self.listener)(&Event::DeltaCaptured { deltas: changed, bytes });
+        }
+    }
+
+    fn send(&self, work: Work, bytes: u64) -> Result<(), Gone> {
+        if self.out.send(work, bytes) { Ok(()) } else { Err(Gone) }
+    }
+
+    fn committed(&self) -> Result<(), Gone> {
+        match self.replies.recv() {
+            Ok(Reply::Committed) => Ok(()),
+            _ => Err(Gone),
+        }
+    }
+}
+
+/// Cuts a batch where an id comes again, so that each piece has every id once.
+fn runs_without_repeats(batch: &RowBatch) -> Vec<Range<usize>> {
+    let mut runs = Vec::new();
+    let mut seen = HashSet::new();
+    let mut start = 0;
+    for (i, key) in batch.keys.iter().enumerate() {
+        if !seen.insert(key) {
+            runs.push(start..i);
+            start = i;
+            seen.clear();
+            seen.insert(key);
+        }
+    }
+    runs.push(start..batch.keys.len());
+    runs
+}

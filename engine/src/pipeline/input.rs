@@ -1,0 +1,93 @@
+//! The files of a source, in the order in which they are read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use globset::GlobBuilder;
+
+use super::PipelineError;
+use super::config::{FileOrder, Input, Source};
+
+/// One input to read: a file, or standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// Standard input.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+impl Item {
+    /// Returns the name for messages.
+    pub fn name(&self) -> String {
+        match self {
+            Item::Stdin => "-".to_owned(),
+            Item::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// Lists the inputs of a source.
+///
+/// # Errors
+/// When a directory cannot be listed or a glob fits nothing.
+pub fn items(source: &Source) -> Result<Vec<Item>, PipelineError> {
+    let mut items = Vec::new();
+    for input in &source.inputs {
+        match input {
+            Input::Stdin => items.push(Item::Stdin),
+            Input::File(path) => items.push(Item::File(path.clone())),
+            Input::Glob { directory, pattern } => {
+                let files = expand(directory, pattern)?;
+                if files.is_empty() {
+                    return Err(PipelineError::NoInput {
+                        source_name: source.name.clone(),
+                        path: directory.join(pattern).display().to_string(),
+                    });
+                }
+                items.extend(files.into_iter().map(Item::File));
+            }
+        }
+    }
+    match source.order {
+        FileOrder::Given => {}
+        FileOrder::FileName => items.sort_by_key(Item::name),
+        FileOrder::Modified => items.sort_by_key(|i| (modified(i), i.name())),
+    }
+    Ok(items)
+}
+
+fn modified(item: &Item) -> Option<std::time::SystemTime> {
+    match item {
+        Item::Stdin => None,
+        Item::File(path) => fs::metadata(path).and_then(|m| m.modified()).ok(),
+    }
+}
+
+fn expand(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, PipelineError> {
+    // The pattern was checked when the configuration was read.
+    let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).build() else {
+        return Ok(Vec::new());
+    };
+    let matcher = glob.compile_matcher();
+    let mut found = Vec::new();
+    let mut open = vec![directory.to_path_buf()];
+    while let Some(path) = open.pop() {
+        let list = |error| PipelineError::List {
+            path: path.clone(),
+            error,
+        };
+        for entry in fs::read_dir(&path).map_err(list)? {
+            let entry = entry.map_err(list)?;
+            let kind = entry.file_type().map_err(list)?;
+            let path = entry.path();
+            if kind.is_dir() {
+                open.push(path);
+            } else if path.strip_prefix(directory).is_ok_and(|rest| matcher.is_match(rest)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,99 @@
+//! Links between stages: bounded channels that also count the bytes on their way.
+
+use std::sync::{Arc, Condvar, Mutex};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+/// How many batches may wait in a link.
+const BATCHES: usize = 64;
+
+/// A byte budget that several links may share.
+#[derive(Clone)]
+pub struct Budget(Arc<(Mutex<u64>, Condvar, u64)>);
+
+impl Budget {
+    /// Makes a budget of so many bytes.
+    pub fn new(bytes_max: u64) -> Self {
+        Self(Arc::new((Mutex::new(0), Condvar::new(), bytes_max)))
+    }
+
+    /// Waits until the bytes fit; one batch always does, however large.
+    fn take(&self, bytes: u64) {
+        let (used, freed, max) = &*self.0;
+        let mut used = used.lock().expect("no thread panics with it");
+        while *used > 0 && *used + bytes > *max {
+            used = freed.wait(used).expect("no thread panics with it");
+        }
+        *used += bytes;
+    }
+
+    fn give(&self, bytes: u64) {
+        let (used, freed, _) = &*self.0;
+        *used.lock().expect("no thread panics with it") -= bytes;
+        freed.notify_all();
+    }
+}
+
+/// Something on its way; its bytes are given back when it is dropped.
+pub struct Loaded<T> {
+    item: Option<T>,
+    bytes: u64,
+    budget: Budget,
+}
+
+impl<T> Loaded<T> {
+    /// Takes the item out; its bytes no longer count.
+    pub fn into_inner(mut self) -> T {
+        self.item.take().expect("it is taken once")
+    }
+}
+
+impl<T> Drop for Loaded<T> {
+    fn drop(&mut self) {
+        self.budget.give(self.bytes);
+    }
+}
+
+/// The sending end.
+pub struct Outlet<T> {
+    sender: Sender<Loaded<T>>,
+    budget: Budget,
+}
+
+/// The receiving end.
+pub struct Inlet<T>(Receiver<Loaded<T>>);
+
+/// Makes a link.
+pub fn link<T>(budget: &Budget) -> (Outlet<T>, Inlet<T>) {
+    let (sender, receiver) = bounded(BATCHES);
+    let budget = budget.clone();
+    (Outlet { sender, budget }, Inlet(receiver))
+}
+
+impl<T> Outlet<T> {
+    /// Sends an item of a size; returns `false` when nobody listens any more.
+    pub fn send(&self, item: T, bytes: u64) -> bool {
+        self.budget.take(bytes);
+        let loaded = Loaded {
+            item: Some(item),
+            bytes,
+            budget: self.budget.clone(),
+        };
+        self.sender.send(loaded).is_ok()
+    }
+}
+
+impl<T> Inlet<T> {
+    /// Waits for the next item; `None` at the end.
+    pub fn receive(&self) -> Option<Loaded<T>> {
+        self.0.recv().ok()
+    }
+
+    /// Waits for the next item, but not longer than this.
+    ///
+    /// # Errors
+    /// When the time is over, or at the end.
+    pub fn receive_timeout(&self, timeout: std::time::Duration) -> Result<Loaded<T>, RecvTimeoutError> {
+        self.0.recv_timeout(timeout)
+    }
+}

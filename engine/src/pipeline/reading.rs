@@ -1,0 +1,92 @@
+//! The reader's thread: opens each input in turn and sends its rows on.
+
+use std::io::BufReader;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::config::Source;
+use super::input::Item;
+use super::link::Outlet;
+use crate::capture::read::{self, ReadError, ReadOptions, Reader};
+use crate::delta::{Element, RowBatch};
+
+/// What the reader tells the flow.
+pub enum Row {
+    /// An input was opened; its rows follow.
+    Begin {
+        /// The number of its source.
+        source: usize,
+        /// Which input.
+        item: Item,
+        /// The type of its components.
+        element: Element,
+        /// Its width; 0 when it has no rows.
+        dims: u32,
+        /// How many rows it says it has.
+        rows_hint: Option<u64>,
+    },
+    /// Some of its rows.
+    Rows(RowBatch),
+    /// The input ended.
+    End,
+    /// The input cannot be read on.
+    Failed(ReadError),
+}
+
+/// Reads inputs until they end, one cannot be read, nobody listens, or `stop` is set.
+pub fn read_all(sources: &[Source], items: &[(usize, Item)], stop: &AtomicBool, out: &Outlet<Row>) {
+    for (source, item) in items {
+        match read_item(&sources[*source], *source, item, stop, out) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                out.send(Row::Failed(error), 0);
+                return;
+            }
+        }
+    }
+}
+
+/// Returns whether to go on with the next input.
+fn read_item(
+    source: &Source,
+    number: usize,
+    item: &Item,
+    stop: &AtomicBool,
+    out: &Outlet<Row>,
+) -> Result<bool, ReadError> {
+    let options = ReadOptions {
+        id: source.id.clone(),
+        vector: source.vector.clone(),
+        dims: source.dims,
+        element: None,
+    };
+    let mut reader = open(item, &options)?;
+    let begin = Row::Begin {
+        source: number,
+        item: item.clone(),
+        element: reader.element(),
+        dims: reader.dims(),
+        rows_hint: reader.rows_hint(),
+    };
+    if !out.send(begin, 0) {
+        return Ok(false);
+    }
+    while let Some(batch) = reader.next()? {
+        if stop.load(Ordering::Relaxed) {
+            // A stream ends here; half an epoch is no epoch and is left out.
+            return Ok(!source.epoch && out.send(Row::End, 0) && false);
+        }
+        let bytes = batch.rows.len() as u64;
+        if !out.send(Row::Rows(batch), bytes) {
+            return Ok(false);
+        }
+    }
+    Ok(out.send(Row::End, 0) && !stop.load(Ordering::Relaxed))
+}
+
+fn open(item: &Item, options: &ReadOptions) -> Result<Reader, ReadError> {
+    match item {
+        Item::File(path) => read::open(path, options),
+        Item::Stdin => read::read_stream(BufReader::new(std::io::stdin()), options),
+    }
+}

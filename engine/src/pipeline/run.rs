@@ -1,0 +1,230 @@
+//! Running a pipeline: threads for reading and for the flow, the version stage on the caller's.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, RwLock};
+
+use crossbeam_channel::bounded;
+
+use super::PipelineError;
+use super::config::{self, ChangeKind, Close, Detect, Pipeline};
+use super::flow::Flow;
+use super::input::{Item, items};
+use super::link::{Budget, link};
+use super::reading::read_all;
+use super::versioning::Versioning;
+use crate::apply::Validator;
+use crate::capture::{CaptureError, CapturePolicy, Detector, Missing, Threshold};
+use crate::delta::Change;
+use crate::event::{Event, Listener};
+use crate::route::{Condition, Route, Router};
+use crate::store::Mirror;
+use crate::version::{CommitIndex, Repository};
+use crate::window::WindowPolicy;
+
+/// What a run takes from outside: time, a wish to stop, somebody who listens.
+pub struct Context<'a> {
+    /// Milliseconds since 1970.
+    pub now: &'a (dyn Fn() -> u64 + Sync),
+    /// Set to stop at the next batch: windows are closed and committed, half an epoch is left out.
+    pub stop: &'a AtomicBool,
+    /// Who is told what happens.
+    pub listener: Listener<'a>,
+    /// The author where the pipeline names none.
+    pub author: String,
+    /// Whether inputs that an earlier run of this pipeline committed are passed over.
+    pub resume: bool,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Default)]
+pub struct RunReport {
+    /// The commits it made, in order.
+    pub commits: Vec<CommitIndex>,
+    /// How many rows it looked at.
+    pub rows_read: u64,
+    /// The inputs that were committed before.
+    pub skipped: Vec<String>,
+}
+
+/// Runs a pipeline over a repository to the end of its input.
+///
+/// # Errors
+/// The first failure of any stage; every commit made before it stays, and nothing of what failed.
+pub fn run(pipeline: &Pipeline, repo: &mut Repository, context: &Context<'_>) -> Result<RunReport, PipelineError> {
+    let mut report = RunReport::default();
+    let mut inputs = Vec::new();
+    for (number, source) in pipeline.sources.iter().enumerate() {
+        inputs.extend(items(source)?.into_iter().map(|item| (number, item)));
+    }
+    let marks = if context.resume {
+        super::resume::pass_over(pipeline, repo, &mut inputs, &mut report.skipped)?
+    } else {
+        BTreeMap::new()
+    };
+    let mut mirrors = BTreeMap::new();
+    let mut done = 0;
+    let mut repaired = false;
+    loop {
+        let result = run_once(pipeline, repo, context, &inputs[done..], &marks, &mut report, &mut mirrors);
+        match result {
+            Err(PipelineError::Capture { error: CaptureError::Mirror, .. }) if !repaired => {
+                // The log is the truth: the mirror is made anew, and the input that noticed is read again.
+                for collection in std::mem::take(&mut mirrors).into_keys() {
+                    crate::version::discard_mirror(repo, &pipeline.version.branch, &collection)?;
+                    (context.listener)(&Event::TargetStateCorrupted { collection });
+                }
+                done = inputs.len().min(report.commits.len());
+                repaired = true;
+            }
+            other => {
+                other?;
+                break;
+            }
+        }
+    }
+    for mirror in mirrors.values() {
+        mirror.write().expect("no thread panics with it").save()?;
+    }
+    Ok(report)
+}
+
+fn run_once(
+    pipeline: &Pipeline,
+    repo: &mut Repository,
+    context: &Context<'_>,
+    inputs: &[(usize, Item)],
+    marks: &BTreeMap<String, BTreeMap<String, String>>,
+    report: &mut RunReport,
+    mirrors: &mut BTreeMap<String, Arc<RwLock<Mirror>>>,
+) -> Result<(), PipelineError> {
+    let budget = Budget::new((pipeline.settings.memory_bytes / 8).max(1 << 20));
+    let (row_out, row_in) = link(&budget);
+    let (work_out, work_in) = link(&Budget::new((pipeline.settings.memory_bytes / 8).max(1 << 20)));
+    let (reply_out, reply_in) = bounded(1);
+    let flow = Flow {
+        sources: &pipeline.sources,
+        policy: policy(&pipeline.capture),
+        router: router(pipeline)?,
+        windows: pipeline.windows.iter().map(|w| (w.name.clone(), window_policy(&w.close))).collect(),
+        now: context.now,
+        heartbeat: pipeline.capture.heartbeat,
+        listener: context.listener,
+        rows: row_in,
+        out: work_out,
+        replies: reply_in,
+    };
+    let (commits, snapshot) = (&mut report.commits, pipeline.version.snapshot);
+    let mut committed = |repo: &mut Repository, commit: CommitIndex| {
+        commits.push(commit);
+        super::retention::snapshot_when_due(repo, commit, snapshot, context)
+    };
+    let mut versioning = Versioning {
+        repo,
+        branch: pipeline.version.branch.clone(),
+        author: pipeline.settings.author.clone().unwrap_or_else(|| context.author.clone()),
+        message: pipeline.version.message.clone().unwrap_or_else(|| "{file}".to_owned()),
+        metadata: metadata(pipeline, context),
+        inputs: marks.clone(),
+        validators: validators(&pipeline.apply),
+        now: context.now,
+        listener: context.listener,
+        committed: &mut committed,
+        rows_read: 0,
+        mirrors: std::mem::take(mirrors),
+    };
+    let result = std::thread::scope(|scope| {
+        scope.spawn(move || read_all(&pipeline.sources, inputs, context.stop, &row_out));
+        scope.spawn(move || flow.run());
+        let result = versioning.run(&work_in, &reply_out);
+        // Whatever still waits for this stage is told that it is gone.
+        drop((work_in, reply_out));
+        result
+    });
+    report.rows_read += versioning.rows_read;
+    *mirrors = versioning.mirrors;
+    result
+}
+
+fn metadata(pipeline: &Pipeline, context: &Context<'_>) -> BTreeMap<String, String> {
+    let mut metadata = BTreeMap::new();
+    if context.resume {
+        metadata.insert("pipeline".to_owned(), pipeline.settings.name.clone());
+    }
+    if pipeline.capture.lossy() {
+        let mark = format!("epsilon {}, detect {:?}", pipeline.capture.epsilon, pipeline.capture.detect);
+        metadata.insert("lossy".to_owned(), mark);
+    }
+    metadata
+}
+
+fn policy(capture: &config::Capture) -> CapturePolicy {
+    let threshold = |d: &config::Detector| match *d {
+        config::Detector::L2(min) => Threshold::L2(min),
+        config::Detector::Cosine(min) => Threshold::Cosine(min),
+        config::Detector::MaxAbs(min) => Threshold::MaxAbs(min),
+    };
+    CapturePolicy {
+        detector: match &capture.detect {
+            Detect::AnyBit => Detector::AnyBit,
+            Detect::Any(limits) => Detector::Any(limits.iter().map(threshold).collect()),
+        },
+        epsilon: capture.epsilon,
+        missing: Missing::Keep,
+    }
+}
+
+/// Makes the router of a pipeline.
+///
+/// # Errors
+/// When a route's glob cannot be used.
+pub fn router(pipeline: &Pipeline) -> Result<Router, PipelineError> {
+    let window = |name: &str| pipeline.windows.iter().position(|w| w.name == *name).unwrap_or(0);
+    let route = |r: &config::Route| {
+        let mut conditions = Vec::new();
+        conditions.extend(r.when.min_l2.map(Condition::MinL2));
+        if !r.when.change.is_empty() {
+            conditions.push(Condition::Change(r.when.change.iter().map(|c| change(*c)).collect()));
+        }
+        conditions.extend(r.when.collection.clone().map(Condition::Collection));
+        Route::new(&r.name, &r.matches, conditions, window(&r.window), r.continues).map_err(|problem| {
+            PipelineError::Route {
+                route: r.name.clone(),
+                problem,
+            }
+        })
+    };
+    Ok(Router::new(pipeline.routes.iter().map(route).collect::<Result<_, _>>()?))
+}
+
+/// Returns the engine's word for a kind of change.
+pub fn change(kind: ChangeKind) -> Change {
+    match kind {
+        ChangeKind::Insert => Change::Insert,
+        ChangeKind::Update => Change::Update,
+        ChangeKind::Delete => Change::Delete,
+    }
+}
+
+fn window_policy(close: &Close) -> WindowPolicy {
+    match close {
+        Close::Epoch => WindowPolicy::epoch(),
+        Close::First(t) => WindowPolicy {
+            epoch: false,
+            after_millis: t.after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+            count_max: t.count,
+            bytes_max: t.bytes,
+            on_meta: t.on_meta.clone(),
+        },
+    }
+}
+
+fn validators(apply: &config::Apply) -> Vec<Validator> {
+    let one = |v: &config::Validator| match *v {
+        config::Validator::Finite => Validator::Finite,
+        config::Validator::MaxAbs(max) => Validator::MaxAbs(max),
+        config::Validator::MaxL2(max) => Validator::MaxL2(max),
+        config::Validator::LockDims { start, end } => Validator::LockDims { start, end },
+    };
+    apply.validate.iter().map(one).collect()
+}

@@ -1,0 +1,221 @@
+//! The version stage: applies deltas and makes commits, on the caller's thread.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, RwLock};
+
+use crossbeam_channel::Sender;
+
+use super::PipelineError;
+use super::flow::{Reply, Work};
+use super::link::Inlet;
+use crate::apply::{Validator, validate};
+use crate::capture::Captured;
+use crate::delta::{DeltaBatch, Table};
+use crate::event::{Event, Listener};
+use crate::store::Mirror;
+use crate::version::{CommitIndex, CommitInfo, Repository, Stage, Staged, open_mirror, table_of};
+use crate::window::CloseReason;
+
+/// The stage and what it needs.
+pub struct Versioning<'a> {
+    /// Where commits go.
+    pub repo: &'a mut Repository,
+    /// The branch that moves.
+    pub branch: String,
+    /// Who makes the commits.
+    pub author: String,
+    /// The message, with `{file}` to be filled in.
+    pub message: String,
+    /// What every commit says besides.
+    pub metadata: BTreeMap<String, String>,
+    /// What each input says besides, by its name.
+    pub inputs: BTreeMap<String, BTreeMap<String, String>>,
+    /// The checks that every delta must pass.
+    pub validators: Vec<Validator>,
+    /// Milliseconds since 1970.
+    pub now: &'a (dyn Fn() -> u64 + Sync),
+    /// Who is told.
+    pub listener: Listener<'a>,
+    /// Who is told of each commit.
+    pub committed: &'a mut dyn FnMut(&mut Repository, CommitIndex) -> Result<(), PipelineError>,
+    /// How many rows were looked at.
+    pub rows_read: u64,
+    /// The mirrors in use, by collection.
+    pub mirrors: BTreeMap<String, Arc<RwLock<Mirror>>>,
+}
+
+impl Versioning<'_> {
+    /// Works until nothing more comes.
+    ///
+    /// # Errors
+    /// The first failure of any stage; what was committed before stays.
+    pub fn run(&mut self, work: &Inlet<Work>, replies: &Sender<Reply>) -> Result<(), PipelineError> {
+        let mut file = String::new();
+        let mut collection = String::new();
+        while let Some(item) = work.receive() {
+            match item.into_inner() {
+                Work::Open { table, file: name } => {
+                    file = name;
+                    collection.clone_from(&table.collection);
+                    let mirror = self.open(table, &file)?;
+                    if replies.send(Reply::Mirror(mirror)).is_err() {
+                        return Ok(());
+                    }
+                }
+                Work::Deltas(captured) => {
+                    let staged = self.epoch(work, &file, &collection, Some(captured))?;
+                    self.commit(staged, replies)?;
+                }
+                Work::EndEpoch => {
+                    let staged = self.epoch(work, &file, &collection, None)?;
+                    self.commit(staged, replies)?;
+                }
+                Work::Closed { window, closed, unchanged, raw_bytes } => {
+                    let mut info = self.info(&file, closed.reason);
+                    info.metadata.insert("window".to_owned(), window);
+                    let captured = Captured { batch: closed.batch, unchanged, raw_bytes };
+                    let staged = self.window(info, &file, captured)?;
+                    self.commit(staged, replies)?;
+                }
+                Work::Failed(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the mirror of a collection, whose shape must be that of the input.
+    fn open(&mut self, mut table: Table, file: &str) -> Result<Arc<RwLock<Mirror>>, PipelineError> {
+        let known = match self.repo.head(&self.branch) {
+            Some(head) => {
+                let states = self.repo.commit(head)?.body.collections;
+                states.iter().find(|s| s.name == table.collection).map(table_of).transpose()?
+            }
+            None => None,
+        };
+        if let Some(known) = known {
+            if table.dims == 0 {
+                table = known.clone();
+            }
+            if known != table {
+                let shape = |t: &Table| format!("{} x {}", t.dims, t.element.name());
+                return Err(PipelineError::OtherShape {
+                    file: file.to_owned(),
+                    collection: table.collection.clone(),
+                    have: shape(&known),
+                    got: shape(&table),
+                });
+            }
+        }
+        if let Some(mirror) = self.mirrors.get(&table.collection) {
+            return Ok(mirror.clone());
+        }
+        let name = table.collection.clone();
+        let mirror = open_mirror(self.repo, &self.branch, Arc::new(table))?;
+        self.mirrors.insert(name, mirror.clone());
+        Ok(mirror)
+    }
+
+    /// Gathers the deltas of an epoch as they come and makes its commit at its end.
+    fn epoch(
+        &mut self,
+        work: &Inlet<Work>,
+        file: &str,
+        collection: &str,
+        first: Option<Captured>,
+    ) -> Result<Option<Staged>, PipelineError> {
+        let info = self.info(file, CloseReason::Epoch);
+        let mut stage = Stage::begin(self.repo, &info, (self.now)())?;
+        let number = stage.add_collection(self.mirrors[collection].clone())?;
+        let mut next = first;
+        let mut ended = next.is_none();
+        let mut rows = 0;
+        loop {
+            if let Some(captured) = next.take() {
+                rows += captured.unchanged + not_deleted(&captured.batch);
+                self.add(&mut stage, number, file, captured)?;
+            }
+            if ended {
+                break;
+            }
+            match work.receive().map(super::link::Loaded::into_inner) {
+                Some(Work::Deltas(captured)) => next = Some(captured),
+                Some(Work::EndEpoch) => ended = true,
+                Some(Work::Failed(error)) => return Err(error),
+                // The flow ended within an epoch: it is left out.
+                _ => return Ok(None),
+            }
+        }
+        let staged = stage.finish(info)?;
+        self.rows_read += rows;
+        Ok(Some(staged))
+    }
+
+    fn window(&mut self, info: CommitInfo, file: &str, captured: Captured) -> Result<Option<Staged>, PipelineError> {
+        let rows = captured.unchanged + not_deleted(&captured.batch);
+        let mirror = self.mirrors[&captured.batch.table.collection].clone();
+        let mut stage = Stage::begin(self.repo, &info, (self.now)())?;
+        let number = stage.add_collection(mirror)?;
+        self.add(&mut stage, number, file, captured)?;
+        let staged = stage.finish(info)?;
+        self.rows_read += rows;
+        Ok(Some(staged))
+    }
+
+    fn add(&self, stage: &mut Stage<'_>, number: usize, file: &str, captured: Captured) -> Result<(), PipelineError> {
+        if let Err(rejection) = validate(&self.validators, &captured.batch) {
+            (self.listener)(&Event::DeltaRejected {
+                source: rejection.key.clone(),
+                reason: rejection.reason.clone(),
+            });
+            return Err(PipelineError::Rejected {
+                file: file.to_owned(),
+                rejection,
+            });
+        }
+        let deltas = captured.batch.deltas.len() as u64;
+        stage.count(captured.unchanged, captured.raw_bytes);
+        stage.add(number, captured.batch)?;
+        if deltas > 0 {
+            (self.listener)(&Event::DeltaApplied { deltas });
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, staged: Option<Staged>, replies: &Sender<Reply>) -> Result<(), PipelineError> {
+        let Some(staged) = staged else { return Ok(()) };
+        let commit = self.repo.take(staged)?;
+        let counts = self.repo.commit(commit)?.body.counts;
+        (self.listener)(&Event::DeltaVersioned {
+            commit: self.repo.entry(commit).id.to_hex(),
+            branch: self.branch.clone(),
+            deltas: counts.inserted + counts.updated + counts.deleted,
+        });
+        (self.committed)(self.repo, commit)?;
+        // The flow may have ended: then nobody waits for the answer.
+        let _ = replies.send(Reply::Committed);
+        Ok(())
+    }
+
+    fn info(&self, file: &str, reason: CloseReason) -> CommitInfo {
+        let name = Path::new(file).file_name().map_or(file.into(), |n| n.to_string_lossy());
+        let mut metadata = self.metadata.clone();
+        metadata.insert("file".to_owned(), name.to_string());
+        metadata.insert("closed_by".to_owned(), reason.name().to_owned());
+        if let Some(own) = self.inputs.get(file) {
+            metadata.extend(own.clone());
+        }
+        CommitInfo {
+            branch: self.branch.clone(),
+            author: self.author.clone(),
+            message: self.message.replace("{file}", &name),
+            metadata,
+            merged: None,
+        }
+    }
+}
+
+fn not_deleted(batch: &DeltaBatch) -> u64 {
+    let deleted = |d: &&crate::delta::DeltaRow| d.change == crate::delta::Change::Delete;
+    (batch.deltas.len() - batch.deltas.iter().filter(deleted).count()) as u64
+}

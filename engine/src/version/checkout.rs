@@ -1,0 +1,301 @@
+//! Checkout: the rows of a collection as they were at a commit.
+//!
+//! Reading goes back along first parents until every wanted row was found whole, noting the blocks on the way, and
+//! then forward through those blocks. A snapshot ends the way back at once.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use super::data::{Part, in_commit, read_parts, with_block};
+use super::error::Result;
+use super::repository::{CommitIndex, Repository};
+use crate::delta::Table;
+use crate::store::{BlockKind, BlockRef, CommitRecord, Place};
+
+/// Rows of consecutive slots as they were at a commit.
+pub struct Rows {
+    /// The first slot.
+    pub first: u32,
+    /// One row a slot; zeros where there was none.
+    pub data: Vec<u8>,
+    /// Whether there was a row.
+    pub alive: Vec<bool>,
+    /// The commit that last changed each row that is there.
+    pub changed_by: Vec<u32>,
+    /// What it cost to read each row: 0 for one found whole.
+    pub cost: Vec<u8>,
+}
+
+/// The way to a commit, with what was read on it, shared by the threads that read different slots.
+pub struct Checkout<'r> {
+    repo: &'r Repository,
+    collection: u16,
+    table: Arc<Table>,
+    commit: CommitIndex,
+    steps: Mutex<HashMap<CommitIndex, Arc<Step>>>,
+}
+
+/// The blocks of one commit, or of its snapshot, that belong to the collection.
+struct Step {
+    place: Place,
+    blocks: Arc<Vec<BlockRef>>,
+    parts: Vec<Part>,
+    whole: bool,
+}
+
+/// A run of rows within one block that a read needs.
+struct Use {
+    step: Arc<Step>,
+    commit: CommitIndex,
+    block: usize,
+    /// Row in the block and slot.
+    rows: Vec<(u32, u32)>,
+}
+
+impl<'r> Checkout<'r> {
+    /// Prepares to read a collection at a commit.
+    pub fn new(repo: &'r Repository, commit: CommitIndex, table: Arc<Table>) -> Self {
+        let collection = repo.collection_number(&table.collection).unwrap_or(u16::MAX);
+        Self {
+            repo,
+            collection,
+            table,
+            commit,
+            steps: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Returns how many slots the collection has at the commit.
+    pub fn slots(&self) -> u32 {
+        self.repo.slots(self.commit, self.collection)
+    }
+
+    /// Reads the rows of a range of slots.
+    ///
+    /// # Errors
+    /// When a block on the way is damaged.
+    pub fn range(&self, slots: Range<u32>) -> Result<Rows> {
+        let mut reading = Reading::new(slots.clone(), None);
+        self.read(&mut reading)
+    }
+
+    /// Reads the rows of a few slots, given in ascending order; the result has one row a slot of the list.
+    ///
+    /// # Errors
+    /// When a block on the way is damaged.
+    pub fn list(&self, slots: &[u32]) -> Result<Rows> {
+        let (Some(&first), Some(&last)) = (slots.first(), slots.last()) else {
+            return Ok(Reading::new(0..0, None).rows(&self.table));
+        };
+        let mut reading = Reading::new(first..last + 1, Some(slots));
+        self.read(&mut reading)
+    }
+
+    fn read(&self, reading: &mut Reading<'_>) -> Result<Rows> {
+        let mut uses = Vec::new();
+        for commit in self.repo.first_parents(self.commit) {
+            if reading.open == 0 {
+                break;
+            }
+            let step = self.step(commit).map_err(|e| in_commit(e, self.repo, commit))?;
+            reading.back(&step, commit, &mut uses);
+            if step.whole {
+                break;
+            }
+        }
+        let mut rows = reading.rows(&self.table);
+        for used in uses.iter().rev() {
+            self.forward(used, reading, &mut rows)
+                .map_err(|e| in_commit(e, self.repo, used.commit))?;
+        }
+        Ok(rows)
+    }
+
+    /// Reads the blocks' list of a commit once; a snapshot of the commit takes its place.
+    fn step(&self, commit: CommitIndex) -> Result<Arc<Step>> {
+        let known = self.steps.lock().expect("no thread panics with it").get(&commit).cloned();
+        if let Some(step) = known {
+            return Ok(step);
+        }
+        let step = Arc::new(self.load_step(commit)?);
+        let mut steps = self.steps.lock().expect("no thread panics with it");
+        Ok(steps.entry(commit).or_insert(step).clone())
+    }
+
+    fn load_step(&self, commit: CommitIndex) -> Result<Step> {
+        let record = self.repo.commit(commit)?;
+        let Some(number) = number_of(&record, &self.table.collection) else {
+            return Ok(Step {
+                place: self.repo.entry(commit).place,
+                blocks: Arc::default(),
+                parts: Vec::new(),
+                whole: true,
+            });
+        };
+        let (place, blocks, whole) = match self.repo.snapshot(commit) {
+            Some(s) => (s.place, s.blocks.clone(), true),
+            None => (self.repo.entry(commit).place, Arc::new(record.blocks), false),
+        };
+        Ok(Step {
+            place,
+            parts: read_parts(self.repo, place, &blocks, number)?,
+            blocks,
+            whole,
+        })
+    }
+
+    /// Applies the rows of one block.
+    fn forward(&self, used: &Use, reading: &Reading<'_>, rows: &mut Rows) -> Result<()> {
+        let blocks = &used.step.blocks;
+        let entry = &blocks[used.block];
+        let size = self.table.row_bytes();
+        let first = reading.index(used.rows[0].1).unwrap_or(0);
+        let neighbours = |(i, (_, slot)): (usize, &(u32, u32))| reading.index(*slot) == Some(first + i);
+        let all = used.rows.len() == entry.rows as usize && used.rows.iter().enumerate().all(neighbours);
+        let data = &mut rows.data;
+        with_block(self.repo, &self.table, used.step.place, blocks, used.block, |block| {
+            if all {
+                return block.apply_all(&mut data[first * size..][..used.rows.len() * size]);
+            }
+            let mut places = used.rows.iter().filter_map(|&(r, slot)| Some((r, reading.index(slot)?)));
+            places.try_for_each(|(r, i)| block.apply_row(r as usize, &mut data[i * size..][..size]))
+        })?;
+        let (unit, fresh) = (cost_unit(entry, size), entry.kind == BlockKind::Fresh);
+        for i in used.rows.iter().filter_map(|&(_, slot)| reading.index(slot)) {
+            rows.alive[i] = true;
+            rows.changed_by[i] = used.commit as u32;
+            rows.cost[i] = if fresh { 0 } else { rows.cost[i].saturating_add(unit) };
+        }
+        Ok(())
+    }
+}
+
+/// Returns what a row of a change block adds to the cost of reading: 8 for a whole row's bytes.
+pub fn cost_unit(block: &BlockRef, row_bytes: usize) -> u8 {
+    let raw = u64::from(block.rows) * row_bytes as u64;
+    (u64::from(block.len) * 8).div_ceil(raw.max(1)).clamp(1, 255) as u8
+}
+
+/// Returns the number of a collection in a record's lists.
+pub fn number_of(record: &CommitRecord, collection: &str) -> Option<u16> {
+    let at = record.body.collections.iter().position(|c| c.name == collection)?;
+    Some(at as u16)
+}
+
+/// Which slots are wanted, and which of them still lack a beginning.
+struct Reading<'s> {
+    range: Range<u32>,
+    list: Option<&'s [u32]>,
+    wanted: Vec<State>,
+    open: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing was found yet, or only changes.
+    Open,
+    /// A whole row was found.
+    Found,
+    /// The source was deleted, so there is no row.
+    Gone,
+}
+
+impl<'s> Reading<'s> {
+    fn new(range: Range<u32>, list: Option<&'s [u32]>) -> Self {
+        let len = list.map_or(range.len(), <[u32]>::len);
+        Self {
+            range,
+            list,
+            wanted: vec![State::Open; len],
+            open: len,
+        }
+    }
+
+    /// Returns the place of a slot in the result.
+    fn index(&self, slot: u32) -> Option<usize> {
+        match self.list {
+            Some(list) => list.binary_search(&slot).ok(),
+            None => self.range.contains(&slot).then(|| (slot - self.range.start) as usize),
+        }
+    }
+
+    /// Notes which rows of a commit are needed, newest part first.
+    fn back(&mut self, step: &Arc<Step>, commit: CommitIndex, uses: &mut Vec<Use>) {
+        for part in step.parts.iter().rev() {
+            let entry = &step.blocks[part.index.slots];
+            if entry.last_slot < self.range.start || entry.first_slot >= self.range.end {
+                continue;
+            }
+            for &slot in within(&part.lists.deleted, &self.range) {
+                self.settle(slot, State::Gone);
+            }
+            let slots: Vec<&[u32]> = vec![&part.lists.fresh, &part.lists.change];
+            let mut block = part.index.slots + 1;
+            for (list, whole) in slots.into_iter().zip([true, false]) {
+                let mut rest = list;
+                while !rest.is_empty() && block < part.index.end {
+                    let entry = &step.blocks[block];
+                    let (mine, others) = rest.split_at((entry.rows as usize).min(rest.len()));
+                    rest = others;
+                    let complete = whole || entry.kind == BlockKind::Fresh;
+                    let rows = self.needed(mine, complete);
+                    if !rows.is_empty() {
+                        uses.push(Use {
+                            step: step.clone(),
+                            commit,
+                            block,
+                            rows,
+                        });
+                    }
+                    block += 1;
+                }
+            }
+        }
+    }
+
+    /// Returns the rows of a block that are wanted, and settles them when they are whole.
+    fn needed(&mut self, slots: &[u32], complete: bool) -> Vec<(u32, u32)> {
+        let skip = slots.partition_point(|&s| s < self.range.start);
+        let mut rows = Vec::new();
+        for (r, &slot) in slots.iter().enumerate().skip(skip) {
+            if slot >= self.range.end {
+                break;
+            }
+            let Some(i) = self.index(slot) else { continue };
+            if self.wanted[i] == State::Open {
+                rows.push((r as u32, slot));
+                if complete {
+                    self.settle(slot, State::Found);
+                }
+            }
+        }
+        rows
+    }
+
+    fn settle(&mut self, slot: u32, state: State) {
+        if let Some(i) = self.index(slot)
+            && self.wanted[i] == State::Open
+        {
+            self.wanted[i] = state;
+            self.open -= 1;
+        }
+    }
+
+    fn rows(&self, table: &Table) -> Rows {
+        let n = self.wanted.len();
+        Rows {
+            first: self.range.start,
+            data: vec![0; n * table.row_bytes()],
+            alive: vec![false; n],
+            changed_by: vec![0; n],
+            cost: vec![0; n],
+        }
+    }
+}
+
+fn within<'l>(list: &'l [u32], range: &Range<u32>) -> &'l [u32] {
+    let from = list.partition_point(|&s| s < range.start);
+    let to = list.partition_point(|&s| s < range.end);
+    &list[from..to]
+}

@@ -1,0 +1,331 @@
+//! Diff: which sources differ between two commits, with their bits on both sides.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use vecdelta_kernels::{RowChange, differs, measure, norm_squared};
+
+use super::checkout::{Checkout, number_of};
+use super::data::parts_of;
+use super::error::Result;
+use super::keys::read_keys;
+use super::repository::{CommitIndex, Repository, table_of};
+use crate::delta::{Change, Table};
+use crate::store::KeyTable;
+
+/// How many bytes of rows one task compares.
+const TASK_BYTES: usize = 4 << 20;
+
+/// One source that differs.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// Its key.
+    pub key: String,
+    /// What happened from the first commit to the second.
+    pub change: Change,
+    /// Its bits at the first commit; empty for an insert.
+    pub old: Vec<u8>,
+    /// Its bits at the second commit; empty for a delete.
+    pub new: Vec<u8>,
+    /// The measures of the change; `None` unless it is an update of equal shape.
+    pub measures: Option<RowChange>,
+    /// How many components differ in their bits.
+    pub changed_dims: u32,
+    /// The Euclidean length of the difference, or of the row that came or went.
+    pub l2: f64,
+}
+
+/// Differences of one collection, in the order of its slots.
+#[derive(Clone, Debug)]
+pub struct Differences {
+    /// The collection's shape at the second commit, or at the first when it is gone.
+    pub table: Arc<Table>,
+    /// The sources that differ.
+    pub sources: Vec<Difference>,
+}
+
+/// Compares two commits (`None` is the empty table) and hands over what differs, piece by piece.
+///
+/// # Errors
+/// When the history is damaged, or `emit` fails.
+pub fn diff<E: From<super::VersionError>>(
+    repo: &Repository,
+    from: Option<CommitIndex>,
+    to: Option<CommitIndex>,
+    only: Option<(&str, Option<&str>)>,
+    emit: &mut dyn FnMut(Differences) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    for name in collections(repo, from, to)? {
+        if only.is_some_and(|(collection, _)| collection != name) {
+            continue;
+        }
+        let pair = Pair::new(repo, from, to, &name)?;
+        let mut places = pair.places()?;
+        if let Some((_, Some(key))) = only {
+            places = pair.places_of(key, &places)?;
+        }
+        let size = pair.table.row_bytes();
+        let task = (TASK_BYTES / size.max(1)).max(16);
+        for group in places.chunks(task * rayon::current_num_threads() * 2) {
+            let found: Vec<Result<Vec<Difference>>> = group.par_chunks(task).map(|p| pair.compare(p)).collect();
+            for sources in found {
+                let sources = sources?;
+                if !sources.is_empty() {
+                    emit(Differences {
+                        table: pair.table.clone(),
+                        sources,
+                    })?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn collections(repo: &Repository, from: Option<CommitIndex>, to: Option<CommitIndex>) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for commit in [from, to].into_iter().flatten() {
+        let record = repo.commit(commit)?;
+        names.extend(record.body.collections.into_iter().map(|c| c.name));
+    }
+    Ok(names)
+}
+
+/// The place of one source on either side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Places {
+    from: Option<u32>,
+    to: Option<u32>,
+}
+
+struct Side<'r> {
+    commit: CommitIndex,
+    table: Arc<Table>,
+    checkout: Checkout<'r>,
+    slots: u32,
+}
+
+/// Both sides of a comparison of one collection.
+struct Pair<'r> {
+    repo: &'r Repository,
+    name: String,
+    table: Arc<Table>,
+    from: Option<Side<'r>>,
+    to: Option<Side<'r>>,
+    /// Slots below this number mean the same source on both sides.
+    common: u32,
+    base: Option<CommitIndex>,
+}
+
+impl<'r> Pair<'r> {
+    fn new(repo: &'r Repository, from: Option<CommitIndex>, to: Option<CommitIndex>, name: &str) -> Result<Self> {
+        let side = |commit: Option<CommitIndex>| -> Result<Option<Side<'r>>> {
+            let Some(commit) = commit else { return Ok(None) };
+            let record = repo.commit(commit)?;
+            let Some(number) = number_of(&record, name) else { return Ok(None) };
+            let table = Arc::new(table_of(&record.body.collections[usize::from(number)])?);
+            let checkout = Checkout::new(repo, commit, table.clone());
+            Ok(Some(Side {
+                commit,
+                table,
+                slots: checkout.slots(),
+                checkout,
+            }))
+        };
+        let (from, to) = (side(from)?, side(to)?);
+        let base = match (&from, &to) {
+            (Some(a), Some(b)) => fork(repo, a.commit, b.commit),
+            _ => None,
+        };
+        let number = repo.collection_number(name);
+        let common = base.zip(number).map_or(0, |(base, n)| repo.slots(base, n));
+        let table = to.as_ref().or(from.as_ref()).map(|s| s.table.clone());
+        Ok(Self {
+            repo,
+            name: name.to_owned(),
+            table: table.expect("the collection is on one side at least"),
+            from,
+            to,
+            common,
+            base,
+        })
+    }
+
+    /// Finds every source that may differ.
+    fn places(&self) -> Result<Vec<Places>> {
+        let mut places = Vec::new();
+        let mut touched = BTreeSet::new();
+        for side in [&self.from, &self.to].into_iter().flatten() {
+            touched.extend(self.touched(side)?);
+        }
+        places.extend(touched.into_iter().map(|s| Places { from: Some(s), to: Some(s) }));
+        let (mut old, new) = (self.own_keys(self.from.as_ref())?, self.own_keys(self.to.as_ref())?);
+        let mut rest: Vec<Places> = Vec::new();
+        for (slot, key) in new {
+            let from = old.remove(&key);
+            rest.push(Places { from, to: Some(slot) });
+        }
+        rest.extend(old.into_values().map(|slot| Places {
+            from: Some(slot),
+            to: None,
+        }));
+        rest.sort_unstable_by_key(|p| (p.to.is_none(), p.to, p.from));
+        places.extend(rest);
+        Ok(places)
+    }
+
+    /// Keeps the one place whose source has a key.
+    fn places_of(&self, key: &str, places: &[Places]) -> Result<Vec<Places>> {
+        let find = |side: &Option<Side<'_>>| -> Result<Option<u32>> {
+            match side {
+                Some(s) => super::keys::find_slot(self.repo, s.commit, &self.name, key),
+                None => Ok(None),
+            }
+        };
+        let (from, to) = (find(&self.from)?, find(&self.to)?);
+        let mine = |p: &&Places| (p.to.is_some() && p.to == to) || (p.from.is_some() && p.from == from);
+        Ok(places.iter().filter(mine).copied().collect())
+    }
+
+    /// Returns the common slots that were touched between the fork and one side.
+    fn touched(&self, side: &Side<'_>) -> Result<BTreeSet<u32>> {
+        let mut touched = BTreeSet::new();
+        if self.common == 0 {
+            return Ok(touched);
+        }
+        for commit in self.repo.first_parents(side.commit).take_while(|&c| Some(c) != self.base) {
+            let record = self.repo.commit(commit)?;
+            for part in parts_of(self.repo, commit, &record, &self.name)? {
+                let slots = [&part.lists.fresh, &part.lists.change, &part.lists.deleted];
+                touched.extend(slots.into_iter().flatten().copied().filter(|&s| s < self.common));
+            }
+        }
+        Ok(touched)
+    }
+
+    /// Returns the slots of a side that the other one numbers in its own way, by key.
+    fn own_keys(&self, side: Option<&Side<'_>>) -> Result<SlotsByKey> {
+        let Some(side) = side else { return Ok(SlotsByKey::default()) };
+        let keys = read_keys(self.repo, side.commit, &self.name, self.common..side.slots)?;
+        Ok(SlotsByKey::of(self.common, &keys))
+    }
+
+    fn compare(&self, places: &[Places]) -> Result<Vec<Difference>> {
+        let rows = |side: &Option<Side<'r>>, slot: &dyn Fn(&Places) -> Option<u32>| -> Result<SideRows> {
+            let Some(side) = side else { return Ok(SideRows::default()) };
+            let mut slots: Vec<u32> = places.iter().filter_map(slot).filter(|&s| s < side.slots).collect();
+            slots.sort_unstable();
+            let rows = side.checkout.list(&slots)?;
+            Ok(SideRows {
+                keys: self.keys_of(side, &slots)?,
+                slots,
+                data: rows.data,
+                alive: rows.alive,
+                size: side.table.row_bytes(),
+            })
+        };
+        let from = rows(&self.from, &|p| p.from)?;
+        let to = rows(&self.to, &|p| p.to)?;
+        let same_shape = match (&self.from, &self.to) {
+            (Some(a), Some(b)) => a.table.element == b.table.element && a.table.dims == b.table.dims,
+            _ => true,
+        };
+        let mut out = Vec::new();
+        for place in places {
+            let (old, new) = (from.row(place.from), to.row(place.to));
+            out.extend(self.difference(old, new, same_shape));
+        }
+        Ok(out)
+    }
+
+    fn difference(&self, old: Option<(&str, &[u8])>, new: Option<(&str, &[u8])>, same: bool) -> Option<Difference> {
+        let (key, change) = match (old, new) {
+            (Some((_, a)), Some((key, b))) if !same || differs(a, b) => (key, Change::Update),
+            (None, Some((key, _))) => (key, Change::Insert),
+            (Some((key, _)), None) => (key, Change::Delete),
+            _ => return None,
+        };
+        let (old, new) = (old.map_or(&[][..], |o| o.1), new.map_or(&[][..], |n| n.1));
+        let element = self.table.element;
+        let measures = (change == Change::Update && same).then(|| measure(element, old, new));
+        let alone = if new.is_empty() { old } else { new };
+        Some(Difference {
+            key: key.to_owned(),
+            change,
+            old: old.to_vec(),
+            new: new.to_vec(),
+            changed_dims: measures.as_ref().map_or(self.table.dims, |m| m.changed),
+            l2: measures.as_ref().map_or_else(|| norm_squared(element, alone).sqrt(), RowChange::l2),
+            measures,
+        })
+    }
+
+    fn keys_of(&self, side: &Side<'_>, slots: &[u32]) -> Result<Vec<String>> {
+        let (Some(&first), Some(&last)) = (slots.first(), slots.last()) else {
+            return Ok(Vec::new());
+        };
+        let keys = read_keys(self.repo, side.commit, &self.name, first..last + 1)?;
+        Ok(slots.iter().map(|s| keys.get(s - first).to_owned()).collect())
+    }
+}
+
+#[derive(Default)]
+struct SideRows {
+    slots: Vec<u32>,
+    keys: Vec<String>,
+    data: Vec<u8>,
+    alive: Vec<bool>,
+    size: usize,
+}
+
+impl SideRows {
+    fn row(&self, slot: Option<u32>) -> Option<(&str, &[u8])> {
+        let i = self.slots.binary_search(&slot?).ok()?;
+        self.alive[i].then(|| (self.keys[i].as_str(), &self.data[i * self.size..(i + 1) * self.size]))
+    }
+}
+
+/// Slots by key.
+#[derive(Default)]
+struct SlotsByKey(HashMap<String, u32>);
+
+impl SlotsByKey {
+    fn of(first: u32, keys: &KeyTable) -> Self {
+        Self((0..keys.len()).map(|i| (keys.get(i).to_owned(), first + i)).collect())
+    }
+
+    fn remove(&mut self, key: &str) -> Option<u32> {
+        self.0.remove(key)
+    }
+
+    fn into_values(self) -> impl Iterator<Item = u32> {
+        self.0.into_values()
+    }
+}
+
+impl IntoIterator for SlotsByKey {
+    type Item = (u32, String);
+    type IntoIter = Box<dyn Iterator<Item = (u32, String)>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Box::new(self.0.into_iter().map(|(k, s)| (s, k)))
+    }
+}
+
+/// Finds the newest commit that lies on the first-parent ways of both.
+fn fork(repo: &Repository, a: CommitIndex, b: CommitIndex) -> Option<CommitIndex> {
+    let (mut a, mut b) = (Some(a), Some(b));
+    // A parent always has a lower number than its child.
+    while let (Some(x), Some(y)) = (a, b) {
+        if x == y {
+            return Some(x);
+        }
+        if x > y {
+            a = repo.entry(x).parents.first().copied();
+        } else {
+            b = repo.entry(y).parents.first().copied();
+        }
+    }
+    None
+}

@@ -1,0 +1,100 @@
+//! What can go wrong when a history is asked or continued.
+
+use crate::delta::{ClockError, SourceError};
+use crate::store::StoreError;
+
+/// A failure of a command on a history.
+#[derive(Debug, thiserror::Error)]
+pub enum VersionError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A text names no commit.
+    #[error("there is no revision `{text}`{}", candidates(.near))]
+    UnknownRevision {
+        /// The text.
+        text: String,
+        /// Names that look like it.
+        near: Vec<String>,
+    },
+    /// A hash prefix fits several commits.
+    #[error("`{text}` fits {} commits: {}", .candidates.len(), .candidates.join(", "))]
+    AmbiguousRevision {
+        /// The prefix.
+        text: String,
+        /// The hashes that begin with it.
+        candidates: Vec<String>,
+    },
+    /// A text is not a revision at all.
+    #[error("`{text}` is not a revision: {problem}")]
+    BadRevision {
+        /// The text.
+        text: String,
+        /// Why.
+        problem: String,
+    },
+    /// A name that cannot be used.
+    #[error("`{name}` cannot name a {what}: {problem}")]
+    BadName {
+        /// The name.
+        name: String,
+        /// Branch or tag.
+        what: &'static str,
+        /// Why.
+        problem: String,
+    },
+    /// The collection is not in the table at that revision.
+    #[error("there is no collection `{name}` at {revision}{}", candidates(.near))]
+    UnknownCollection {
+        /// Its name.
+        name: String,
+        /// The revision.
+        revision: String,
+        /// The collections that are there.
+        near: Vec<String>,
+    },
+    /// The source is not in the table at that revision.
+    #[error("there is no source `{name}` at {revision}")]
+    UnknownSource {
+        /// Its name.
+        name: String,
+        /// The revision.
+        revision: String,
+    },
+    /// A source's name is malformed.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Time cannot go on.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// The rows do not fit the collection.
+    #[error("collection `{collection}` holds {have}, these rows are {got}")]
+    OtherShape {
+        /// Its name.
+        collection: String,
+        /// Its shape.
+        have: String,
+        /// The shape of the rows.
+        got: String,
+    },
+    /// More is asked than there is.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl VersionError {
+    /// Makes a corruption error for a place that is found by reading, not by a hash.
+    pub fn corrupt(path: impl Into<String>, problem: impl Into<String>) -> Self {
+        StoreError::corrupt(path, None, problem).into()
+    }
+}
+
+/// The result of an operation on a history.
+pub type Result<T> = std::result::Result<T, VersionError>;
+
+fn candidates(near: &[String]) -> String {
+    if near.is_empty() {
+        return String::new();
+    }
+    format!(" (there is {})", near.join(", "))
+}

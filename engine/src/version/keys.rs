@@ -1,0 +1,120 @@
+//! The keys of a collection's slots at a commit.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use rayon::prelude::*;
+
+use super::checkout::number_of;
+use super::error::Result;
+use super::repository::{CommitIndex, Repository};
+use crate::codec;
+use crate::delta::{KEY_BYTES_MAX, Keys};
+use crate::store::{BlockKind, BlockRef, KeyTable, Place, StoreError};
+
+struct KeyBlock {
+    place: Place,
+    blocks: std::sync::Arc<Vec<BlockRef>>,
+    index: usize,
+}
+
+/// Reads the keys of a range of slots, in slot order.
+///
+/// # Errors
+/// When a block on the way is damaged.
+pub fn read_keys(repo: &Repository, commit: CommitIndex, collection: &str, slots: Range<u32>) -> Result<KeyTable> {
+    let mut table = KeyTable::default();
+    if slots.is_empty() {
+        return Ok(table);
+    }
+    let blocks = key_blocks(repo, commit, collection, &slots)?;
+    let texts: Vec<Result<Keys>> = blocks.par_iter().map(|b| decode(repo, b)).collect();
+    for (block, keys) in blocks.iter().zip(texts) {
+        let (keys, entry) = (keys?, &block.blocks[block.index]);
+        for (slot, key) in (entry.first_slot..).zip(keys.iter()) {
+            if slots.contains(&slot) {
+                table.push(key);
+            }
+        }
+    }
+    if table.len() as usize != slots.len() {
+        return Err(StoreError::corrupt(repo.disk().display("log"), None, "the keys of some sources are missing").into());
+    }
+    Ok(table)
+}
+
+/// Finds the slot of a key.
+///
+/// # Errors
+/// When a block on the way is damaged.
+pub fn find_slot(repo: &Repository, commit: CommitIndex, collection: &str, key: &str) -> Result<Option<u32>> {
+    let Some(number) = repo.collection_number(collection) else {
+        return Ok(None);
+    };
+    let blocks = key_blocks(repo, commit, collection, &(0..repo.slots(commit, number)))?;
+    let hit = |b: &KeyBlock| -> Option<Result<u32>> {
+        match decode(repo, b) {
+            Ok(keys) => {
+                let at = keys.iter().position(|k| k == key)?;
+                Some(Ok(b.blocks[b.index].first_slot + at as u32))
+            }
+            Err(e) => Some(Err(e)),
+        }
+    };
+    blocks.par_iter().find_map_first(hit).transpose()
+}
+
+/// Finds the blocks that hold the keys of a range of slots, in slot order.
+fn key_blocks(
+    repo: &Repository,
+    commit: CommitIndex,
+    collection: &str,
+    slots: &Range<u32>,
+) -> Result<Vec<KeyBlock>> {
+    let Some(number) = repo.collection_number(collection) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    let mut above = repo.slots(commit, number);
+    for c in repo.first_parents(commit) {
+        let below = repo.entry(c).parents.first().map_or(0, |&p| repo.slots(p, number));
+        if below < above && below < slots.end {
+            let record = repo.commit(c)?;
+            let place = repo.entry(c).place;
+            let own = number_of(&record, collection);
+            let blocks = std::sync::Arc::new(record.blocks);
+            let mine = blocks.iter().enumerate().rev().filter(|(_, b)| {
+                b.kind == BlockKind::Keys
+                    && Some(b.collection) == own
+                    && b.first_slot < slots.end
+                    && b.last_slot >= slots.start
+            });
+            found.extend(mine.map(|(index, _)| KeyBlock {
+                place,
+                blocks: blocks.clone(),
+                index,
+            }));
+        }
+        above = below;
+        if below <= slots.start {
+            break;
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
+
+fn decode(repo: &Repository, block: &KeyBlock) -> Result<Keys> {
+    let entry = &block.blocks[block.index];
+    let payload = repo.log().block(block.place, &block.blocks, block.index)?;
+    let corrupt = |p: String| StoreError::corrupt(repo.disk().display("log"), Some(block.place.offset), p);
+    let count = entry.rows as usize;
+    let mut input = payload.as_slice();
+    let (bytes, offsets) = codec::decode_texts(&mut input, count, count.saturating_mul(KEY_BYTES_MAX))
+        .map_err(|e| corrupt(e.to_string()))?;
+    let keys = Keys::from_parts(Bytes::from(bytes), offsets).ok_or_else(|| corrupt("the keys are not texts".into()))?;
+    if keys.len() != count {
+        return Err(corrupt("a block holds another number of keys than stated".into()).into());
+    }
+    Ok(keys)
+}

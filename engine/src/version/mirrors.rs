@@ -1,0 +1,99 @@
+//! The mirrors of branch heads: opened where they are whole, rebuilt from the log where not.
+
+use std::sync::{Arc, RwLock};
+
+use rayon::prelude::*;
+
+use super::checkout::{Checkout, Rows};
+use super::error::Result;
+use super::keys::read_keys;
+use super::repository::{CommitIndex, Repository};
+use crate::delta::{Table, domain, key_hash, row_hash};
+use crate::store::{Mirror, StoreError, Written, row_sum};
+
+/// How many bytes of rows are read at once when a mirror is rebuilt.
+const CHUNK_BYTES: usize = 64 << 20;
+
+/// Opens the mirror of a collection at a branch's head, or rebuilds it.
+///
+/// # Errors
+/// When the log is damaged or the disk refuses.
+pub fn open_mirror(repo: &Repository, branch: &str, table: Arc<Table>) -> Result<Arc<RwLock<Mirror>>> {
+    let dir = directory(branch, &table.collection);
+    let disk = repo.disk().clone();
+    let head = repo.head(branch);
+    let state = match head {
+        Some(head) => {
+            let record = repo.commit(head)?;
+            record.body.collections.into_iter().find(|c| c.name == table.collection)
+        }
+        None => None,
+    };
+    let mirror = match (head, state) {
+        (Some(head), Some(state)) => match Mirror::open(disk, &dir, table.clone(), &state.root) {
+            Some(mirror) => mirror,
+            None => rebuild(repo, head, &dir, table)?,
+        },
+        _ => Mirror::create(disk, &dir, table)?,
+    };
+    Ok(Arc::new(RwLock::new(mirror)))
+}
+
+/// Makes the mirror of a collection at a commit anew from the log.
+///
+/// # Errors
+/// When the log is damaged or the disk refuses.
+pub fn rebuild(repo: &Repository, commit: CommitIndex, dir: &str, table: Arc<Table>) -> Result<Mirror> {
+    let mut mirror = Mirror::create(repo.disk().clone(), dir, table.clone())?;
+    let checkout = Checkout::new(repo, commit, table.clone());
+    let slots = checkout.slots();
+    *mirror.keys_mut() = read_keys(repo, commit, &table.collection, 0..slots)?;
+    let chunk = (CHUNK_BYTES / table.row_bytes().max(1) / rayon::current_num_threads()).clamp(1, 1 << 20) as u32;
+    let starts: Vec<u32> = (0..slots).step_by(chunk as usize).collect();
+    let written: Vec<Result<Vec<Written>>> = starts
+        .into_par_iter()
+        .map(|start| {
+            let rows = checkout.range(start..(start + chunk).min(slots))?;
+            mirror.write(start, &rows.data)?;
+            Ok(written(&rows, &table, &mirror))
+        })
+        .collect();
+    let written = written.into_iter().collect::<Result<Vec<_>>>()?.concat();
+    mirror.apply(&written);
+    Ok(mirror)
+}
+
+fn written(rows: &Rows, table: &Table, mirror: &Mirror) -> Vec<Written> {
+    let size = table.row_bytes();
+    let alive = (0..rows.alive.len()).filter(|&i| rows.alive[i]);
+    alive
+        .map(|i| {
+            let slot = rows.first + i as u32;
+            let (key, row) = (mirror.keys().get(slot), &rows.data[i * size..(i + 1) * size]);
+            Written {
+                slot,
+                key: key_hash(key),
+                row: Some(row_hash(key, table.element, row)),
+                sum: row_sum(slot, row),
+                cost: rows.cost[i],
+            }
+        })
+        .collect()
+}
+
+/// Removes the mirror of a collection, so that the next look makes it anew.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn discard_mirror(repo: &Repository, branch: &str, collection: &str) -> Result<()> {
+    let dir = directory(branch, collection);
+    let gone = repo.disk().remove(&dir);
+    Ok(gone.map_err(StoreError::io("remove", repo.disk().display(&dir)))?)
+}
+
+/// Returns the directory of a mirror; names are data, so they appear only hashed.
+pub fn directory(branch: &str, collection: &str) -> String {
+    let mut hasher = blake3::Hasher::new_keyed(&domain("vecdelta v1 mirror"));
+    hasher.update(branch.as_bytes()).update(&[0]).update(collection.as_bytes());
+    format!("cache/mirrors/{}", &hasher.finalize().to_hex()[..16])
+}

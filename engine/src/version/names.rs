@@ -1,0 +1,75 @@
+//! Branches and tags: names that point at commits.
+
+use super::error::{Result, VersionError};
+use super::repository::{CommitIndex, Repository};
+use super::revision::check_name;
+use crate::delta::CommitId;
+use crate::store::Action;
+
+/// Makes a branch that points at a commit.
+///
+/// # Errors
+/// When the name cannot be used or is taken.
+pub fn set_branch(repo: &mut Repository, name: &str, to: CommitIndex, now_millis: u64) -> Result<()> {
+    check_name("branch", name)?;
+    refuse_taken(repo, name)?;
+    let action = Action::Branch {
+        name: name.to_owned(),
+        from: None,
+        to: Some(repo.entry(to).id),
+    };
+    repo.operate(now_millis, action)
+}
+
+/// Makes a tag that points at a commit.
+///
+/// # Errors
+/// When the name cannot be used or is taken: a tag that moved without a word would not be one.
+pub fn set_tag(repo: &mut Repository, name: &str, to: CommitIndex, now_millis: u64) -> Result<()> {
+    check_name("tag", name)?;
+    refuse_taken(repo, name)?;
+    let action = Action::Tag {
+        name: name.to_owned(),
+        from: None,
+        to: Some(repo.entry(to).id),
+    };
+    repo.operate(now_millis, action)
+}
+
+/// Removes a branch; its commits stay.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn delete_branch(repo: &mut Repository, name: &str, now_millis: u64) -> Result<()> {
+    let from = Some(points_at(repo, repo.branches().get(name), "branch", name)?);
+    let name = name.to_owned();
+    repo.operate(now_millis, Action::Branch { name, from, to: None })
+}
+
+/// Removes a tag.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn delete_tag(repo: &mut Repository, name: &str, now_millis: u64) -> Result<()> {
+    let from = Some(points_at(repo, repo.tags().get(name), "tag", name)?);
+    let name = name.to_owned();
+    repo.operate(now_millis, Action::Tag { name, from, to: None })
+}
+
+fn points_at(repo: &Repository, commit: Option<&CommitIndex>, what: &str, name: &str) -> Result<CommitId> {
+    let missing = || VersionError::Refused(format!("there is no {what} `{name}`"));
+    commit.map(|&c| repo.entry(c).id).ok_or_else(missing)
+}
+
+fn refuse_taken(repo: &Repository, name: &str) -> Result<()> {
+    for (what, names) in [("branch", repo.branches()), ("tag", repo.tags())] {
+        if let Some(&commit) = names.get(name) {
+            let id = repo.entry(commit).id.to_hex();
+            return Err(VersionError::Refused(format!(
+                "`{name}` is a {what} already, at {}; delete it first to reuse the name",
+                &id[..12]
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! Snapshots: the whole table of a commit, written down so that reading it starts there.
+
+use std::sync::Arc;
+
+use super::checkout::Checkout;
+use super::error::Result;
+use super::repository::{CommitIndex, Repository, table_of};
+use crate::store::{Action, BlockRef, OperationRecord, PartRow, Record, encode_part};
+
+/// How many bytes of rows are read and written at once.
+const CHUNK_BYTES: usize = 64 << 20;
+
+/// Writes a snapshot of a commit; returns how many bytes it takes, or `None` when there is one already.
+///
+/// # Errors
+/// When the history is damaged or the disk refuses.
+pub fn snapshot(repo: &mut Repository, commit: CommitIndex, now_millis: u64) -> Result<Option<u64>> {
+    if repo.snapshot(commit).is_some() {
+        return Ok(None);
+    }
+    let record = repo.commit(commit)?;
+    let time = repo.next_time(now_millis)?;
+    let (place, record, bytes) = {
+        let shared: &Repository = repo;
+        let mut tx = shared.begin()?;
+        let mut blocks: Vec<BlockRef> = Vec::new();
+        for (number, state) in (0u16..).zip(&record.body.collections) {
+            let table = Arc::new(table_of(state)?);
+            let size = table.row_bytes();
+            let checkout = Checkout::new(shared, commit, table.clone());
+            let slots = checkout.slots();
+            let chunk = (CHUNK_BYTES / size.max(1)).clamp(1, 1 << 20) as u32;
+            for start in (0..slots).step_by(chunk as usize) {
+                let rows = checkout.range(start..(start + chunk).min(slots))?;
+                let alive = (0..rows.alive.len()).filter(|&i| rows.alive[i]);
+                let fresh: Vec<PartRow<'_>> = alive
+                    .map(|i| PartRow {
+                        slot: start + i as u32,
+                        old: None,
+                        new: &rows.data[i * size..(i + 1) * size],
+                    })
+                    .collect();
+                for (entry, block) in encode_part(number, &table, &fresh, &[], &[]) {
+                    tx.append(&block)?;
+                    blocks.push(entry);
+                }
+            }
+        }
+        let bytes = blocks.iter().map(|b| u64::from(b.len)).sum();
+        let id = shared.entry(commit).id;
+        let record = Record::Operation(OperationRecord {
+            link: tx.link(),
+            time,
+            action: Action::Snapshot { commit: id, blocks },
+        });
+        (tx.finish(&record)?, record, bytes)
+    };
+    repo.written(place, record)?;
+    Ok(Some(bytes))
+}

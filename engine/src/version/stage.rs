@@ -1,0 +1,362 @@
+//! Staging: deltas on their way into a commit.
+//!
+//! Deltas are gathered to parts of bounded size, coded in parallel and appended to the log, while the mirror takes
+//! over the new rows. Nothing counts until the commit's record is written; dropping a stage leaves the log as it was
+//! and a mirror that will be rebuilt.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use rayon::prelude::*;
+
+use super::error::{Result, VersionError};
+use super::repository::{CommitIndex, Repository};
+use super::root::state_root;
+use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hash, row_hash};
+use crate::store::{
+    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Mirror, PartBlock, PartRow, Place, Record,
+    Transaction, Written, encode_keys, encode_part, row_sum,
+};
+
+/// Rows are coded and written when this many bytes of them were gathered.
+const PART_BYTES: usize = 32 << 20;
+
+/// A row that would cost more to read back than this is written whole.
+const COST_MAX: u8 = 128;
+
+/// What a commit says beside its deltas.
+#[derive(Clone, Debug, Default)]
+pub struct CommitInfo {
+    /// The branch it goes on.
+    pub branch: String,
+    /// Who makes it.
+    pub author: String,
+    /// Why.
+    pub message: String,
+    /// Further keys and values.
+    pub metadata: BTreeMap<String, String>,
+    /// A second parent, for a merge.
+    pub merged: Option<CommitIndex>,
+}
+
+/// A commit that is durable, on its way into the graph: see [`Repository::take`].
+#[must_use]
+pub struct Staged {
+    pub(super) place: Place,
+    pub(super) record: Record,
+}
+
+/// A commit in the making.
+pub struct Stage<'r> {
+    tx: Transaction<'r>,
+    base: Base,
+    collections: Vec<Collection>,
+    blocks: Vec<BlockRef>,
+    counts: Counts,
+}
+
+/// What the new commit builds on.
+struct Base {
+    parent: Option<CommitId>,
+    merged: Option<CommitId>,
+    time: Timestamp,
+    states: Vec<CollectionState>,
+    slots: Vec<u32>,
+}
+
+struct Collection {
+    table: Arc<Table>,
+    mirror: Arc<RwLock<Mirror>>,
+    generation: String,
+    first_new: u32,
+    pending: Vec<DeltaBatch>,
+    pending_bytes: usize,
+    written: Vec<Written>,
+}
+
+impl<'r> Stage<'r> {
+    /// Begins a commit on a branch.
+    ///
+    /// # Errors
+    /// When an earlier write failed or the branch's head cannot be read.
+    pub fn begin(repo: &'r Repository, info: &CommitInfo, now_millis: u64) -> Result<Self> {
+        let head = repo.head(&info.branch);
+        let (states, slots) = match head {
+            Some(head) => {
+                let record = repo.commit(head)?;
+                (record.body.collections, record.slots)
+            }
+            None => (Vec::new(), Vec::new()),
+        };
+        let base = Base {
+            parent: head.map(|h| repo.entry(h).id),
+            merged: info.merged.map(|m| repo.entry(m).id),
+            time: repo.next_time(now_millis)?,
+            states,
+            slots,
+        };
+        Ok(Self {
+            tx: repo.begin()?,
+            base,
+            collections: Vec::new(),
+            blocks: Vec::new(),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Adds a collection that this commit may change; `slots` is how many it had before new keys were added.
+    ///
+    /// # Errors
+    /// When the collection has another shape.
+    pub fn add_collection(&mut self, mirror: Arc<RwLock<Mirror>>) -> Result<usize> {
+        let table = mirror.read().expect("no thread panics with it").table().clone();
+        let known = self.base.states.iter().position(|s| s.name == table.collection);
+        let first_new = known.map_or(0, |i| self.base.slots[i]);
+        self.collections.push(Collection {
+            table,
+            mirror,
+            generation: known.map_or(String::new(), |i| self.base.states[i].generation.clone()),
+            first_new,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            written: Vec::new(),
+        });
+        Ok(self.collections.len() - 1)
+    }
+
+    /// Counts rows that were looked at, changed or not.
+    pub fn count(&mut self, unchanged: u64, raw_bytes: u64) {
+        self.counts.unchanged += unchanged;
+        self.counts.raw_bytes += raw_bytes;
+    }
+
+    /// Takes deltas of a collection; each source at most once in a commit.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn add(&mut self, collection: usize, batch: DeltaBatch) -> Result<()> {
+        for delta in &batch.deltas {
+            match delta.change {
+                Change::Insert => self.counts.inserted += 1,
+                Change::Delete => self.counts.deleted += 1,
+                Change::Update => {
+                    self.counts.updated += 1;
+                    let max = f64::from_bits(self.counts.l2_max);
+                    if delta.l2 > max {
+                        self.counts.l2_max = delta.l2.to_bits();
+                    }
+                }
+            }
+        }
+        let own = &mut self.collections[collection];
+        own.pending_bytes += batch.new.len();
+        own.pending.push(batch);
+        if own.pending_bytes >= PART_BYTES {
+            self.flush(collection)?;
+        }
+        Ok(())
+    }
+
+    /// Returns what the commit does so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Codes and writes what was gathered of a collection.
+    fn flush(&mut self, collection: usize) -> Result<()> {
+        let own = &mut self.collections[collection];
+        let batches = std::mem::take(&mut own.pending);
+        own.pending_bytes = 0;
+        if batches.iter().all(|b| b.deltas.is_empty()) {
+            return Ok(());
+        }
+        let mut mirror = own.mirror.write().expect("no thread panics with it");
+        mirror.begin()?;
+        let sorted = Sorted::of(&batches, &mirror);
+        let number = collection as u16;
+        let blocks = encode_part(number, &own.table, &sorted.fresh, &sorted.change, &sorted.deleted);
+        append(&mut self.tx, &mut self.blocks, &blocks)?;
+        sorted.mirror(&mirror)?;
+        let costs = sorted.costs(&blocks, &own.table, &mirror);
+        own.written.extend(sorted.written(&own.table, &mirror, &costs));
+        Ok(())
+    }
+
+    /// Ends the commit: it is durable and part of the graph when this returns.
+    ///
+    /// # Errors
+    /// When the disk refuses; then nothing of it counts.
+    pub fn finish(mut self, info: CommitInfo) -> Result<Staged> {
+        for i in 0..self.collections.len() {
+            self.flush(i)?;
+        }
+        let mut states = std::mem::take(&mut self.base.states);
+        let mut slots = std::mem::take(&mut self.base.slots);
+        let mut order = Vec::new();
+        for i in 0..self.collections.len() {
+            let (state, count) = self.close_collection(i)?;
+            match states.iter().position(|s| s.name == state.name) {
+                Some(at) => (states[at], slots[at]) = (state.clone(), count),
+                None => {
+                    let at = states.partition_point(|s| s.name < state.name);
+                    states.insert(at, state.clone());
+                    slots.insert(at, count);
+                }
+            }
+            order.push(state.name);
+        }
+        let place_of = |name: &String| states.iter().position(|s| s.name == *name).expect("it was put there");
+        let renumbered: Vec<u16> = order.iter().map(|n| place_of(n) as u16).collect();
+        for block in &mut self.blocks {
+            block.collection = renumbered[usize::from(block.collection)];
+        }
+        let body = CommitBody {
+            parents: self.base.parent.into_iter().chain(self.base.merged).collect(),
+            branch: info.branch,
+            time: self.base.time,
+            author: info.author,
+            message: info.message,
+            metadata: info.metadata,
+            counts: self.counts,
+            state_root: StateRoot(state_root(&states)),
+            collections: states,
+        };
+        let record = Record::Commit(CommitRecord {
+            link: self.tx.link(),
+            body,
+            slots,
+            blocks: self.blocks,
+        });
+        let place = self.tx.finish(&record)?;
+        Ok(Staged { place, record })
+    }
+
+    /// Writes new keys and returns the collection's state after this commit.
+    fn close_collection(&mut self, i: usize) -> Result<(CollectionState, u32)> {
+        let own = &mut self.collections[i];
+        let mut mirror = own.mirror.write().expect("no thread panics with it");
+        let slots = mirror.keys().len();
+        if slots > own.first_new {
+            let keys = mirror.keys().tail(own.first_new);
+            let blocks = encode_keys(i as u16, own.first_new, &keys);
+            append(&mut self.tx, &mut self.blocks, &blocks)?;
+        }
+        mirror.apply(&own.written);
+        let state = CollectionState {
+            name: own.table.collection.clone(),
+            element: own.table.element.code(),
+            dims: own.table.dims,
+            generation: own.generation.clone(),
+            rows: mirror.len(),
+            root: mirror.root(),
+        };
+        Ok((state, slots))
+    }
+}
+
+fn append(tx: &mut Transaction<'_>, refs: &mut Vec<BlockRef>, blocks: &[PartBlock]) -> Result<()> {
+    for (entry, block) in blocks {
+        tx.append(block)?;
+        refs.push(*entry);
+    }
+    Ok(())
+}
+
+/// Deltas in slot order, by how they are written.
+struct Sorted<'b> {
+    fresh: Vec<PartRow<'b>>,
+    change: Vec<PartRow<'b>>,
+    deleted: Vec<u32>,
+}
+
+impl<'b> Sorted<'b> {
+    fn of(batches: &'b [DeltaBatch], mirror: &Mirror) -> Self {
+        let mut out = Self {
+            fresh: Vec::new(),
+            change: Vec::new(),
+            deleted: Vec::new(),
+        };
+        for batch in batches {
+            for (i, delta) in batch.deltas.iter().enumerate() {
+                let (old, new) = batch.rows(i);
+                let row = |old| PartRow {
+                    slot: delta.slot,
+                    old,
+                    new,
+                };
+                let related = delta.changed_dims * 2 < batch.table.dims || delta.l2 < 0.6 * delta.length;
+                match delta.change {
+                    Change::Delete => out.deleted.push(delta.slot),
+                    Change::Update if related && mirror.cost(delta.slot) < COST_MAX => out.change.push(row(Some(old))),
+                    Change::Update | Change::Insert => out.fresh.push(row(None)),
+                }
+            }
+        }
+        out.fresh.sort_unstable_by_key(|r| r.slot);
+        out.change.sort_unstable_by_key(|r| r.slot);
+        out.deleted.sort_unstable();
+        out
+    }
+
+    /// Writes the new rows into the mirror, runs of neighbours at once.
+    fn mirror(&self, mirror: &Mirror) -> Result<()> {
+        for rows in [&self.fresh, &self.change] {
+            rows.par_chunk_by(|a, b| a.slot + 1 == b.slot)
+                .try_for_each_init(Vec::new, |buffer: &mut Vec<u8>, run| {
+                    for part in run.chunks(512) {
+                        if let [one] = part {
+                            mirror.write(one.slot, one.new)?;
+                            continue;
+                        }
+                        buffer.clear();
+                        part.iter().for_each(|r| buffer.extend_from_slice(r.new));
+                        mirror.write(part[0].slot, buffer)?;
+                    }
+                    Ok::<_, VersionError>(())
+                })?;
+        }
+        Ok(())
+    }
+
+    /// Returns what reading each changed row back will cost, in the order of `change`.
+    fn costs(&self, blocks: &[PartBlock], table: &Table, mirror: &Mirror) -> Vec<u8> {
+        let mut costs = Vec::with_capacity(self.change.len());
+        let mut rows = blocks[1..].iter().map(|(entry, _)| entry);
+        let mut held = 0;
+        while held < self.fresh.len() {
+            held += rows.next().map_or(self.fresh.len(), |b| b.rows as usize);
+        }
+        for block in rows {
+            let unit = super::checkout::cost_unit(block, table.row_bytes());
+            for row in &self.change[costs.len()..][..block.rows as usize] {
+                let whole = block.kind == BlockKind::Fresh;
+                costs.push(if whole { 0 } else { mirror.cost(row.slot).saturating_add(unit) });
+            }
+        }
+        costs
+    }
+
+    fn written(&self, table: &Table, mirror: &Mirror, costs: &[u8]) -> Vec<Written> {
+        let element = table.element;
+        let row = |row: &PartRow<'_>, cost: u8| {
+            let key = mirror.keys().get(row.slot);
+            Written {
+                slot: row.slot,
+                key: key_hash(key),
+                row: Some(row_hash(key, element, row.new)),
+                sum: row_sum(row.slot, row.new),
+                cost,
+            }
+        };
+        let mut out: Vec<Written> = self.fresh.par_iter().map(|r| row(r, 0)).collect();
+        out.par_extend(self.change.par_iter().zip(costs).map(|(r, &cost)| row(r, cost)));
+        out.extend(self.deleted.iter().map(|&slot| Written {
+            slot,
+            key: key_hash(mirror.keys().get(slot)),
+            row: None,
+            sum: 0,
+            cost: 0,
+        }));
+        out
+    }
+}

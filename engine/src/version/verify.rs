@@ -1,0 +1,191 @@
+//! Verify: every byte, every hash, every chain, and every state rebuilt from its deltas.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::checkout::{Checkout, number_of};
+use super::error::{Result, VersionError};
+use super::keys::read_keys;
+use super::data::{Part, damaged, in_commit, parts_of};
+use super::replay::Replay;
+use super::repository::{CommitIndex, Repository, table_of};
+use super::root::state_root;
+use crate::delta::{RowHash, key_hash, row_hash};
+use crate::store::{CommitRecord, Damage, Disk, EntryChange, Place, StateTree, StoreError, check_files};
+
+/// What a verification found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// How many commits were rebuilt and compared with their state root.
+    pub commits: u64,
+    /// How many bytes were read and compared with their hash.
+    pub bytes: u64,
+    /// What is wrong.
+    pub problems: Vec<Damage>,
+}
+
+/// Checks a repository; problems are in the report, and only a disk that cannot be read is an error.
+///
+/// # Errors
+/// When there is no repository or the disk refuses.
+pub fn verify(disk: &Arc<dyn Disk>) -> Result<Report> {
+    let mut report = Report::default();
+    let (bytes, problems) = check_files(disk.as_ref())?;
+    report.bytes = bytes;
+    report.problems = problems;
+    let repo = match Repository::open(disk.clone()) {
+        Ok(repo) => repo,
+        Err(VersionError::Store(StoreError::Corrupt(damage))) => {
+            if !report.problems.contains(&damage) {
+                report.problems.push(*damage);
+            }
+            return Ok(report);
+        }
+        Err(e) => return Err(e),
+    };
+    let mut done = vec![false; repo.len()];
+    for leaf in leaves(&repo) {
+        match verify_way(&repo, leaf, &mut done) {
+            Ok(commits) => report.commits += commits,
+            Err(VersionError::Store(StoreError::Corrupt(damage))) => report.problems.push(*damage),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(report)
+}
+
+/// Returns the commits that are no first parent of another one.
+fn leaves(repo: &Repository) -> Vec<CommitIndex> {
+    let mut leaf = vec![true; repo.len()];
+    for c in 0..repo.len() {
+        if let Some(&p) = repo.entry(c).parents.first() {
+            leaf[p] = false;
+        }
+    }
+    (0..repo.len()).filter(|&c| leaf[c]).collect()
+}
+
+/// Rebuilds every state on the way to a commit, and compares those that were not yet compared.
+fn verify_way(repo: &Repository, leaf: CommitIndex, done: &mut [bool]) -> Result<u64> {
+    let mut way: Vec<CommitIndex> = repo.first_parents(leaf).collect();
+    way.reverse();
+    let records = way.iter().map(|&c| repo.commit(c)).collect::<Result<Vec<_>>>()?;
+    let last = records.last().expect("a way has a commit");
+    for state in &last.body.collections {
+        verify_collection(repo, &way, &records, &state.name)?;
+    }
+    let mut compared = 0;
+    for (&commit, record) in way.iter().zip(&records) {
+        if state_root(&record.body.collections) != record.body.state_root.0 {
+            return Err(wrong(repo, commit, "the state root is not that of its collections"));
+        }
+        compared += u64::from(!std::mem::replace(&mut done[commit], true));
+    }
+    Ok(compared)
+}
+
+fn wrong(repo: &Repository, commit: CommitIndex, problem: &str) -> VersionError {
+    in_commit(damaged(repo, repo.entry(commit).place, problem), repo, commit)
+}
+
+/// What one commit did to one slot: the row's new hash, or `None` when it went.
+type Touch = (usize, u32, Option<RowHash>);
+
+fn verify_collection(repo: &Repository, way: &[CommitIndex], records: &[CommitRecord], name: &str) -> Result<()> {
+    let last = records.last().expect("a way has a commit");
+    let Some(number) = number_of(last, name) else { return Ok(()) };
+    let table = Arc::new(table_of(&last.body.collections[usize::from(number)])?);
+    let slots = last.slots[usize::from(number)];
+    let leaf = way[way.len() - 1];
+    let keys = read_keys(repo, leaf, name, 0..slots)?;
+    let hashes: Vec<[u8; 16]> = (0..slots).into_par_iter().map(|s| key_hash(keys.get(s))).collect();
+    let chunk = ((16 << 20) / table.row_bytes().max(1)).clamp(1, 1 << 16) as u32;
+    let starts: Vec<u32> = (0..slots).step_by(chunk as usize).collect();
+    let parts: Vec<Vec<Part>> = records
+        .iter()
+        .zip(way)
+        .map(|(record, &commit)| parts_of(repo, commit, record, name))
+        .collect::<Result<_>>()?;
+    let touches: Vec<Vec<Touch>> = starts
+        .into_par_iter()
+        .map(|start| {
+            let range = start..(start + chunk).min(slots);
+            let hash = |slot: u32, row: &[u8]| row_hash(keys.get(slot), table.element, row);
+            let mut out = Vec::new();
+            let mut replay = Replay::new(repo, table.clone(), range);
+            for (i, (&commit, parts)) in way.iter().zip(&parts).enumerate() {
+                let mut touched = |slot, row: Option<&[u8]>| out.push((i, slot, row.map(|r| hash(slot, r))));
+                replay
+                    .apply(repo.entry(commit).place, &records[i].blocks, parts, &mut touched)
+                    .map_err(|e| in_commit(e, repo, commit))?;
+            }
+            Ok(out)
+        })
+        .collect::<Result<_>>()?;
+    let mut by_commit: Vec<Vec<EntryChange>> = vec![Vec::new(); way.len()];
+    for (commit, slot, row) in touches.into_iter().flatten() {
+        by_commit[commit].push(EntryChange {
+            key: hashes[slot as usize],
+            slot,
+            row,
+        });
+    }
+    let mut tree = StateTree::default();
+    for ((&commit, record), changes) in way.iter().zip(records).zip(by_commit) {
+        tree.apply(changes);
+        let state = record.body.collections.iter().find(|c| c.name == name);
+        let fits = state.is_none_or(|s| s.root == tree.root() && s.rows == tree.len() as u64);
+        if !fits {
+            return Err(wrong(repo, commit, "the table that its deltas rebuild is not the one it names"));
+        }
+        if let Some(snapshot) = repo.snapshot(commit) {
+            verify_snapshot(repo, commit, &table, &keys, &hashes, tree.root())
+                .map_err(|e| locate(e, repo, snapshot.place))?;
+        }
+    }
+    Ok(())
+}
+
+fn locate(error: VersionError, repo: &Repository, place: Place) -> VersionError {
+    match error {
+        VersionError::Store(StoreError::Corrupt(mut damage)) => {
+            damage.path = repo.disk().display(&format!("log/{:08}.vdlog", place.segment));
+            damage.offset.get_or_insert(place.offset);
+            StoreError::Corrupt(damage).into()
+        }
+        other => other,
+    }
+}
+
+fn verify_snapshot(
+    repo: &Repository,
+    commit: CommitIndex,
+    table: &Arc<crate::delta::Table>,
+    keys: &crate::store::KeyTable,
+    hashes: &[[u8; 16]],
+    root: [u8; 32],
+) -> Result<()> {
+    let checkout = Checkout::new(repo, commit, table.clone());
+    let slots = checkout.slots();
+    let chunk = ((16 << 20) / table.row_bytes().max(1)).clamp(1, 1 << 16) as u32;
+    let mut tree = StateTree::default();
+    for start in (0..slots).step_by(chunk as usize) {
+        let rows = checkout.range(start..(start + chunk).min(slots))?;
+        let size = table.row_bytes();
+        let changes = (0..rows.alive.len()).into_par_iter().filter(|&i| rows.alive[i]).map(|i| {
+            let slot = start + i as u32;
+            let row = &rows.data[i * size..(i + 1) * size];
+            EntryChange {
+                key: hashes[slot as usize],
+                slot,
+                row: Some(row_hash(keys.get(slot), table.element, row)),
+            }
+        });
+        tree.apply(changes.collect());
+    }
+    if tree.root() != root {
+        return Err(wrong(repo, commit, "its snapshot is not the table it names"));
+    }
+    Ok(())
+}
