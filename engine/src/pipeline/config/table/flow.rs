@@ -1,0 +1,232 @@
+//! `[[route]]`, `[window.NAME]`, `[apply]`, `[version]`.
+
+use super::super::keys::Need::{Default, Optional, Required};
+use super::super::keys::{Kind, Section, Word};
+use super::{ANY_NUMBER_FROM_0, COUNT_32, COUNT_FROM_1, SOME_TIME, key, section, word};
+
+/// The kinds of change.
+pub(in crate::pipeline::config) static CHANGES: &[Word] = &[
+    word("insert", "a new id"),
+    word("update", "another value of a known id"),
+    word("delete", "an id that is gone"),
+];
+
+/// `[[route]]`.
+pub(in crate::pipeline::config) static ROUTE: Section = section(
+    "[[route]]",
+    "route",
+    "Who gets a delta. Routes are tried in order; the first that matches takes the delta, unless it says `continue = true`.",
+    &[
+        key(
+            "name",
+            Kind::Name,
+            Optional("`route-N`, counted from 1"),
+            "The name in messages, tests and metrics.",
+        ),
+        key(
+            "match",
+            Kind::SourceGlob,
+            Default("\"**\""),
+            "A glob over `collection/key`: `*` and `?` within one segment, `**` across segments, `{a,b}` for either.",
+        ),
+        key(
+            "when",
+            Kind::Table(&WHEN),
+            Optional("always"),
+            "Further conditions; all must hold.",
+        ),
+        key(
+            "window",
+            Kind::Name,
+            Optional("the only window of the file, or `epoch`"),
+            "The window that collects the deltas.",
+        ),
+        key(
+            "to",
+            Kind::List(&Kind::Name, 0),
+            Optional("every sink"),
+            "The sinks that receive the closed windows.",
+        ),
+        key(
+            "continue",
+            Kind::Bool,
+            Default("false"),
+            "Whether later routes see the delta as well.",
+        ),
+    ],
+);
+
+/// `when = { .. }`.
+pub(in crate::pipeline::config) static WHEN: Section = section(
+    "when",
+    "when",
+    "A route's conditions; all must hold.",
+    &[
+        key(
+            "min_l2",
+            ANY_NUMBER_FROM_0,
+            Optional("any distance"),
+            "The least Euclidean distance; the norm for inserts and deletes.",
+        ),
+        key(
+            "change",
+            Kind::List(&Kind::Word(CHANGES), 1),
+            Optional("all kinds"),
+            "The kinds of change.",
+        ),
+        key(
+            "collection",
+            Kind::Name,
+            Optional("any collection"),
+            "The collection.",
+        ),
+    ],
+);
+
+/// `[window.NAME]`.
+pub(in crate::pipeline::config) static WINDOW: Section = section(
+    "[window.NAME]",
+    "window",
+    "What is collected into one commit. The window `epoch` exists without being defined: it closes at the end of every file.",
+    &[key(
+        "close",
+        Kind::Table(&CLOSE),
+        Required,
+        "What closes it: the end of an epoch, or whichever of the others comes first.",
+    )],
+);
+
+/// `close = { .. }`.
+pub(in crate::pipeline::config) static CLOSE: Section = section(
+    "close",
+    "close",
+    "What closes a window: `epoch` alone, or any of the others, whichever comes first.",
+    &[
+        key(
+            "epoch",
+            Kind::True,
+            Optional("epochs do not matter"),
+            "The end of an epoch: one commit per file.",
+        ),
+        key(
+            "after",
+            SOME_TIME,
+            Optional("time does not matter"),
+            "Time since the first delta.",
+        ),
+        key(
+            "count",
+            COUNT_FROM_1,
+            Optional("the number does not matter"),
+            "Number of deltas.",
+        ),
+        key(
+            "bytes",
+            Kind::Size,
+            Optional("the size does not matter"),
+            "Bytes of deltas; at most `memory`.",
+        ),
+        key(
+            "on_meta",
+            Kind::Text,
+            Optional("metadata does not matter"),
+            "A delta that carries this metadata key.",
+        ),
+    ],
+);
+
+/// `[apply]`.
+pub(in crate::pipeline::config) static APPLY: Section = section(
+    "[apply]",
+    "apply",
+    "What is checked before a window is committed.",
+    &[key(
+        "validate",
+        Kind::List(
+            &Kind::Either(&[Kind::Word(VALIDATORS), Kind::Table(&VALIDATOR)]),
+            0,
+        ),
+        Default("[]"),
+        "Checks that every new vector must pass, in order.",
+    )],
+);
+
+/// The checks without a parameter.
+pub(in crate::pipeline::config) static VALIDATORS: &[Word] =
+    &[word("finite", "no NaN, no infinity")];
+
+/// One entry of `validate`.
+pub(in crate::pipeline::config) static VALIDATOR: Section = Section {
+    header: "validate",
+    noun: "validator",
+    doc: "One check: exactly one of these keys.",
+    choose_one: true,
+    keys: &[
+        key(
+            "max_abs",
+            ANY_NUMBER_FROM_0,
+            Optional("not checked"),
+            "No component further than this from 0.",
+        ),
+        key(
+            "max_l2",
+            ANY_NUMBER_FROM_0,
+            Optional("not checked"),
+            "No norm above this.",
+        ),
+        key(
+            "lock_dims",
+            Kind::DimRange,
+            Optional("not checked"),
+            "These components never change after the insert; the end is not part of the range.",
+        ),
+    ],
+};
+
+/// `[version]`.
+pub(in crate::pipeline::config) static VERSION: Section = section(
+    "[version]",
+    "version",
+    "How windows become commits.",
+    &[
+        key(
+            "branch",
+            Kind::Text,
+            Default("\"main\""),
+            "The branch that moves; it is created when absent.",
+        ),
+        key(
+            "message",
+            Kind::Template(&["file", "source"]),
+            Optional("a message that tells the file or the window"),
+            "The message of the commits.",
+        ),
+        key(
+            "snapshot",
+            Kind::Table(&SNAPSHOT),
+            Optional("the repository's own rule"),
+            "When to write a snapshot, which bounds the time of a replay.",
+        ),
+    ],
+);
+
+/// `snapshot = { .. }`.
+pub(in crate::pipeline::config) static SNAPSHOT: Section = section(
+    "snapshot",
+    "snapshot",
+    "When to write a snapshot: whichever comes first.",
+    &[
+        key(
+            "every",
+            COUNT_32,
+            Optional("the number does not matter"),
+            "After so many commits.",
+        ),
+        key(
+            "or_bytes",
+            Kind::Size,
+            Optional("the size does not matter"),
+            "After so many bytes of deltas.",
+        ),
+    ],
+);

@@ -1,0 +1,251 @@
+//! `[pipeline]`, `[source.NAME]`, `[capture]`.
+
+use super::super::keys::Need::{Default, Optional, Required};
+use super::super::keys::{Kind, Section, Word};
+use super::{ANY_NUMBER_FROM_0, COUNT_32, COUNT_FROM_1, SOME_TIME, THREADS, key, section, word};
+
+/// `[pipeline]`.
+pub(in crate::pipeline::config) static PIPELINE: Section = section(
+    "[pipeline]",
+    "pipeline",
+    "What holds for the whole pipeline.",
+    &[
+        key(
+            "name",
+            Kind::Text,
+            Optional("the file's name without `.toml`"),
+            "The name in messages, graphs and metrics.",
+        ),
+        key(
+            "store",
+            Kind::Path,
+            Required,
+            "The repository's directory; it is created when absent.",
+        ),
+        key(
+            "memory",
+            Kind::Size,
+            Default("\"2GiB\""),
+            "One byte budget over every queue and open window; when it is used up, sources wait.",
+        ),
+        key(
+            "drain",
+            Kind::Duration { zero: true },
+            Default("\"30s\""),
+            "How long a stop may take to close windows and commit; exit code 75 when it takes longer.",
+        ),
+        key(
+            "author",
+            Kind::Text,
+            Optional("the author that `vecdelta ingest` would write"),
+            "The author on the commits.",
+        ),
+        key(
+            "threads",
+            THREADS,
+            Optional("one per core"),
+            "How many threads to use. Results do not depend on it.",
+        ),
+    ],
+);
+
+/// The formats of a source.
+pub(in crate::pipeline::config) static SOURCE_KINDS: &[Word] = &[
+    word("parquet", "Parquet"),
+    word("arrow", "Arrow IPC, file or stream"),
+    word(
+        "npy",
+        "NumPy, two dimensions; ids are row numbers or a side-car `.ids.txt`",
+    ),
+    word("fvecs", "`.fvecs` and `.bvecs`; ids are row numbers"),
+    word(
+        "safetensors",
+        "a tensor of two dimensions; ids are row numbers",
+    ),
+    word(
+        "jsonl",
+        "JSON lines; the only kind that can be read from standard input",
+    ),
+    word("files", "any of these, told by content"),
+];
+
+/// The orders of files.
+pub(in crate::pipeline::config) static FILE_ORDERS: &[Word] = &[
+    word("file_name", "by path, byte by byte"),
+    word("given", "as `path` lists them, by path within one glob"),
+    word("modified", "oldest modification first"),
+];
+
+/// What becomes of missing ids.
+pub(in crate::pipeline::config) static MISSING: &[Word] = &[
+    word("keep", "they stay"),
+    word("delete", "they are deleted"),
+];
+
+/// `[source.NAME]`.
+pub(in crate::pipeline::config) static SOURCE: Section = section(
+    "[source.NAME]",
+    "source",
+    "Where vectors are read. NAME is made of letters, digits, `_`, `-` and `.`; several sources may fill one collection.",
+    &[
+        key(
+            "kind",
+            Kind::Word(SOURCE_KINDS),
+            Required,
+            "The format of the input.",
+        ),
+        key(
+            "path",
+            Kind::Either(&[Kind::PathGlob, Kind::List(&Kind::PathGlob, 1)]),
+            Required,
+            "A path, a glob, or a list of them, relative to this file; `-` is standard input.",
+        ),
+        key(
+            "order",
+            Kind::Word(FILE_ORDERS),
+            Default("\"file_name\""),
+            "The order in which files are read, hence the order of the commits.",
+        ),
+        key(
+            "id",
+            Kind::Text,
+            Optional("found, when one column can be it"),
+            "The column or field that holds the id.",
+        ),
+        key(
+            "vector",
+            Kind::Either(&[Kind::Text, Kind::Table(&VECTOR)]),
+            Optional("found, when one column can be it"),
+            "The column, field or tensor that holds the vector.",
+        ),
+        key(
+            "collection",
+            Kind::Name,
+            Optional("the source's NAME"),
+            "The collection that receives the rows.",
+        ),
+        key(
+            "missing",
+            Kind::Word(MISSING),
+            Default("\"keep\""),
+            "What becomes of ids that an epoch does not hold.",
+        ),
+        key(
+            "epoch",
+            Kind::Bool,
+            Default("true"),
+            "Whether each file is a whole epoch. With `false` rows are a stream of changes.",
+        ),
+    ],
+);
+
+/// `vector = { .. }`.
+pub(in crate::pipeline::config) static VECTOR: Section = section(
+    "vector",
+    "vector",
+    "The vector column of a source, with the width it must have.",
+    &[
+        key(
+            "column",
+            Kind::Text,
+            Optional("found, when one column can be it"),
+            "The column, field or tensor.",
+        ),
+        key(
+            "dims",
+            COUNT_32,
+            Optional("the width that the first file has"),
+            "The width; a row of another width is refused.",
+        ),
+    ],
+);
+
+/// `[capture]`.
+pub(in crate::pipeline::config) static CAPTURE: Section = section(
+    "[capture]",
+    "capture",
+    "When a difference between a row and the repository's state is worth a delta. The comparison is always with what the deltas rebuild, so a tolerance bounds the error for ever.",
+    &[
+        key(
+            "detect",
+            Kind::Either(&[Kind::Word(ANY_BIT), Kind::Table(&DETECT)]),
+            Default("\"any_bit\""),
+            "What counts as changed.",
+        ),
+        key(
+            "epsilon",
+            ANY_NUMBER_FROM_0,
+            Default("0.0"),
+            "Components that moved by at most this much keep their old bits. 0 keeps replay bit-exact.",
+        ),
+        key(
+            "min_interval",
+            SOME_TIME,
+            Optional("every change is captured"),
+            "The least time between two deltas of one id; later changes in between are merged. Needs a source with `epoch = false`.",
+        ),
+        key(
+            "buffer_limit",
+            COUNT_FROM_1,
+            Optional("only `memory` bounds it"),
+            "The most rows that may wait to be compared; then the source waits.",
+        ),
+        key(
+            "heartbeat",
+            SOME_TIME,
+            Optional("no heartbeats"),
+            "How often a quiet live source reports that it is alive. Needs a source that reads standard input.",
+        ),
+    ],
+);
+
+/// The word for the detector without thresholds.
+pub(in crate::pipeline::config) static ANY_BIT: &[Word] =
+    &[word("any_bit", "a row is captured when any bit differs")];
+
+/// `detect = { .. }`.
+pub(in crate::pipeline::config) static DETECT: Section = section(
+    "detect",
+    "detect",
+    "Thresholds of change.",
+    &[key(
+        "any",
+        Kind::List(&Kind::Table(&DETECTOR), 1),
+        Required,
+        "A row is captured when any of these is reached.",
+    )],
+);
+
+/// One entry of `detect.any`.
+pub(in crate::pipeline::config) static DETECTOR: Section = Section {
+    header: "detect.any",
+    noun: "detector",
+    doc: "One threshold: exactly one of these keys.",
+    choose_one: true,
+    keys: &[
+        key(
+            "l2",
+            ANY_NUMBER_FROM_0,
+            Optional("not compared"),
+            "Euclidean distance of at least this.",
+        ),
+        key(
+            "cosine",
+            Kind::Number { min: 0.0, max: 2.0 },
+            Optional("not compared"),
+            "Cosine distance (one minus the cosine) of at least this.",
+        ),
+        key(
+            "max_abs",
+            ANY_NUMBER_FROM_0,
+            Optional("not compared"),
+            "One component that moved by at least this.",
+        ),
+        key(
+            "bits",
+            Kind::True,
+            Optional("not compared"),
+            "Any bit that differs.",
+        ),
+    ],
+};
