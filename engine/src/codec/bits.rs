@@ -1,56 +1,58 @@
 //! A stream of bit fields, least significant bit first.
 
+/// The most bits one value of a block may take: token, unary exponent, and all of an f64.
+const VALUE_BYTES_MAX: usize = 24;
+
 /// Collects bit fields into bytes.
 #[derive(Default)]
 pub(super) struct BitWriter {
+    /// Longer than what is written, so that eight bytes can be stored at any time.
     bytes: Vec<u8>,
+    at: usize,
     pending: u64,
     fill: u32,
 }
 
 impl BitWriter {
-    /// Appends the low `count` bits of `value`; `count` is at most 32 and the bits above it are zero.
+    /// Makes room for so many values; must come before they are put.
+    pub(super) fn make_room(&mut self, values: usize) {
+        let len = self.at + VALUE_BYTES_MAX * values + 16;
+        if self.bytes.len() < len {
+            self.bytes.resize(len, 0);
+        }
+    }
+
+    /// Appends the low `count` bits of `value`; `count` is at most 56 and the bits above it are zero.
     #[inline(always)]
     pub(super) fn put(&mut self, value: u64, count: u32) {
         self.pending |= value << self.fill;
         self.fill += count;
-        if self.fill >= 32 {
-            self.spill();
-        }
+        self.bytes[self.at..self.at + 8].copy_from_slice(&self.pending.to_le_bytes());
+        self.at += self.fill as usize / 8;
+        self.pending >>= self.fill & !7;
+        self.fill &= 7;
     }
 
     /// Appends the low `count` bits of `value`, up to 64.
     pub(super) fn put_wide(&mut self, value: u64, count: u32) {
-        if count <= 24 {
-            self.put(value, count);
+        if count > 32 {
+            self.put(value & 0xffff_ffff, 32);
+            self.put(value >> 32, count - 32);
         } else {
-            self.put(value & 0xff_ffff, 24);
-            self.put_wide(value >> 24, count - 24);
+            self.put(value, count);
         }
-    }
-
-    #[inline(always)]
-    fn spill(&mut self) {
-        self.bytes
-            .extend_from_slice(&(self.pending as u32).to_le_bytes());
-        self.pending >>= 32;
-        self.fill -= 32;
     }
 
     /// Fills up to a whole byte; returns how many bytes there are so far.
     pub(super) fn align(&mut self) -> usize {
-        while self.fill > 0 {
-            self.bytes.push(self.pending as u8);
-            self.pending >>= 8;
-            self.fill = self.fill.saturating_sub(8);
-        }
-        self.bytes.len()
+        self.put(0, (8 - self.fill) % 8);
+        self.at
     }
 
     /// Returns the bytes written; the writer must be aligned.
     pub(super) fn bytes(&self) -> &[u8] {
         debug_assert_eq!(self.fill, 0);
-        &self.bytes
+        &self.bytes[..self.at]
     }
 }
 

@@ -89,9 +89,10 @@ impl<'a> Block<'a> {
         match &self.body {
             Body::Raw(raw) => rows.copy_from_slice(raw),
             Body::Integers(integers) => integers.apply(0, rows),
-            Body::Cells(_) | Body::Scaled(_) => {
+            Body::Cells(cells) => cells.apply(0, rows)?,
+            Body::Scaled(scaled) => {
                 for (r, row) in rows.chunks_exact_mut(self.shape.row_bytes()).enumerate() {
-                    self.apply_row(r, row)?;
+                    scaled.apply(r, row);
                 }
             }
         }

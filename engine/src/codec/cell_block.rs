@@ -11,7 +11,8 @@
 
 use super::bits::BitWriter;
 use super::bytes::{encode_bytes, read_bytes_exact};
-use super::cells::{self, Grid};
+use super::cells::Grid;
+use super::cells32::Scratch;
 use super::error::CodecError;
 use super::layout::{FROM_OLD, NARROW_SHIFT, NEEDS_BASE, SPARSE, Shape, mode};
 use super::level::{self, Level};
@@ -20,7 +21,7 @@ use super::positions::Positions;
 use super::precision::Narrow;
 use super::reader::Reader;
 use super::tokens;
-use super::word::{self, Format, Word};
+use super::word::{Format, Word};
 use std::ops::Range;
 
 /// What to encode: the cells of all rows one after another, predicted and new.
@@ -74,12 +75,14 @@ impl<W: Word> Cells<'_, W> {
             low: BitWriter::default(),
         };
         let mut low_end = 0;
+        let mut scratch = Scratch::default();
         for (row, level) in self.rows().zip(&levels) {
             let k = level::row_exponent(coded.grid, block, *level);
             coded.exponents.push(k.wrapping_sub(coded.grid.k) as u8);
             let grid = Grid { k, ..coded.grid };
             let (predicted, new) = (&self.predicted[row.clone()], &self.new[row.clone()]);
-            cells::encode_row(grid, predicted, new, &mut coded.tokens[row], &mut coded.low);
+            let tokens = &mut coded.tokens[row];
+            W::encode_row(grid, predicted, new, tokens, &mut coded.low, &mut scratch);
             let end = coded.low.align();
             coded.lengths.push((end - low_end) as u32);
             low_end = end;
@@ -113,6 +116,7 @@ impl<W: Word> Cells<'_, W> {
 /// A parsed payload.
 pub(super) struct CellBlock<'a> {
     shape: Shape,
+    format: Format,
     narrow: Narrow,
     from_old: bool,
     pub(super) needs_base: bool,
@@ -165,6 +169,7 @@ impl<'a> CellBlock<'a> {
         let from_old = flags & FROM_OLD != 0;
         Ok(Self {
             shape,
+            format,
             narrow,
             from_old,
             needs_base,
@@ -177,47 +182,73 @@ impl<'a> CellBlock<'a> {
         })
     }
 
-    /// Decodes row `r`, of which `row` holds the old bits.
-    pub(super) fn apply(&self, r: usize, row: &mut [u8]) -> Result<(), CodecError> {
-        if self.grids[r].format.width == 64 {
-            self.apply_as::<u64>(r, row)
+    /// Decodes row `first` and following ones into `rows`, which holds their old bits.
+    pub(super) fn apply(&self, first: usize, rows: &mut [u8]) -> Result<(), CodecError> {
+        if self.format.width == 64 {
+            self.apply_as::<u64>(first, rows)
         } else {
-            self.apply_as::<u32>(r, row)
+            self.apply_as::<u32>(first, rows)
         }
     }
 
-    fn apply_as<W: Word>(&self, r: usize, row: &mut [u8]) -> Result<(), CodecError> {
-        let size = self.shape.element.size();
-        let Some(positions) = &self.positions else {
-            let mut words = self.predicted::<W>(row);
-            self.decode(
-                r,
-                r * self.shape.dims..(r + 1) * self.shape.dims,
-                &mut words,
-            )?;
-            word::store(self.shape.element, self.narrow, &words, row);
-            return Ok(());
-        };
-        let range = nth(positions.ends(), r);
-        let columns = positions.columns(range.clone());
-        let cell = |column: u32| column as usize * size..(column as usize + 1) * size;
-        let mut words: Vec<W> = columns
-            .iter()
-            .flat_map(|c| self.predicted(&row[cell(*c)]))
-            .collect();
-        self.decode(r, range, &mut words)?;
-        for (&column, word) in columns.iter().zip(words) {
-            word.store(self.shape.element, self.narrow, &mut row[cell(column)]);
+    fn apply_as<W: Word>(&self, first: usize, rows: &mut [u8]) -> Result<(), CodecError> {
+        let mut words = Vec::<W>::new();
+        let mut scratch = Scratch::default();
+        for (r, row) in (first..).zip(rows.chunks_exact_mut(self.shape.row_bytes())) {
+            words.clear();
+            match &self.positions {
+                None => self.apply_dense(r, row, &mut words, &mut scratch)?,
+                Some(positions) => {
+                    self.apply_sparse(r, row, positions, &mut words, &mut scratch)?
+                }
+            }
         }
         Ok(())
     }
 
-    fn predicted<W: Word>(&self, row: &[u8]) -> Vec<W> {
+    fn apply_dense<W: Word>(
+        &self,
+        r: usize,
+        row: &mut [u8],
+        words: &mut Vec<W>,
+        scratch: &mut Scratch,
+    ) -> Result<(), CodecError> {
+        let Shape { element, dims, .. } = self.shape;
         if self.from_old {
-            word::load(self.shape.element, self.narrow, row)
+            W::load(element, self.narrow, row, words);
         } else {
-            vec![W::default(); row.len() / self.shape.element.size()]
+            words.resize(dims, W::default());
         }
+        self.decode(r, r * dims..(r + 1) * dims, words, scratch)?;
+        W::store(element, self.narrow, words, row);
+        Ok(())
+    }
+
+    fn apply_sparse<W: Word>(
+        &self,
+        r: usize,
+        row: &mut [u8],
+        positions: &Positions,
+        words: &mut Vec<W>,
+        scratch: &mut Scratch,
+    ) -> Result<(), CodecError> {
+        let element = self.shape.element;
+        let range = nth(positions.ends(), r);
+        let columns = positions.columns(range.clone());
+        let cell =
+            |column: u32| column as usize * element.size()..(column as usize + 1) * element.size();
+        if self.from_old {
+            for &column in columns {
+                W::load(element, self.narrow, &row[cell(column)], words);
+            }
+        } else {
+            words.resize(columns.len(), W::default());
+        }
+        self.decode(r, range, words, scratch)?;
+        for (&column, word) in columns.iter().zip(words) {
+            W::store(element, self.narrow, &[*word], &mut row[cell(column)]);
+        }
+        Ok(())
     }
 
     fn decode<W: Word>(
@@ -225,15 +256,23 @@ impl<'a> CellBlock<'a> {
         r: usize,
         range: Range<usize>,
         words: &mut [W],
+        scratch: &mut Scratch,
     ) -> Result<(), CodecError> {
         let start = if r == 0 { 0 } else { self.low_ends[r - 1] };
-        let low = &self.low[start..self.low_ends[r]];
-        let what = "low bits contradict the tokens";
-        let corrupt = CodecError::Corrupt {
-            what,
+        let len = self.low_ends[r] - start;
+        let tokens = &self.tokens[range];
+        W::decode_row(
+            self.grids[r],
+            tokens,
+            &self.low[start..],
+            len,
+            words,
+            scratch,
+        )
+        .ok_or(CodecError::Corrupt {
+            what: "low bits contradict the tokens",
             at: self.low_at + start,
-        };
-        cells::decode_row(self.grids[r], &self.tokens[range], low, words).ok_or(corrupt)
+        })
     }
 }
 

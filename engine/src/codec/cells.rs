@@ -93,7 +93,8 @@ impl Grid {
         }
     }
 
-    fn put_zero_place(self, word: u64, out: &mut BitWriter) {
+    /// Appends the place of a value in a cell at zero.
+    pub(super) fn put_zero_place(self, word: u64, out: &mut BitWriter) {
         let Format { width, mantissa } = self.format;
         let magnitude = word & self.format.magnitude_mask();
         let below = self.zero_top() - (magnitude >> mantissa) as u32;
@@ -125,7 +126,8 @@ impl Grid {
         }
     }
 
-    fn take_zero_place(self, input: &mut BitReader) -> Option<u64> {
+    /// Returns the magnitude bits of the value at its place in a cell at zero.
+    pub(super) fn take_zero_place(self, input: &mut BitReader) -> Option<u64> {
         let Format { width, mantissa } = self.format;
         let below = input.peek().trailing_zeros().min(UNARY_MAX);
         if below == UNARY_MAX {
@@ -148,6 +150,7 @@ pub(super) fn encode_row<W: Word>(
     tokens: &mut [u8],
     low: &mut BitWriter,
 ) {
+    low.make_room(new.len());
     for ((token, &new), &predicted) in tokens.iter_mut().zip(new).zip(predicted) {
         if new == predicted {
             *token = SAME;

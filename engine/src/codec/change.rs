@@ -7,7 +7,7 @@ use super::layout::{Shape, raw_if_smaller};
 use super::positions::Positions;
 use super::precision::{self, Narrow};
 use super::scaled;
-use super::word::{self, Format, Word};
+use super::word::{Format, Word};
 use vecdelta_kernels::Element;
 
 /// Below one changed cell in so many, only the changed ones are stored.
@@ -77,8 +77,12 @@ fn encode<W: Word>(
 ) -> bool {
     // A cell that is not stored keeps its old bits, so these must be the ones which the narrow form stands for.
     let may_skip = precision::is_exact(shape.element, narrow, old);
-    let old: Vec<W> = word::load(shape.element, narrow, old);
-    let new: Vec<W> = word::load(shape.element, narrow, new);
+    let load = |rows| {
+        let mut words = Vec::<W>::with_capacity(shape.cells);
+        W::load(shape.element, narrow, rows, &mut words);
+        words
+    };
+    let (old, new) = (load(old), load(new));
     let zeros = vec![W::default(); new.len()];
     let changed = old.iter().zip(&new).filter(|(old, new)| old != new).count();
     let cells = |predicted, new, ends, from_old| Cells {

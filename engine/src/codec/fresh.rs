@@ -3,7 +3,7 @@
 use super::cell_block::Cells;
 use super::layout::{Shape, raw_if_smaller};
 use super::precision::{self, Narrow};
-use super::word::{self, Format, Word};
+use super::word::{Format, Word};
 use super::{integers, scaled};
 use vecdelta_kernels::Element;
 
@@ -28,13 +28,9 @@ pub fn encode_fresh(element: Element, dims: usize, rows: &[u8], out: &mut Vec<u8
 }
 
 fn encode<W: Word>(shape: Shape, format: Format, narrow: Narrow, rows: &[u8], out: &mut Vec<u8>) {
-    encode_words(
-        shape,
-        format,
-        narrow,
-        &word::load::<W>(shape.element, narrow, rows),
-        out,
-    );
+    let mut new = Vec::<W>::with_capacity(shape.cells);
+    W::load(shape.element, narrow, rows, &mut new);
+    encode_words(shape, format, narrow, &new, out);
 }
 
 pub(super) fn encode_words<W: Word>(

@@ -24,16 +24,8 @@ pub(super) struct Level {
 impl Level {
     /// Measures the differences between two rows.
     pub(super) fn of<W: Word>(format: Format, predicted: &[W], new: &[W]) -> Self {
-        let mut level = Self::default();
-        for (new, old) in new.iter().zip(predicted) {
-            let bits = (new.value(format) - old.value(format)).to_bits();
-            let exponent = (bits >> 52) as i64 & 0x7ff;
-            if exponent != 0 && exponent != 0x7ff {
-                level.sum += exponent - 1023;
-                level.count += 1;
-            }
-        }
-        level
+        let (sum, count) = W::exponents(format, predicted, new);
+        Self { sum, count }
     }
 
     pub(super) fn add(&mut self, other: Self) {

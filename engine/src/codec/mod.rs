@@ -14,6 +14,7 @@ mod block;
 mod bytes;
 mod cell_block;
 mod cells;
+mod cells32;
 mod change;
 mod error;
 mod fresh;

@@ -39,6 +39,7 @@ pub fn encode_sorted(values: &[u32], out: &mut Vec<u8>) {
     };
     put_varint(u64::from(first), out);
     let mut low = BitWriter::default();
+    low.make_room(values.len());
     let mut tokens = Vec::with_capacity(values.len());
     for pair in values.windows(2) {
         assert!(pair[0] < pair[1], "the list ascends strictly");

@@ -78,7 +78,8 @@ pub(super) fn widen(form: Narrow, bits: u32) -> u32 {
 
 const F32_INFINITY: u32 = 0x7f80_0000;
 
-fn bf16_from_f32(bits: u32) -> u32 {
+#[inline(always)]
+pub(super) fn bf16_from_f32(bits: u32) -> u32 {
     if bits & 0x7fff_ffff > F32_INFINITY {
         let quiet = if bits & 0x7f_0000 == 0 { 0x40 } else { 0 };
         return bits >> 16 | quiet;
@@ -86,7 +87,8 @@ fn bf16_from_f32(bits: u32) -> u32 {
     (bits + 0x7fff + (bits >> 16 & 1)) >> 16
 }
 
-fn f16_from_f32(bits: u32) -> u32 {
+#[inline(always)]
+pub(super) fn f16_from_f32(bits: u32) -> u32 {
     const OVERFLOW: u32 = 0x477f_f000; // 65520, which rounds to infinity
     const NORMAL_MIN: u32 = 0x3880_0000; // 2^-14
     let (sign, magnitude) = (bits >> 16 & 0x8000, bits & 0x7fff_ffff);
@@ -104,7 +106,8 @@ fn f16_from_f32(bits: u32) -> u32 {
     }
 }
 
-fn f32_from_f16(bits: u32) -> u32 {
+#[inline(always)]
+pub(super) fn f32_from_f16(bits: u32) -> u32 {
     let (sign, magnitude) = ((bits & 0x8000) << 16, bits & 0x7fff);
     sign | if magnitude >= 0x7c00 {
         F32_INFINITY | (magnitude & 0x3ff) << 13

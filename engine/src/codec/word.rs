@@ -1,6 +1,11 @@
 //! Bit patterns of floating-point values, and how rows become lists of them.
 
-use super::precision::{self, Narrow};
+use super::bits::BitWriter;
+use super::cells::{self, Grid};
+use super::cells32::{self, Scratch};
+use super::precision::{
+    self, Narrow, bf16_from_f32, f16_from_f32, f32_from_f16, f32_from_f64, f64_from_f32, widen,
+};
 use vecdelta_kernels::Element;
 
 /// The layout of a floating-point format: sign, exponent field, mantissa.
@@ -56,6 +61,14 @@ impl Format {
         (1 << (self.width - 1 - self.mantissa)) - 1
     }
 
+    /// Returns the value of a word of up to 32 bits, right but for f16 subnormals, infinities and NaNs.
+    #[inline(always)]
+    fn roughly(self, word: u32) -> f32 {
+        let sign = word << (32 - self.width) & 0x8000_0000;
+        let magnitude = (word & self.magnitude_mask() as u32) << (23 - self.mantissa);
+        f32::from_bits(sign | (magnitude + ((127 - self.bias()) << 23)))
+    }
+
     /// Returns the exponent field of 1.0.
     pub(super) fn bias(self) -> u32 {
         self.exponent_max() / 2
@@ -68,12 +81,30 @@ pub(super) trait Word: Copy + Default + PartialEq {
     fn from_bits(bits: u64) -> Self;
     /// Wraps a difference to the size of the word, as a signed number.
     fn wrap(difference: i64) -> i64;
-    /// Reads one element of a row.
-    fn load(element: Element, narrow: Narrow, bytes: &[u8]) -> Self;
-    /// Writes one element of a row.
-    fn store(self, element: Element, narrow: Narrow, bytes: &mut [u8]);
-    /// Returns the value, for estimates.
-    fn value(self, format: Format) -> f64;
+    /// Appends the bit patterns of elements.
+    fn load(element: Element, narrow: Narrow, rows: &[u8], words: &mut Vec<Self>);
+    /// Writes bit patterns back into elements.
+    fn store(element: Element, narrow: Narrow, words: &[Self], rows: &mut [u8]);
+    /// Adds up the exponents of the differences of two rows; returns sum and count of those that are finite and not 0.
+    fn exponents(format: Format, predicted: &[Self], new: &[Self]) -> (i64, i64);
+    /// Encodes a row; see [`cells::encode_row`].
+    fn encode_row(
+        grid: Grid,
+        predicted: &[Self],
+        new: &[Self],
+        tokens: &mut [u8],
+        low: &mut BitWriter,
+        scratch: &mut Scratch,
+    );
+    /// Decodes a row, whose low bits are the first `len` bytes of `low`; see [`cells::decode_row`].
+    fn decode_row(
+        grid: Grid,
+        tokens: &[u8],
+        low: &[u8],
+        len: usize,
+        words: &mut [Self],
+        scratch: &mut Scratch,
+    ) -> Option<()>;
 }
 
 impl Word for u64 {
@@ -92,16 +123,46 @@ impl Word for u64 {
         difference
     }
 
-    fn load(_: Element, _: Narrow, bytes: &[u8]) -> Self {
-        bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b))
+    fn load(_: Element, _: Narrow, rows: &[u8], words: &mut Vec<Self>) {
+        words.extend(rows.as_chunks().0.iter().map(|b| Self::from_le_bytes(*b)));
     }
 
-    fn store(self, _: Element, _: Narrow, bytes: &mut [u8]) {
-        bytes.copy_from_slice(&self.to_le_bytes());
+    fn store(_: Element, _: Narrow, words: &[Self], rows: &mut [u8]) {
+        put(words, rows, Self::to_le_bytes);
     }
 
-    fn value(self, _: Format) -> f64 {
-        f64::from_bits(self)
+    fn exponents(_: Format, predicted: &[Self], new: &[Self]) -> (i64, i64) {
+        let (mut sum, mut count) = (0, 0);
+        for (new, old) in new.iter().zip(predicted) {
+            let difference = f64::from_bits(*new) - f64::from_bits(*old);
+            let exponent = (difference.to_bits() >> 52) as i64 & 0x7ff;
+            let counts = i64::from(exponent != 0 && exponent != 0x7ff);
+            sum += (exponent - 1023) * counts;
+            count += counts;
+        }
+        (sum, count)
+    }
+
+    fn encode_row(
+        grid: Grid,
+        predicted: &[Self],
+        new: &[Self],
+        tokens: &mut [u8],
+        low: &mut BitWriter,
+        _: &mut Scratch,
+    ) {
+        cells::encode_row(grid, predicted, new, tokens, low);
+    }
+
+    fn decode_row(
+        grid: Grid,
+        tokens: &[u8],
+        low: &[u8],
+        len: usize,
+        words: &mut [Self],
+        _: &mut Scratch,
+    ) -> Option<()> {
+        cells::decode_row(grid, tokens, &low[..len], words)
     }
 }
 
@@ -121,54 +182,92 @@ impl Word for u32 {
         i64::from(difference as i32)
     }
 
-    #[inline(always)]
-    fn load(element: Element, narrow: Narrow, bytes: &[u8]) -> Self {
-        match element {
-            Element::F64 => {
-                let wide = bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
-                precision::narrow(narrow, precision::f32_from_f64(wide))
-            }
-            Element::F32 => {
-                let wide = bytes.first_chunk().map_or(0, |b| u32::from_le_bytes(*b));
-                precision::narrow(narrow, wide)
-            }
-            _ => bytes
-                .first_chunk()
-                .map_or(0, |b| u32::from(u16::from_le_bytes(*b))),
+    fn load(element: Element, narrow: Narrow, rows: &[u8], words: &mut Vec<Self>) {
+        let eights = rows
+            .as_chunks()
+            .0
+            .iter()
+            .map(|b| f32_from_f64(u64::from_le_bytes(*b)));
+        let fours = rows.as_chunks().0.iter().map(|b| Self::from_le_bytes(*b));
+        let twos = rows
+            .as_chunks()
+            .0
+            .iter()
+            .map(|b| Self::from(u16::from_le_bytes(*b)));
+        match (element, narrow) {
+            (Element::F64, _) => words.extend(eights.map(|bits| precision::narrow(narrow, bits))),
+            (Element::F32, Narrow::F16) => words.extend(fours.map(f16_from_f32)),
+            (Element::F32, Narrow::Bf16) => words.extend(fours.map(bf16_from_f32)),
+            (Element::F32, _) => words.extend(fours),
+            _ => words.extend(twos),
         }
     }
 
-    #[inline(always)]
-    fn store(self, element: Element, narrow: Narrow, bytes: &mut [u8]) {
-        match element {
-            Element::F64 => {
-                let wide = precision::f64_from_f32(precision::widen(narrow, self));
-                bytes.copy_from_slice(&wide.to_le_bytes());
-            }
-            Element::F32 => bytes.copy_from_slice(&precision::widen(narrow, self).to_le_bytes()),
-            _ => bytes.copy_from_slice(&(self as u16).to_le_bytes()),
+    fn store(element: Element, narrow: Narrow, words: &[Self], rows: &mut [u8]) {
+        match (element, narrow) {
+            (Element::F64, _) => put(words, rows, |w| {
+                f64_from_f32(widen(narrow, w)).to_le_bytes()
+            }),
+            (Element::F32, Narrow::F16) => put(words, rows, |w| f32_from_f16(w).to_le_bytes()),
+            (Element::F32, Narrow::Bf16) => put(words, rows, |w| (w << 16).to_le_bytes()),
+            (Element::F32, _) => put(words, rows, Self::to_le_bytes),
+            _ => put(words, rows, |w| (w as u16).to_le_bytes()),
         }
     }
 
-    fn value(self, format: Format) -> f64 {
-        let form = match (format.width, format.mantissa) {
-            (16, 10) => Narrow::F16,
-            (16, _) => Narrow::Bf16,
-            _ => Narrow::None,
-        };
-        f64::from(f32::from_bits(precision::widen(form, self)))
+    fn exponents(format: Format, predicted: &[Self], new: &[Self]) -> (i64, i64) {
+        let (mut sum, mut count) = (0i64, 0i64);
+        // In pieces whose sums fit 32 bits, four of which fit a vector register.
+        for (new, predicted) in new.chunks(1 << 16).zip(predicted.chunks(1 << 16)) {
+            let (mut part, mut counted) = (0i32, 0i32);
+            for (&new, &old) in new.iter().zip(predicted) {
+                let difference = format.roughly(new) - format.roughly(old);
+                let exponent = (difference.to_bits() >> 23) as i32 & 0xff;
+                let counts = i32::from(exponent != 0 && exponent != 0xff);
+                part += (exponent - 127) & -counts;
+                counted += counts;
+            }
+            sum += i64::from(part);
+            count += i64::from(counted);
+        }
+        (sum, count)
+    }
+
+    fn encode_row(
+        grid: Grid,
+        predicted: &[Self],
+        new: &[Self],
+        tokens: &mut [u8],
+        low: &mut BitWriter,
+        scratch: &mut Scratch,
+    ) {
+        match grid.format.mantissa {
+            mantissa if grid.k <= mantissa => cells::encode_row(grid, predicted, new, tokens, low),
+            23 => cells32::encode_row::<23>(grid, predicted, new, tokens, low, scratch),
+            10 => cells32::encode_row::<10>(grid, predicted, new, tokens, low, scratch),
+            _ => cells32::encode_row::<7>(grid, predicted, new, tokens, low, scratch),
+        }
+    }
+
+    fn decode_row(
+        grid: Grid,
+        tokens: &[u8],
+        low: &[u8],
+        len: usize,
+        words: &mut [Self],
+        scratch: &mut Scratch,
+    ) -> Option<()> {
+        match grid.format.mantissa {
+            mantissa if grid.k <= mantissa => cells::decode_row(grid, tokens, &low[..len], words),
+            23 => cells32::decode_row::<23>(grid, tokens, low, len, words, scratch),
+            10 => cells32::decode_row::<10>(grid, tokens, low, len, words, scratch),
+            _ => cells32::decode_row::<7>(grid, tokens, low, len, words, scratch),
+        }
     }
 }
 
-/// Returns the bit patterns of rows.
-pub(super) fn load<W: Word>(element: Element, narrow: Narrow, rows: &[u8]) -> Vec<W> {
-    let cells = rows.chunks_exact(element.size());
-    cells.map(|bytes| W::load(element, narrow, bytes)).collect()
-}
-
-/// Writes bit patterns back into rows.
-pub(super) fn store<W: Word>(element: Element, narrow: Narrow, words: &[W], rows: &mut [u8]) {
-    for (word, bytes) in words.iter().zip(rows.chunks_exact_mut(element.size())) {
-        word.store(element, narrow, bytes);
+fn put<W: Copy, const SIZE: usize>(words: &[W], rows: &mut [u8], form: impl Fn(W) -> [u8; SIZE]) {
+    for (bytes, &word) in rows.as_chunks_mut::<SIZE>().0.iter_mut().zip(words) {
+        *bytes = form(word);
     }
 }

@@ -1,0 +1,314 @@
+//! The cell coder for formats of up to 32 bits, in passes that the compiler turns into vector code.
+//!
+//! Same bytes as [`cells`](super::cells), which stays the definition. What makes it fast: `floor(|v| / cell)` is an exact
+//! multiplication by a power of two and a rounding; the exponent of a cell number is that of the number as a float; and
+//! the places of a row are read and written in a pass of their own, whose positions depend on nothing but counts.
+//! Valid for `k > M`: then every value whose exponent field is 0 lies in a cell at zero.
+
+use super::bits::{BitReader, BitWriter};
+use super::cells::Grid;
+use super::tokens;
+
+/// How many values a vector pass treats at once.
+const CHUNK: usize = 64;
+
+/// For each count of bits the mask of as many low bits; all for counts above 31, which are not masked.
+const MASKS: [u32; 256] = masks();
+
+const fn masks() -> [u32; 256] {
+    let mut masks = [u32::MAX; 256];
+    let mut count = 0;
+    while count < 32 {
+        masks[count] = (1 << count) - 1;
+        count += 1;
+    }
+    masks
+}
+
+/// Working memory of a row, kept from row to row.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// For each value how many mantissa bits are its place in the cell; above M for a cell at zero.
+    counts: Vec<u8>,
+    /// Signed distances in cells.
+    distances: Vec<i32>,
+}
+
+/// The constants of a grid of a format with `M` bits of mantissa.
+#[derive(Clone, Copy)]
+struct Grid32<const M: u32> {
+    k: u32,
+    /// One over the width of a cell.
+    per_unit: f32,
+}
+
+/// Returns `a` where the condition holds, else `b`, without a branch.
+#[inline(always)]
+fn select(condition: bool, a: u32, b: u32) -> u32 {
+    let mask = u32::from(condition).wrapping_neg();
+    a & mask | b & !mask
+}
+
+impl<const M: u32> Grid32<M> {
+    const WIDTH: u32 = if M == 23 { 32 } else { 16 };
+    const MAGNITUDE: u32 = (1 << (Self::WIDTH - 1)) - 1;
+    /// From the exponent fields of the format to those of f32.
+    const REBIAS: u32 = if M == 10 { 112 } else { 0 };
+
+    fn new(k: u32) -> Self {
+        let per_unit = f32::from_bits((254 + M - Self::REBIAS - k) << 23);
+        Self { k, per_unit }
+    }
+
+    /// Returns the signed cell number.
+    #[inline(always)]
+    fn cell(self, word: u32) -> i32 {
+        /// From here on neighbouring floats are one apart.
+        const WHOLE: f32 = 8_388_608.0;
+        let magnitude = word & Self::MAGNITUDE;
+        let value = f32::from_bits((magnitude << (23 - M)) + (Self::REBIAS << 23)) * self.per_unit;
+        let rounded = value + WHOLE;
+        let too_high = u32::from(rounded - WHOLE > value);
+        let near = rounded.to_bits().wrapping_sub(WHOLE.to_bits() + too_high);
+        let far = magnitude.wrapping_sub((self.k - 1) << M);
+        let number = select(magnitude >> M >= self.k, far, near);
+        number as i32 ^ ((word << (32 - Self::WIDTH)) as i32 >> 31)
+    }
+
+    /// Returns how many bits the place of a value takes, more than M for a cell at zero.
+    #[inline(always)]
+    fn count(self, word: u32) -> u32 {
+        let exponent = (word & Self::MAGNITUDE) >> M;
+        select(exponent < self.k, self.k.wrapping_sub(exponent), 0)
+    }
+}
+
+/// Encodes one row like [`cells::encode_row`](super::cells::encode_row).
+pub(super) fn encode_row<const M: u32>(
+    grid: Grid,
+    predicted: &[u32],
+    new: &[u32],
+    tokens: &mut [u8],
+    low: &mut BitWriter,
+    scratch: &mut Scratch,
+) {
+    let grid32 = Grid32::<M>::new(grid.k);
+    low.make_room(new.len());
+    scratch.counts.resize(new.len(), 0);
+    let (new_chunks, new_rest) = new.as_chunks::<CHUNK>();
+    let (predicted_chunks, predicted_rest) = predicted.as_chunks();
+    let (token_chunks, token_rest) = tokens.as_chunks_mut();
+    let (count_chunks, count_rest) = scratch.counts.as_chunks_mut();
+    let inputs = new_chunks.iter().zip(predicted_chunks);
+    for ((new, predicted), (tokens, counts)) in
+        inputs.zip(token_chunks.iter_mut().zip(count_chunks))
+    {
+        encode_chunk(grid32, predicted, new, tokens, counts, low);
+    }
+    if !new_rest.is_empty() {
+        let (mut tokens, mut counts) = ([0; CHUNK], [0; CHUNK]);
+        let (predicted, new) = (padded(predicted_rest), padded(new_rest));
+        encode_chunk(grid32, &predicted, &new, &mut tokens, &mut counts, low);
+        token_rest.copy_from_slice(&tokens[..new_rest.len()]);
+        count_rest.copy_from_slice(&counts[..new_rest.len()]);
+    }
+    put_places::<M>(grid, new, &scratch.counts, low);
+}
+
+fn padded<T: Copy + Default>(values: &[T]) -> [T; CHUNK] {
+    let mut chunk = [T::default(); CHUNK];
+    chunk[..values.len()].copy_from_slice(values);
+    chunk
+}
+
+/// Fills tokens and counts, and appends the low bits of the tokens.
+fn encode_chunk<const M: u32>(
+    grid: Grid32<M>,
+    predicted: &[u32; CHUNK],
+    new: &[u32; CHUNK],
+    tokens: &mut [u8; CHUNK],
+    counts: &mut [u8; CHUNK],
+    low: &mut BitWriter,
+) {
+    let mut folded = [0u32; CHUNK];
+    let mut any = 0;
+    for i in 0..CHUNK {
+        let distance = grid.cell(new[i]).wrapping_sub(grid.cell(predicted[i]));
+        let fold = ((distance << 1) ^ (distance >> 31)) as u32;
+        let changed = u32::from(new[i] == predicted[i]).wrapping_sub(1);
+        folded[i] = fold & changed;
+        any |= fold & changed;
+        tokens[i] = (fold.wrapping_add(1) & changed & 0xff) as u8;
+        counts[i] = (grid.count(new[i]) & changed & 0xff) as u8;
+    }
+    if u64::from(any) >= tokens::EXACT {
+        put_hybrids(&folded, tokens, low);
+    }
+}
+
+#[inline(never)]
+fn put_hybrids(folded: &[u32; CHUNK], tokens: &mut [u8; CHUNK], low: &mut BitWriter) {
+    for (token, &folded) in tokens.iter_mut().zip(folded) {
+        let folded = u64::from(folded);
+        if folded >= tokens::EXACT {
+            let plain = tokens::token(folded);
+            *token = plain + 1;
+            let count = u32::from(tokens::LOW_BITS[usize::from(plain)]);
+            low.put(tokens::low(folded, plain), count);
+        }
+    }
+}
+
+fn put_places<const M: u32>(grid: Grid, new: &[u32], counts: &[u8], low: &mut BitWriter) {
+    let (words, counts) = (new.as_chunks::<2>(), counts.as_chunks::<2>());
+    for (&[first, second], &[a, b]) in words.0.iter().zip(counts.0) {
+        if u32::from(a.max(b)) <= M {
+            let first = u64::from(first & MASKS[usize::from(a)]);
+            let second = u64::from(second & MASKS[usize::from(b)]);
+            low.put(first | second << a, u32::from(a) + u32::from(b));
+        } else {
+            put_place::<M>(grid, first, a, low);
+            put_place::<M>(grid, second, b, low);
+        }
+    }
+    for (&word, &count) in words.1.iter().zip(counts.1) {
+        put_place::<M>(grid, word, count, low);
+    }
+}
+
+#[inline(always)]
+fn put_place<const M: u32>(grid: Grid, word: u32, count: u8, low: &mut BitWriter) {
+    if u32::from(count) > M {
+        grid.put_zero_place(u64::from(word), low);
+    } else {
+        low.put(
+            u64::from(word & MASKS[usize::from(count)]),
+            u32::from(count),
+        );
+    }
+}
+
+/// Decodes one row like [`cells::decode_row`](super::cells::decode_row), but `low` may go on after the row's `len` bytes.
+pub(super) fn decode_row<const M: u32>(
+    grid: Grid,
+    tokens: &[u8],
+    low: &[u8],
+    len: usize,
+    words: &mut [u32],
+    scratch: &mut Scratch,
+) -> Option<()> {
+    let grid32 = Grid32::<M>::new(grid.k);
+    scratch.counts.resize(words.len(), 0);
+    scratch.distances.resize(words.len(), 0);
+    let mut low = BitReader::new(low);
+    unfold_tokens(tokens, &mut scratch.distances, &mut low);
+    let mut beyond = 0;
+    let (token_chunks, token_rest) = tokens.as_chunks();
+    let (distance_chunks, distance_rest) = scratch.distances.as_chunks();
+    let (word_chunks, word_rest) = words.as_chunks_mut();
+    let (count_chunks, count_rest) = scratch.counts.as_chunks_mut();
+    let inputs = token_chunks.iter().zip(distance_chunks);
+    for ((tokens, distances), (words, counts)) in
+        inputs.zip(word_chunks.iter_mut().zip(count_chunks))
+    {
+        beyond |= place_chunk(grid32, tokens, distances, words, counts);
+    }
+    if !word_rest.is_empty() {
+        let (mut words, mut counts) = (padded(word_rest), [0; CHUNK]);
+        let (tokens, distances) = (padded(token_rest), padded(distance_rest));
+        beyond |= place_chunk(grid32, &tokens, &distances, &mut words, &mut counts);
+        word_rest.copy_from_slice(&words[..word_rest.len()]);
+        count_rest.copy_from_slice(&counts[..word_rest.len()]);
+    }
+    if beyond & !Grid32::<M>::MAGNITUDE != 0 {
+        return None;
+    }
+    take_places::<M>(grid, words, &scratch.counts, &mut low)?;
+    (low.at().div_ceil(8) == len).then_some(())
+}
+
+fn unfold_tokens(tokens: &[u8], distances: &mut [i32], low: &mut BitReader) {
+    let most = tokens.iter().fold(0, |most, &token| most.max(token));
+    if u64::from(most) <= tokens::EXACT {
+        for (distance, &token) in distances.iter_mut().zip(tokens) {
+            let folded = u32::from(token).wrapping_sub(1);
+            *distance = (folded >> 1) as i32 ^ -((folded & 1) as i32);
+        }
+        return;
+    }
+    for (distance, &token) in distances.iter_mut().zip(tokens) {
+        let plain = usize::from(token.saturating_sub(1));
+        let count = u32::from(tokens::LOW_BITS[plain]);
+        let more = if count > 0 { low.take_wide(count) } else { 0 };
+        *distance = tokens::unfold(tokens::FIRST[plain].wrapping_add(more)) as i32;
+    }
+}
+
+/// Replaces predicted words by the lower ends of the new cells; returns their magnitudes or-ed.
+fn place_chunk<const M: u32>(
+    grid: Grid32<M>,
+    tokens: &[u8; CHUNK],
+    distances: &[i32; CHUNK],
+    words: &mut [u32; CHUNK],
+    counts: &mut [u8; CHUNK],
+) -> u32 {
+    let mut all = 0;
+    for i in 0..CHUNK {
+        let changed = u32::from(tokens[i] == 0).wrapping_sub(1);
+        let cell = grid.cell(words[i]).wrapping_add(distances[i]);
+        let number = cell ^ (cell >> 31);
+        // As a float the number tells its exponent: log2 for the count, and the mantissa is in place but for a shift.
+        let float = (number as f32).to_bits();
+        let is_far = number >= 1 << M;
+        let far = (number as u32).wrapping_add((grid.k - 1) << M);
+        let near = (float >> (23 - M)).wrapping_add(grid.k.wrapping_sub(M + 127) << M);
+        let near = select(number == 0, 0, near);
+        let magnitude = select(is_far, far, near);
+        let count = select(is_far, 0, (M + 127).wrapping_sub(float >> 23));
+        let sign = (cell as u32 >> 31) << (Grid32::<M>::WIDTH - 1);
+        all |= magnitude & changed;
+        counts[i] = (count & changed & 0xff) as u8;
+        words[i] = (magnitude | sign) & changed | words[i] & !changed;
+    }
+    all
+}
+
+fn take_places<const M: u32>(
+    grid: Grid,
+    words: &mut [u32],
+    counts: &[u8],
+    low: &mut BitReader,
+) -> Option<()> {
+    let (pairs, rest) = words.as_chunks_mut::<2>();
+    let counts = counts.as_chunks::<2>();
+    for ([first, second], &[a, b]) in pairs.iter_mut().zip(counts.0) {
+        if u32::from(a.max(b)) <= M {
+            let bits = low.peek();
+            *first |= bits as u32 & MASKS[usize::from(a)];
+            *second |= (bits >> a) as u32 & MASKS[usize::from(b)];
+            low.skip(u32::from(a) + u32::from(b));
+        } else {
+            take_place::<M>(grid, first, a, low)?;
+            take_place::<M>(grid, second, b, low)?;
+        }
+    }
+    for (word, &count) in rest.iter_mut().zip(counts.1) {
+        take_place::<M>(grid, word, count, low)?;
+    }
+    Some(())
+}
+
+#[inline(always)]
+fn take_place<const M: u32>(
+    grid: Grid,
+    word: &mut u32,
+    count: u8,
+    low: &mut BitReader,
+) -> Option<()> {
+    *word |= if u32::from(count) > M {
+        grid.take_zero_place(low)? as u32
+    } else {
+        low.take(u32::from(count)) as u32
+    };
+    Some(())
+}
