@@ -13,15 +13,15 @@ pub(super) struct BitWriter {
     fill: u32,
 }
 
-impl BitWriter {
-    /// Makes room for so many values; must come before they are put.
-    pub(super) fn make_room(&mut self, values: usize) {
-        let len = self.at + VALUE_BYTES_MAX * values + 16;
-        if self.bytes.len() < len {
-            self.bytes.resize(len, 0);
-        }
-    }
+/// A writer whose state is by value, so that a loop keeps it in registers.
+pub(super) struct BitPen<'a> {
+    bytes: &'a mut [u8],
+    at: usize,
+    pending: u64,
+    fill: u32,
+}
 
+impl BitPen<'_> {
     /// Appends the low `count` bits of `value`; `count` is at most 56 and the bits above it are zero.
     #[inline(always)]
     pub(super) fn put(&mut self, value: u64, count: u32) {
@@ -32,15 +32,41 @@ impl BitWriter {
         self.pending >>= self.fill & !7;
         self.fill &= 7;
     }
+}
 
-    /// Appends the low `count` bits of `value`, up to 64.
-    pub(super) fn put_wide(&mut self, value: u64, count: u32) {
-        if count > 32 {
-            self.put(value & 0xffff_ffff, 32);
-            self.put(value >> 32, count - 32);
-        } else {
-            self.put(value, count);
+impl BitWriter {
+    /// Makes room for so many values; must come before they are put.
+    pub(super) fn make_room(&mut self, values: usize) {
+        let len = self.at + VALUE_BYTES_MAX * values + 16;
+        if self.bytes.len() < len {
+            self.bytes.resize(len, 0);
         }
+    }
+
+    /// Lends out a pen, writes with it and takes over where it ended.
+    #[inline(always)]
+    pub(super) fn with_pen(&mut self, write: impl FnOnce(BitPen) -> BitPen) {
+        let (at, pending, fill) = (self.at, self.pending, self.fill);
+        let pen = write(BitPen {
+            bytes: &mut self.bytes,
+            at,
+            pending,
+            fill,
+        });
+        (self.at, self.pending, self.fill) = (pen.at, pen.pending, pen.fill);
+    }
+
+    /// Appends the low `count` bits of `value`, up to 64; the bits above are zero.
+    pub(super) fn put(&mut self, value: u64, count: u32) {
+        self.with_pen(|mut pen| {
+            if count > 32 {
+                pen.put(value & 0xffff_ffff, 32);
+                pen.put(value >> 32, count - 32);
+            } else {
+                pen.put(value, count);
+            }
+            pen
+        });
     }
 
     /// Fills up to a whole byte; returns how many bytes there are so far.

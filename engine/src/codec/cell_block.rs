@@ -152,10 +152,8 @@ impl<'a> CellBlock<'a> {
         };
         let count = positions.as_ref().map_or(shape.cells, Positions::len);
         let tokens = read_bytes_exact(input, count, "tokens do not match the block")?;
-        if tokens
-            .iter()
-            .any(|token| usize::from(*token) > tokens::TOKENS)
-        {
+        let most = tokens.iter().fold(0, |most, &token| most.max(token));
+        if usize::from(most) > tokens::TOKENS {
             return input.corrupt("token out of range");
         }
         let mut low_ends = Vec::with_capacity(shape.n_rows);

@@ -26,7 +26,7 @@ use super::tokens;
 use super::word::{Format, Word};
 
 /// From this distance of exponents on, a value near zero is stored whole.
-const UNARY_MAX: u32 = 16;
+pub(super) const UNARY_MAX: u32 = 16;
 /// The token of an unchanged value; the others are shifted by one.
 pub(super) const SAME: u8 = 0;
 
@@ -79,7 +79,7 @@ impl Grid {
     }
 
     /// Returns the exponent field at the top of the cells at zero.
-    fn zero_top(self) -> u32 {
+    pub(super) fn zero_top(self) -> u32 {
         self.k.saturating_sub(self.format.mantissa + 1)
     }
 
@@ -88,22 +88,22 @@ impl Grid {
     fn put_place(self, word: u64, out: &mut BitWriter) {
         let cell = self.cell(word);
         match self.place((cell ^ (cell >> 63)) as u64) {
-            Place::Low(count) => out.put_wide(word & ((1 << count) - 1), count),
+            Place::Low(count) => out.put(word & ((1 << count) - 1), count),
             Place::Zero => self.put_zero_place(word, out),
         }
     }
 
     /// Appends the place of a value in a cell at zero.
-    pub(super) fn put_zero_place(self, word: u64, out: &mut BitWriter) {
+    fn put_zero_place(self, word: u64, out: &mut BitWriter) {
         let Format { width, mantissa } = self.format;
         let magnitude = word & self.format.magnitude_mask();
         let below = self.zero_top() - (magnitude >> mantissa) as u32;
         if below < UNARY_MAX {
             out.put(1 << below, below + 1);
-            out.put_wide(magnitude & self.format.mantissa_mask(), mantissa);
+            out.put(magnitude & self.format.mantissa_mask(), mantissa);
         } else {
             out.put(0, UNARY_MAX);
-            out.put_wide(magnitude, width - 1);
+            out.put(magnitude, width - 1);
         }
     }
 
@@ -127,7 +127,7 @@ impl Grid {
     }
 
     /// Returns the magnitude bits of the value at its place in a cell at zero.
-    pub(super) fn take_zero_place(self, input: &mut BitReader) -> Option<u64> {
+    fn take_zero_place(self, input: &mut BitReader) -> Option<u64> {
         let Format { width, mantissa } = self.format;
         let below = input.peek().trailing_zeros().min(UNARY_MAX);
         if below == UNARY_MAX {
@@ -164,7 +164,7 @@ pub(super) fn encode_row<W: Word>(
         let plain = tokens::token(folded);
         *token = plain + 1;
         if folded >= tokens::EXACT {
-            low.put_wide(
+            low.put(
                 tokens::low(folded, plain),
                 u32::from(tokens::LOW_BITS[usize::from(plain)]),
             );

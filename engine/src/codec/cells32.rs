@@ -6,7 +6,7 @@
 //! Valid for `k > M`: then every value whose exponent field is 0 lies in a cell at zero.
 
 use super::bits::{BitReader, BitWriter};
-use super::cells::Grid;
+use super::cells::{Grid, UNARY_MAX};
 use super::tokens;
 
 /// How many values a vector pass treats at once.
@@ -160,31 +160,47 @@ fn put_hybrids(folded: &[u32; CHUNK], tokens: &mut [u8; CHUNK], low: &mut BitWri
 }
 
 fn put_places<const M: u32>(grid: Grid, new: &[u32], counts: &[u8], low: &mut BitWriter) {
-    let (words, counts) = (new.as_chunks::<2>(), counts.as_chunks::<2>());
-    for (&[first, second], &[a, b]) in words.0.iter().zip(counts.0) {
-        if u32::from(a.max(b)) <= M {
-            let first = u64::from(first & MASKS[usize::from(a)]);
-            let second = u64::from(second & MASKS[usize::from(b)]);
-            low.put(first | second << a, u32::from(a) + u32::from(b));
-        } else {
-            put_place::<M>(grid, first, a, low);
-            put_place::<M>(grid, second, b, low);
+    low.with_pen(|mut pen| {
+        let (words, counts) = (new.as_chunks::<2>(), counts.as_chunks::<2>());
+        for (&[first, second], &[a, b]) in words.0.iter().zip(counts.0) {
+            if u32::from(a.max(b)) <= M {
+                let first = u64::from(first & MASKS[usize::from(a)]);
+                let second = u64::from(second & MASKS[usize::from(b)]);
+                pen.put(first | second << a, u32::from(a) + u32::from(b));
+            } else {
+                let (first, a) = place_bits::<M>(grid, first, a);
+                pen.put(first, a);
+                let (second, b) = place_bits::<M>(grid, second, b);
+                pen.put(second, b);
+            }
         }
-    }
-    for (&word, &count) in words.1.iter().zip(counts.1) {
-        put_place::<M>(grid, word, count, low);
-    }
+        for (&word, &count) in words.1.iter().zip(counts.1) {
+            let (bits, count) = place_bits::<M>(grid, word, count);
+            pen.put(bits, count);
+        }
+        pen
+    });
 }
 
+/// Returns the place of a value as bits, and how many.
 #[inline(always)]
-fn put_place<const M: u32>(grid: Grid, word: u32, count: u8, low: &mut BitWriter) {
-    if u32::from(count) > M {
-        grid.put_zero_place(u64::from(word), low);
-    } else {
-        low.put(
+fn place_bits<const M: u32>(grid: Grid, word: u32, count: u8) -> (u64, u32) {
+    if u32::from(count) <= M {
+        return (
             u64::from(word & MASKS[usize::from(count)]),
             u32::from(count),
         );
+    }
+    let magnitude = word & Grid32::<M>::MAGNITUDE;
+    let below = grid.zero_top() - (magnitude >> M);
+    if below < UNARY_MAX {
+        let mantissa = u64::from(magnitude & ((1 << M) - 1));
+        ((mantissa << 1 | 1) << below, below + 1 + M)
+    } else {
+        (
+            u64::from(magnitude) << UNARY_MAX,
+            UNARY_MAX + Grid32::<M>::WIDTH - 1,
+        )
     }
 }
 
@@ -223,8 +239,8 @@ pub(super) fn decode_row<const M: u32>(
     if beyond & !Grid32::<M>::MAGNITUDE != 0 {
         return None;
     }
-    take_places::<M>(grid, words, &scratch.counts, &mut low)?;
-    (low.at().div_ceil(8) == len).then_some(())
+    let end = take_places::<M>(grid, words, &scratch.counts, low)?;
+    (end.div_ceil(8) == len).then_some(())
 }
 
 fn unfold_tokens(tokens: &[u8], distances: &mut [i32], low: &mut BitReader) {
@@ -277,38 +293,45 @@ fn take_places<const M: u32>(
     grid: Grid,
     words: &mut [u32],
     counts: &[u8],
-    low: &mut BitReader,
-) -> Option<()> {
+    mut low: BitReader,
+) -> Option<usize> {
     let (pairs, rest) = words.as_chunks_mut::<2>();
     let counts = counts.as_chunks::<2>();
     for ([first, second], &[a, b]) in pairs.iter_mut().zip(counts.0) {
+        let bits = low.peek();
         if u32::from(a.max(b)) <= M {
-            let bits = low.peek();
             *first |= bits as u32 & MASKS[usize::from(a)];
             *second |= (bits >> a) as u32 & MASKS[usize::from(b)];
             low.skip(u32::from(a) + u32::from(b));
         } else {
-            take_place::<M>(grid, first, a, low)?;
-            take_place::<M>(grid, second, b, low)?;
+            let (place, a) = place_from_bits::<M>(grid, bits, a)?;
+            *first |= place;
+            low.skip(a);
+            let (place, b) = place_from_bits::<M>(grid, low.peek(), b)?;
+            *second |= place;
+            low.skip(b);
         }
     }
     for (word, &count) in rest.iter_mut().zip(counts.1) {
-        take_place::<M>(grid, word, count, low)?;
+        let (place, count) = place_from_bits::<M>(grid, low.peek(), count)?;
+        *word |= place;
+        low.skip(count);
     }
-    Some(())
+    Some(low.at())
 }
 
+/// Returns what the place adds to the magnitude, and how many bits it took.
 #[inline(always)]
-fn take_place<const M: u32>(
-    grid: Grid,
-    word: &mut u32,
-    count: u8,
-    low: &mut BitReader,
-) -> Option<()> {
-    *word |= if u32::from(count) > M {
-        grid.take_zero_place(low)? as u32
-    } else {
-        low.take(u32::from(count)) as u32
-    };
-    Some(())
+fn place_from_bits<const M: u32>(grid: Grid, bits: u64, count: u8) -> Option<(u32, u32)> {
+    if u32::from(count) <= M {
+        return Some((bits as u32 & MASKS[usize::from(count)], u32::from(count)));
+    }
+    let below = bits.trailing_zeros();
+    if below >= UNARY_MAX {
+        let magnitude = (bits >> UNARY_MAX) as u32 & Grid32::<M>::MAGNITUDE;
+        return Some((magnitude, UNARY_MAX + Grid32::<M>::WIDTH - 1));
+    }
+    let exponent = grid.zero_top().checked_sub(below)?;
+    let mantissa = (bits >> (below + 1)) as u32 & ((1 << M) - 1);
+    Some((exponent << M | mantissa, below + 1 + M))
 }

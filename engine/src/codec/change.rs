@@ -2,21 +2,16 @@
 
 use super::cell_block::Cells;
 use super::fresh::encode_words;
-use super::integers::{self, entropy};
+use super::integers;
 use super::layout::{Shape, raw_if_smaller};
 use super::positions::Positions;
 use super::precision::{self, Narrow};
-use super::scaled;
 use super::word::{Format, Word};
+use super::{scaled, trial};
 use vecdelta_kernels::Element;
 
 /// Below one changed cell in so many, only the changed ones are stored.
 const SPARSE_PART: usize = 4;
-/// How many cells are coded on trial to decide what predicts them better.
-const SAMPLE_CELLS: usize = 2048;
-/// Into how many pieces the sample is cut, spread over the block.
-const SAMPLE_PIECES: usize = 8;
-
 /// Whether a payload needs the old rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
@@ -83,8 +78,6 @@ fn encode<W: Word>(
         words
     };
     let (old, new) = (load(old), load(new));
-    let zeros = vec![W::default(); new.len()];
-    let changed = old.iter().zip(&new).filter(|(old, new)| old != new).count();
     let cells = |predicted, new, ends, from_old| Cells {
         format,
         narrow,
@@ -93,49 +86,27 @@ fn encode<W: Word>(
         ends,
         from_old,
     };
+    let changed = old.iter().zip(&new).filter(|(old, new)| old != new).count();
     if may_skip && changed < shape.cells / SPARSE_PART {
         let positions = Positions::of_changes(shape.dims, &old, &new);
         let (old, new) = (
             positions.pick(shape.dims, &old),
             positions.pick(shape.dims, &new),
         );
-        let zeros = &zeros[..new.len()];
-        let ends = positions.ends();
-        let from_old =
-            sample_bits(format, &old, &new, true) < sample_bits(format, zeros, &new, false);
-        cells(if from_old { &old } else { zeros }, &new, ends, from_old)
-            .write(Some(&positions), out);
+        let from_old = trial::old_predicts_better(format, &old, &new);
+        let predicted = if from_old {
+            old
+        } else {
+            vec![W::default(); new.len()]
+        };
+        cells(&predicted, &new, positions.ends(), from_old).write(Some(&positions), out);
         return true;
     }
-    if sample_bits(format, &old, &new, true) < sample_bits(format, &zeros, &new, false) {
+    let from_old = trial::old_predicts_better(format, &old, &new);
+    if from_old {
         cells(&old, &new, &shape.row_ends(), true).write(None, out);
-        return true;
+    } else {
+        encode_words(shape, format, narrow, &new, out);
     }
-    encode_words(shape, format, narrow, &new, out);
-    false
-}
-
-/// Estimates the size of cells in bits from some of them.
-fn sample_bits<W: Word>(format: Format, predicted: &[W], new: &[W], from_old: bool) -> f64 {
-    let piece = (SAMPLE_CELLS / SAMPLE_PIECES).min(new.len().div_ceil(SAMPLE_PIECES));
-    let stride = new.len() / SAMPLE_PIECES;
-    let pieces = (0..SAMPLE_PIECES).map(|i| i * stride..(i * stride + piece).min(new.len()));
-    let pick = |words: &[W]| {
-        pieces
-            .clone()
-            .flat_map(|range| words[range].to_vec())
-            .collect::<Vec<W>>()
-    };
-    let (predicted, new) = (pick(predicted), pick(new));
-    let ends = &[new.len() as u32];
-    let cells = Cells {
-        format,
-        narrow: Narrow::None,
-        predicted: &predicted,
-        new: &new,
-        ends,
-        from_old,
-    };
-    let coded = cells.code();
-    entropy(&coded.tokens) + 8.0 * coded.low.bytes().len() as f64
+    from_old
 }

@@ -33,6 +33,15 @@ impl Level {
         self.count += other.count;
     }
 
+    /// Returns whether these differences are certain to cost less than those: two octaves smaller, and not more of them.
+    pub(super) fn is_far_below(self, other: Self) -> bool {
+        let gap = self
+            .mean()
+            .zip(other.mean())
+            .map_or(0, |(own, other)| other - own);
+        self.count <= other.count && gap >= 2 * PARTS
+    }
+
     /// Returns the mean exponent in sixteenths of an octave; `None` without a finite difference.
     fn mean(self) -> Option<i64> {
         (self.count > 0).then(|| (self.sum * PARTS).div_euclid(self.count))

@@ -31,6 +31,7 @@ mod scaled;
 mod tests;
 mod text;
 mod tokens;
+mod trial;
 mod word;
 
 pub use block::Block;

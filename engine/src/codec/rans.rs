@@ -199,16 +199,22 @@ pub(super) fn encode<const LANES: usize>(
         for lane in (0..LANES).rev() {
             let first = &steps[usize::from(group[lane])];
             let second = &steps[usize::from(group[LANES + lane])];
-            let mut x = states[lane];
+            let x = states[lane];
             let spill = x >= SPILL * u64::from(first.frequency) * u64::from(second.frequency);
             words[at - 1] = x as u32;
             at -= usize::from(spill);
-            x = if spill { x >> 32 } else { x };
+            // A shift by nothing instead of a branch that no predictor could learn.
+            let x = x >> (u32::from(spill) * 32);
             states[lane] = first.push(second.push(x));
         }
     }
-    out.extend(states.iter().flat_map(|x| x.to_le_bytes()));
-    out.extend(words[at..].iter().flat_map(|w| w.to_le_bytes()));
+    states
+        .iter()
+        .for_each(|x| out.extend_from_slice(&x.to_le_bytes()));
+    out.reserve(4 * (words.len() - at));
+    words[at..]
+        .iter()
+        .for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
 }
 
 fn steps(frequencies: &Frequencies) -> [Step; 256] {
@@ -240,7 +246,9 @@ pub(super) fn decode<const LANES: usize>(
     let Some(words_len) = coded_len.checked_sub(input.at() - start) else {
         return input.corrupt("rANS states do not fit the stream");
     };
-    let words = input.take(words_len, "rANS words")?;
+    let (words, []) = input.take(words_len, "rANS words")?.as_chunks() else {
+        return input.corrupt("rANS stream is not whole words");
+    };
     let mut data = vec![0; len];
     let used = decode_groups(&mut data, &mut states, &slots, words);
     if used != words.len() || states != [LOWER; LANES] {
@@ -249,12 +257,12 @@ pub(super) fn decode<const LANES: usize>(
     Ok(data)
 }
 
-/// Fills `data`; returns how many bytes of `words` it took (zeros stand for missing ones).
+/// Fills `data`; returns how many `words` it took (zeros stand for missing ones).
 fn decode_groups<const LANES: usize>(
     data: &mut [u8],
     states: &mut [u64; LANES],
     slots: &[u32; SCALE as usize],
-    words: &[u8],
+    words: &[[u8; 4]],
 ) -> usize {
     let mut at = 0;
     let mut xs = *states;
@@ -267,13 +275,11 @@ fn decode_groups<const LANES: usize>(
             group[LANES + lane] = pop(&mut xs[lane], slots);
         }
         for x in &mut xs {
-            let word = words
-                .get(at..at + 4)
-                .map_or(0, |w| u32::from_le_bytes([w[0], w[1], w[2], w[3]]));
+            let word = words.get(at).map_or(0, |word| u32::from_le_bytes(*word));
             let hungry = *x < LOWER;
             let fed = *x << 32 | u64::from(word);
             *x = if hungry { fed } else { *x };
-            at += 4 * usize::from(hungry);
+            at += usize::from(hungry);
         }
     }
     for (i, symbol) in groups.into_remainder().iter_mut().enumerate() {
