@@ -2,6 +2,8 @@
 
 pub mod apply;
 pub mod capture;
+#[doc(hidden)]
+pub mod cli;
 pub mod codec;
 pub mod delta;
 pub mod event;

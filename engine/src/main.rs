@@ -1,3 +1,7 @@
 //! The `vecdelta` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vecdelta::cli::main()
+}

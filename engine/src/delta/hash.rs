@@ -79,3 +79,10 @@ pub fn key_hash(key: &str) -> [u8; 16] {
     out.copy_from_slice(&hash.as_bytes()[..16]);
     out
 }
+
+/// Returns bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
+    digits.map(char::from).collect()
+}

@@ -10,7 +10,7 @@ mod timestamp;
 
 pub use batch::{Change, DeltaBatch, DeltaRow, RowBatch, Table};
 pub(crate) use hash::domain;
-pub use hash::{CommitId, DeltaId, RowHash, StateRoot, key_hash, row_hash};
+pub use hash::{CommitId, DeltaId, RowHash, StateRoot, hex, key_hash, row_hash};
 pub use keys::Keys;
 pub use source::{KEY_BYTES_MAX, Source, SourceError, check_collection, check_key};
 pub use timestamp::{ClockError, Timestamp};

@@ -6,16 +6,22 @@
 //!                                 ^------------------- mirror, committed ------------------'
 //! ```
 
+mod cases;
 pub mod config;
 mod error;
 mod flow;
 mod input;
 mod link;
+mod plan;
 mod reading;
 mod resume;
 mod retention;
 mod run;
+mod sinks;
 mod versioning;
 
+pub use cases::run_case;
 pub use error::PipelineError;
+pub use plan::{Forecast, plan};
 pub use run::{Context, RunReport, run};
+pub use sinks::{export_deltas, write_sinks};

@@ -158,7 +158,8 @@ fn metadata(pipeline: &Pipeline, context: &Context<'_>) -> BTreeMap<String, Stri
     metadata
 }
 
-fn policy(capture: &config::Capture) -> CapturePolicy {
+/// Makes the policy of capture.
+pub fn policy(capture: &config::Capture) -> CapturePolicy {
     let threshold = |d: &config::Detector| match *d {
         config::Detector::L2(min) => Threshold::L2(min),
         config::Detector::Cosine(min) => Threshold::Cosine(min),

@@ -15,6 +15,9 @@ mod revision;
 mod root;
 mod snapshot;
 mod stage;
+mod stream;
+mod table;
+mod value;
 mod verify;
 
 pub use checkout::{Checkout, Rows, number_of};
@@ -31,3 +34,6 @@ pub use verify::{Report, verify};
 pub use change::{commit_differences, rollback};
 pub use names::{delete_branch, delete_tag, set_branch, set_tag};
 pub use snapshot::snapshot;
+pub use stream::{deltas, way};
+pub use table::{read_table, table, tables};
+pub use value::{Value, touches, value};

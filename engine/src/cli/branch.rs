@@ -1,0 +1,85 @@
+//! `vecdelta branch` and `vecdelta tag`: list, make and delete names.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::error::{CliError, NOT_FOUND};
+use super::open::{commit, now_millis, reader, writer};
+use super::output::{short, time};
+use crate::version::{Repository, delete_branch, delete_tag, set_branch, set_tag};
+
+/// List, make or delete branches.
+#[derive(clap::Args)]
+pub struct BranchArgs {
+    #[command(flatten)]
+    names: Names,
+}
+
+/// List, make or delete tags.
+#[derive(clap::Args)]
+pub struct TagArgs {
+    #[command(flatten)]
+    names: Names,
+}
+
+#[derive(clap::Args)]
+struct Names {
+    /// The repository.
+    repo: PathBuf,
+    /// The name to make.
+    name: Option<String>,
+    /// What it points at; the head of main unless given.
+    #[arg(long, value_name = "REV", requires = "name")]
+    at: Option<String>,
+    /// The name to delete; commits are never deleted.
+    #[arg(long, value_name = "NAME", conflicts_with = "name")]
+    delete: Option<String>,
+    /// Print one JSON document a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `vecdelta branch`.
+pub fn branch(args: BranchArgs) -> Result<ExitCode, CliError> {
+    run(args.names, false)
+}
+
+/// Runs `vecdelta tag`.
+pub fn tag(args: TagArgs) -> Result<ExitCode, CliError> {
+    run(args.names, true)
+}
+
+fn run(args: Names, tags: bool) -> Result<ExitCode, CliError> {
+    if let Some(name) = &args.delete {
+        let mut repo = writer(&args.repo)?;
+        let delete = if tags { delete_tag } else { delete_branch };
+        delete(&mut repo, name, now_millis())?;
+        return list(&repo, tags, args.json);
+    }
+    if let Some(name) = &args.name {
+        let mut repo = writer(&args.repo)?;
+        let at = commit(&repo, args.at.as_deref())?;
+        let at = at.ok_or_else(|| CliError::new(NOT_FOUND, "the repository has no commit to point at"))?;
+        let set = if tags { set_tag } else { set_branch };
+        set(&mut repo, name, at, now_millis())?;
+        return list(&repo, tags, args.json);
+    }
+    list(&reader(&args.repo)?, tags, args.json)
+}
+
+fn list(repo: &Repository, tags: bool, json: bool) -> Result<ExitCode, CliError> {
+    let mut out = io::stdout().lock();
+    for (name, &commit) in if tags { repo.tags() } else { repo.branches() } {
+        let entry = repo.entry(commit);
+        if json {
+            let line = json!({ "name": name, "commit": entry.id.to_hex(), "time": time(entry.time) });
+            writeln!(out, "{line}")?;
+        } else {
+            writeln!(out, "{:<20} {} {}", name, short(entry.id), time(entry.time))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

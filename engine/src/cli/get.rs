@@ -1,0 +1,59 @@
+//! `vecdelta get`: one vector as it was.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::error::CliError;
+use super::open::{commit, reader};
+use super::output::{hex, numbers, print_json, printable, short};
+use crate::delta::Source;
+use crate::version::value;
+
+/// Print one vector as it was.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The repository.
+    repo: PathBuf,
+    /// The vector: collection/key.
+    #[arg(value_name = "SOURCE")]
+    source: String,
+    /// When: a branch, tag, hash, REV~N or @TIME.
+    #[arg(long, value_name = "REV")]
+    at: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    let repo = reader(&args.repo)?;
+    let source = Source::parse(&args.source).map_err(|e| CliError::new(2, e.to_string()))?;
+    let at = commit(&repo, args.at.as_deref())?;
+    let at = at.ok_or_else(|| CliError::new(super::error::NOT_FOUND, "the repository has no commit yet"))?;
+    let found = value(&repo, at, &source)?;
+    let (element, id) = (found.table.element, repo.entry(found.commit).id);
+    if args.json {
+        print_json(&json!({
+            "source": source.to_string(),
+            "commit": id.to_hex(),
+            "dtype": element.name(),
+            "dims": found.table.dims,
+            "vector": numbers(element, &found.row),
+            "bits": hex(&found.row),
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = io::stdout().lock();
+    let dims = found.table.dims;
+    writeln!(out, "{}  {dims} x {}  last changed by {}", printable(&args.source), element.name(), short(id))?;
+    let values: Vec<String> =
+        found.row.chunks_exact(element.size()).map(|bits| format!("{}", element.to_f64(bits) as f32)).collect();
+    for line in values.chunks(8) {
+        writeln!(out, "{}", line.join(" "))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,121 @@
+//! `vecdelta ingest`: files into a history, one commit a file.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use super::error::CliError;
+use super::run::{execute, print_report};
+use crate::delta::check_collection;
+use crate::pipeline::config::{
+    self, Capture, Close, FileOrder, Input, Missing, Pipeline, Settings, Source, SourceKind, Version, Window,
+};
+use crate::version::MAIN;
+
+/// Ingest table files: one commit a file, each file a full epoch of the collection.
+///
+/// Formats: Parquet, Arrow IPC (file and stream), NumPy .npy, .fvecs, .bvecs, .safetensors, JSON lines. The id and
+/// the vector column are found by themselves when there is one of each kind.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The repository; it is made when it does not exist.
+    repo: PathBuf,
+    /// The files, in the order in which they became true.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The table that the rows belong to.
+    #[arg(long, default_value = "vectors")]
+    collection: String,
+    /// The column that holds the ids.
+    #[arg(long, value_name = "COL")]
+    id: Option<String>,
+    /// The column that holds the vectors.
+    #[arg(long, value_name = "COL")]
+    vector: Option<String>,
+    /// The branch to commit to.
+    #[arg(long, default_value = MAIN)]
+    branch: String,
+    /// What becomes of ids that a file does not mention.
+    #[arg(long, default_value = "keep")]
+    missing: MissingArg,
+    /// Leave out components that moved by no more than this (0 keeps every bit).
+    #[arg(long, default_value_t = 0.0)]
+    epsilon: f64,
+    /// The message of the commits; `{file}` stands for the file's name.
+    #[arg(long)]
+    message: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum MissingArg {
+    /// They stay as they are.
+    Keep,
+    /// They are deleted.
+    Delete,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    check_collection(&args.collection).map_err(|e| CliError::new(2, e.to_string()))?;
+    crate::version::check_name("branch", &args.branch)?;
+    if args.epsilon.is_nan() || args.epsilon < 0.0 {
+        return Err(CliError::new(2, "--epsilon is a number of at least 0"));
+    }
+    let start = Instant::now();
+    let pipeline = pipeline(&args);
+    let (repo, report) = execute(&pipeline, false)?;
+    print_report(&repo, &args.repo, &report, start.elapsed(), args.json)
+}
+
+/// Says as a pipeline what the flags say.
+fn pipeline(args: &Args) -> Pipeline {
+    let epoch = "epoch".to_owned();
+    Pipeline {
+        settings: Settings {
+            name: "ingest".to_owned(),
+            store: args.repo.clone(),
+            memory_bytes: 512 << 20,
+            ..Settings::default()
+        },
+        sources: vec![Source {
+            name: args.collection.clone(),
+            kind: SourceKind::Files,
+            inputs: args.files.iter().cloned().map(Input::File).collect(),
+            order: FileOrder::Given,
+            id: args.id.clone(),
+            vector: args.vector.clone(),
+            dims: None,
+            collection: args.collection.clone(),
+            missing: match args.missing {
+                MissingArg::Keep => Missing::Keep,
+                MissingArg::Delete => Missing::Delete,
+            },
+            epoch: true,
+        }],
+        capture: Capture {
+            epsilon: args.epsilon,
+            ..Capture::default()
+        },
+        routes: vec![config::Route {
+            name: "all".to_owned(),
+            matches: "**".to_owned(),
+            when: config::When::default(),
+            window: epoch.clone(),
+            to: Vec::new(),
+            continues: false,
+        }],
+        windows: vec![Window {
+            name: epoch,
+            close: Close::Epoch,
+        }],
+        version: Version {
+            branch: args.branch.clone(),
+            message: args.message.clone(),
+            snapshot: None,
+        },
+        ..Pipeline::default()
+    }
+}

@@ -1,0 +1,107 @@
+//! The command line: one file per command.
+
+mod branch;
+mod checkpoint;
+mod completions;
+mod config;
+mod diff;
+mod error;
+mod export;
+mod get;
+mod ingest;
+mod log;
+mod open;
+mod output;
+mod progress;
+mod reindex;
+mod replay;
+mod rollback;
+mod run;
+mod show;
+mod snapshot;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use error::CliError;
+
+/// Version control and change streaming for embedding tables.
+#[derive(Parser)]
+#[command(name = "vecdelta", version, about, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "A first result:  vecdelta ingest demo.vd monday.parquet tuesday.parquet\n\
+                        What changed:    vecdelta diff demo.vd main~1 main\n\
+                        As it was:       vecdelta export demo.vd --at main~1 --output monday.parquet")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Args),
+    Check(config::CheckArgs),
+    Plan(config::PlanArgs),
+    Test(config::TestArgs),
+    Graph(config::GraphArgs),
+    Explain(config::ExplainArgs),
+    Ingest(ingest::Args),
+    Log(log::Args),
+    Show(show::Args),
+    Diff(diff::Args),
+    Get(get::Args),
+    Export(export::Args),
+    Replay(replay::Args),
+    Branch(branch::BranchArgs),
+    Tag(branch::TagArgs),
+    Rollback(rollback::Args),
+    Snapshot(snapshot::Args),
+    Verify(verify::Args),
+    Checkpoint(checkpoint::Args),
+    Reindex(reindex::Args),
+    Completions(completions::Args),
+}
+
+/// Runs the program and returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results; everything else is wrong usage.
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match dispatch(cli.command) {
+        Ok(code) => code,
+        Err(error) => error.report(),
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => config::check(args),
+        Command::Plan(args) => config::plan(args),
+        Command::Test(args) => config::test(args),
+        Command::Graph(args) => config::graph(args),
+        Command::Explain(args) => config::explain(args),
+        Command::Ingest(args) => ingest::run(args),
+        Command::Log(args) => log::run(args),
+        Command::Show(args) => show::run(args),
+        Command::Diff(args) => diff::run(args),
+        Command::Get(args) => get::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Branch(args) => branch::branch(args),
+        Command::Tag(args) => branch::tag(args),
+        Command::Rollback(args) => rollback::run(args),
+        Command::Snapshot(args) => snapshot::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Checkpoint(args) => checkpoint::run(args),
+        Command::Reindex(args) => reindex::run(args),
+        Command::Completions(args) => completions::run(args),
+    }
+}

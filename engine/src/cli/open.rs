@@ -1,0 +1,50 @@
+//! Opening what a command line names.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::error::CliError;
+use crate::store::{Disk, LocalDisk};
+use crate::version::{CommitIndex, Repository, default_head, new_origin, resolve};
+
+/// Returns milliseconds since 1970 by the system's clock.
+pub fn now_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Returns who makes commits: VECDELTA_AUTHOR, or the user's name.
+pub fn author() -> String {
+    let named = ["VECDELTA_AUTHOR", "USER", "LOGNAME"].into_iter();
+    named.filter_map(|name| std::env::var(name).ok()).find(|v| !v.is_empty()).unwrap_or_else(|| "vecdelta".to_owned())
+}
+
+/// Returns the disk at a path.
+pub fn disk(path: &Path) -> Arc<dyn Disk> {
+    Arc::new(LocalDisk::new(path))
+}
+
+/// Opens a repository for reading.
+pub fn reader(path: &Path) -> Result<Repository, CliError> {
+    Ok(Repository::open(disk(path))?)
+}
+
+/// Opens a repository for writing.
+pub fn writer(path: &Path) -> Result<Repository, CliError> {
+    Ok(Repository::open_writer(disk(path), None)?)
+}
+
+/// Opens a repository for writing, or makes one.
+pub fn writer_or_new(path: &Path) -> Result<Repository, CliError> {
+    let origin = new_origin(now_millis(), u64::from(std::process::id()));
+    Ok(Repository::open_writer(disk(path), Some(origin))?)
+}
+
+/// Finds the commit that a revision names, or the head when none is given; `None` without commits.
+pub fn commit(repo: &Repository, revision: Option<&str>) -> Result<Option<CommitIndex>, CliError> {
+    match revision {
+        Some(text) => Ok(Some(resolve(repo, text)?)),
+        None => Ok(default_head(repo)),
+    }
+}

@@ -1,0 +1,100 @@
+//! Results as JSON and as text.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::error::CliError;
+pub use crate::delta::hex;
+use crate::delta::{CommitId, Element, Timestamp};
+use crate::store::CommitRecord;
+use crate::version::{CommitIndex, Repository};
+
+/// Prints one JSON document.
+pub fn print_json(value: &Value) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{value}")?;
+    Ok(out.flush()?)
+}
+
+/// Returns a time in RFC 3339, UTC.
+pub fn time(time: Timestamp) -> String {
+    let millis = i64::try_from(time.physical_millis).unwrap_or(i64::MAX);
+    let date = chrono::DateTime::from_timestamp_millis(millis).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
+    date.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// Returns the size of what was written for a commit, in bytes.
+pub fn delta_bytes(record: &CommitRecord) -> u64 {
+    record.blocks.iter().map(|b| u64::from(b.len)).sum()
+}
+
+/// Describes a commit.
+pub fn commit_json(repo: &Repository, commit: CommitIndex) -> Result<Value, CliError> {
+    let record = repo.commit(commit)?;
+    let body = &record.body;
+    let counts = &body.counts;
+    Ok(json!({
+        "commit": repo.entry(commit).id.to_hex(),
+        "parents": body.parents.iter().map(|p| p.to_hex()).collect::<Vec<_>>(),
+        "branch": body.branch,
+        "time": time(body.time),
+        "author": body.author,
+        "message": body.message,
+        "inserted": counts.inserted,
+        "updated": counts.updated,
+        "deleted": counts.deleted,
+        "unchanged": counts.unchanged,
+        "delta_bytes": delta_bytes(&record),
+        "raw_bytes": counts.raw_bytes,
+        "l2_max": f64::from_bits(counts.l2_max),
+        "state_root": body.state_root.to_hex(),
+        "metadata": body.metadata,
+        "collections": body.collections.iter().map(|c| json!({
+            "name": c.name,
+            "dtype": Element::from_code(c.element).map_or("unknown", Element::name),
+            "dims": c.dims,
+            "rows": c.rows,
+        })).collect::<Vec<_>>(),
+    }))
+}
+
+/// Returns the components of a row as JSON numbers; what is not finite is null.
+pub fn numbers(element: Element, row: &[u8]) -> Vec<Value> {
+    row.chunks_exact(element.size()).map(|bits| json!(element.to_f64(bits))).collect()
+}
+
+/// Returns the first digits of a hash.
+pub fn short(id: CommitId) -> String {
+    id.to_hex()[..12].to_owned()
+}
+
+/// Returns a size for people.
+pub fn size(bytes: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
+}
+
+/// Returns a number with a separator every three digits.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Makes a text safe to print on one line of a terminal.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,46 @@
+//! The progress bar: on a terminal, on standard error; silence otherwise.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::event::Event;
+
+/// A bar that follows the events of a run.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Makes a bar, hidden when nobody can see it.
+    pub fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(15));
+        if std::io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template("{msg:30!} [{bar:30}] {human_pos}/{human_len} rows  {per_sec}  {eta}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+            bar.enable_steady_tick(Duration::from_millis(200));
+        } else {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        Self(bar)
+    }
+
+    /// Takes notice of an event.
+    pub fn on(&self, event: &Event) {
+        match event {
+            Event::SourceOpened { file, rows, .. } => {
+                let name = Path::new(file).file_name().map_or(file.clone(), |n| n.to_string_lossy().into_owned());
+                self.0.set_message(name);
+                self.0.set_position(0);
+                self.0.set_length(rows.unwrap_or(0));
+            }
+            Event::ChangeDetected { rows, .. } => self.0.inc(*rows),
+            _ => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn done(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,42 @@
+//! `vecdelta reindex`: make everything under cache/ anew from the log.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::error::CliError;
+use super::open::writer;
+use super::output::{count, print_json};
+use crate::version::{discard_mirror, open_mirror, tables};
+
+/// Make the cache anew from the log, which is the truth.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The repository.
+    repo: PathBuf,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    let repo = writer(&args.repo)?;
+    let mut rows = 0;
+    for (branch, &head) in repo.branches() {
+        for table in tables(&repo, head)? {
+            discard_mirror(&repo, branch, &table.collection)?;
+            let mirror = open_mirror(&repo, branch, Arc::new(table))?;
+            let mut mirror = mirror.write().expect("no thread panics with it");
+            mirror.save()?;
+            rows += mirror.len();
+        }
+    }
+    let branches = repo.branches().len();
+    if args.json {
+        print_json(&serde_json::json!({ "branches": branches, "rows": rows }))?;
+    } else {
+        println!("{} rows of {branches} branches mirrored from the log", count(rows));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,75 @@
+//! `vecdelta replay`: the deltas in the order of their commits.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::json;
+use vecdelta_kernels::RowChange;
+
+use super::error::CliError;
+use super::open::{commit, reader};
+use super::output::{hex, numbers, printable, short, time};
+use crate::delta::Source;
+use crate::version::{deltas, resolve, way};
+
+/// Go through the deltas of a history in order.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The repository.
+    repo: PathBuf,
+    /// The commit behind which to begin; the beginning of the history unless given.
+    #[arg(long, value_name = "REV")]
+    from: Option<String>,
+    /// The commit to end with; the head unless given.
+    #[arg(long, value_name = "REV")]
+    to: Option<String>,
+    /// Only this source, with its vector after each change.
+    #[arg(long, value_name = "COLLECTION/KEY")]
+    source: Option<String>,
+    /// Print one JSON document a line, vectors included.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    let repo = reader(&args.repo)?;
+    let from = args.from.as_deref().map(|r| resolve(&repo, r)).transpose()?;
+    let Some(to) = commit(&repo, args.to.as_deref())? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let source = args.source.as_deref().map(Source::parse);
+    let source = source.transpose().map_err(|e| CliError::new(2, e.to_string()))?;
+    let only = source.as_ref().map(|s| (s.collection.as_str(), Some(s.key.as_str())));
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let way = way(&repo, from, to)?;
+    deltas::<CliError>(&repo, &way, only, &mut |commit, part| {
+        let entry = repo.entry(commit);
+        let element = part.table.element;
+        for d in &part.sources {
+            let source = format!("{}/{}", part.table.collection, d.key);
+            if args.json {
+                let vector = (!d.new.is_empty()).then(|| numbers(element, &d.new));
+                let line = json!({
+                    "commit": entry.id.to_hex(),
+                    "time": time(entry.time),
+                    "source": source,
+                    "change": d.change.name(),
+                    "changed_dims": d.changed_dims,
+                    "l2": d.l2,
+                    "cosine": d.measures.as_ref().and_then(RowChange::cosine),
+                    "vector": vector,
+                    "bits": (!d.new.is_empty()).then(|| hex(&d.new)),
+                });
+                writeln!(out, "{line}")?;
+            } else {
+                let (id, when, change) = (short(entry.id), time(entry.time), d.change.name());
+                writeln!(out, "{id} {when} {change} {} {} dims, L2 {:.6}", printable(&source), d.changed_dims, d.l2)?;
+            }
+        }
+        Ok(())
+    })?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}

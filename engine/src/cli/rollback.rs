@@ -1,0 +1,56 @@
+//! `vecdelta rollback`: a new commit that restores an older state.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::error::CliError;
+use super::open::{author, now_millis, writer};
+use super::output::{commit_json, count, print_json, short};
+use crate::version::{MAIN, VersionError, resolve, rollback};
+
+/// Make a commit that restores an older state, bit for bit; the history is kept.
+#[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("target").required(true).args(["last", "to"])))]
+pub struct Args {
+    /// The repository.
+    repo: PathBuf,
+    /// The branch to roll back.
+    #[arg(long, default_value = MAIN)]
+    branch: String,
+    /// Take back so many commits.
+    #[arg(long, value_name = "N")]
+    last: Option<usize>,
+    /// Go back to this revision.
+    #[arg(long, value_name = "REV")]
+    to: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    let mut repo = writer(&args.repo)?;
+    let head = repo.head(&args.branch);
+    let head = head.ok_or_else(|| VersionError::Refused(format!("there is no branch `{}`", args.branch)))?;
+    let to = match (args.last, &args.to) {
+        (Some(n), _) => {
+            let held = repo.first_parents(head).count() - 1;
+            repo.first_parents(head).nth(n).ok_or_else(|| {
+                VersionError::Refused(format!("only {held} commits can be taken back, not {n}"))
+            })?
+        }
+        (None, Some(revision)) => resolve(&repo, revision)?,
+        (None, None) => return Err(CliError::new(2, "name --last N or --to REV")),
+    };
+    let commit = rollback(&mut repo, &args.branch, to, &author(), now_millis())?;
+    if args.json {
+        print_json(&commit_json(&repo, commit)?)?;
+    } else {
+        let counts = repo.commit(commit)?.body.counts;
+        let (updated, inserted, deleted) = (count(counts.updated), count(counts.inserted), count(counts.deleted));
+        let (id, old) = (short(repo.entry(commit).id), short(repo.entry(to).id));
+        println!("{id}: {} is as at {old} again ({updated} updated, {inserted} inserted, {deleted} deleted)", args.branch);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,68 @@
+//! `vecdelta show`: one commit.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::error::CliError;
+use super::open::reader;
+use super::output::{commit_json, count, delta_bytes, print_json, printable, size, time};
+use crate::delta::Element;
+use crate::version::resolve;
+
+/// Show one commit: parents, counts, magnitudes, bytes, hash.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The repository.
+    repo: PathBuf,
+    /// A branch, tag, hash, REV~N or @TIME.
+    #[arg(value_name = "REV")]
+    revision: String,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    let repo = reader(&args.repo)?;
+    let commit = resolve(&repo, &args.revision)?;
+    if args.json {
+        print_json(&commit_json(&repo, commit)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let record = repo.commit(commit)?;
+    let body = &record.body;
+    let mut out = io::stdout().lock();
+    writeln!(out, "commit      {}", repo.entry(commit).id)?;
+    for parent in &body.parents {
+        writeln!(out, "parent      {parent}")?;
+    }
+    writeln!(out, "branch      {}", printable(&body.branch))?;
+    writeln!(out, "time        {}", time(body.time))?;
+    writeln!(out, "author      {}", printable(&body.author))?;
+    writeln!(out, "message     {}", printable(&body.message))?;
+    for (key, value) in &body.metadata {
+        writeln!(out, "{:<11} {}", printable(key), printable(value))?;
+    }
+    let c = &body.counts;
+    writeln!(
+        out,
+        "sources     {} inserted, {} updated, {} deleted, {} unchanged",
+        count(c.inserted),
+        count(c.updated),
+        count(c.deleted),
+        count(c.unchanged)
+    )?;
+    writeln!(out, "largest     L2 {} of an update", f64::from_bits(c.l2_max))?;
+    writeln!(out, "bytes       {} read, {} written", size(c.raw_bytes), size(delta_bytes(&record)))?;
+    for state in &body.collections {
+        let element = Element::from_code(state.element).map_or("unknown", Element::name);
+        writeln!(out, "collection  {}: {} x {} {element}", state.name, count(state.rows), state.dims)?;
+    }
+    writeln!(out, "state root  {}", body.state_root)?;
+    if repo.snapshot(commit).is_some() {
+        writeln!(out, "snapshot    yes")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,38 @@
+//! `vecdelta snapshot`: write the whole table of a commit down, so that reading starts there.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::error::CliError;
+use super::open::{commit, now_millis, writer};
+use super::output::{print_json, short, size};
+
+/// Write the whole table of a commit down, so that later reads start there.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The repository.
+    repo: PathBuf,
+    /// When: a branch, tag, hash, REV~N or @TIME.
+    #[arg(long, value_name = "REV")]
+    at: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    let mut repo = writer(&args.repo)?;
+    let at = commit(&repo, args.at.as_deref())?;
+    let at = at.ok_or_else(|| CliError::new(super::error::NOT_FOUND, "the repository has no commit yet"))?;
+    let bytes = crate::version::snapshot(&mut repo, at, now_millis())?;
+    let id = repo.entry(at).id;
+    match (args.json, bytes) {
+        (true, _) => print_json(&json!({ "commit": id.to_hex(), "bytes": bytes }))?,
+        (false, Some(bytes)) => println!("snapshot of {}: {}", short(id), size(bytes)),
+        (false, None) => println!("{} has a snapshot already", short(id)),
+    }
+    Ok(ExitCode::SUCCESS)
+}

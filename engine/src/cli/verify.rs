@@ -1,0 +1,84 @@
+//! `vecdelta verify`: every byte, every hash, every chain.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::error::{CORRUPT, CliError};
+use super::open::{disk, reader};
+use super::output::{count, print_json, size};
+use crate::export::check_manifest;
+use crate::store::Damage;
+use crate::version::{Checkpoint, check_since, verify};
+
+/// Check every byte, hash and chain of a repository, and rebuild every state.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The repository.
+    repo: PathBuf,
+    /// Also check that the history continues this checkpoint (the line, or a file that holds it).
+    #[arg(long, value_name = "CHECKPOINT")]
+    since: Option<String>,
+    /// Also check the files of an export against its manifest.
+    #[arg(long, value_name = "DIR")]
+    manifest: Option<PathBuf>,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    let pinned = args.since.as_deref().map(checkpoint).transpose()?;
+    let mut report = verify(&disk(&args.repo))?;
+    if let Some(pinned) = pinned
+        && report.problems.is_empty()
+        && let Err(problem) = check_since(&reader(&args.repo)?, &pinned)
+    {
+        report.problems.push(Damage {
+            path: args.repo.display().to_string(),
+            offset: None,
+            commit: None,
+            problem,
+        });
+    }
+    if let Some(dir) = &args.manifest {
+        let found = check_manifest(dir)?.into_iter();
+        report.problems.extend(found.map(|p| Damage {
+            path: p.path,
+            offset: p.offset,
+            commit: None,
+            problem: p.problem,
+        }));
+    }
+    let ok = report.problems.is_empty();
+    if args.json {
+        print_json(&json!({
+            "ok": ok,
+            "commits": report.commits,
+            "bytes": report.bytes,
+            "problems": report.problems.iter().map(|p| json!({
+                "path": p.path,
+                "offset": p.offset,
+                "commit": p.commit.map(|c| c.to_hex()),
+                "problem": p.problem,
+            })).collect::<Vec<_>>(),
+        }))?;
+    } else {
+        let mut out = io::stdout().lock();
+        for problem in &report.problems {
+            writeln!(out, "damaged: {problem}")?;
+        }
+        let (commits, bytes) = (count(report.commits), size(report.bytes));
+        let verdict = if ok { "whole" } else { "NOT whole" };
+        writeln!(out, "{verdict}: {commits} commits rebuilt, {bytes} compared with their hashes")?;
+    }
+    Ok(ExitCode::from(if ok { 0 } else { CORRUPT }))
+}
+
+fn checkpoint(text: &str) -> Result<Checkpoint, CliError> {
+    let line = std::fs::read_to_string(text).unwrap_or_else(|_| text.to_owned());
+    Checkpoint::parse(line.trim()).map_err(|e| CliError::new(2, e))
+}

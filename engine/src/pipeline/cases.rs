@@ -1,0 +1,101 @@
+//! The `[[test]]` cases of a pipeline file: one change each, sent through capture and routing.
+
+use std::sync::{Arc, RwLock};
+
+use bytes::Bytes;
+
+use super::PipelineError;
+use super::config::{Pipeline, Test};
+use super::run::{change, policy, router};
+use crate::capture::Capture;
+use crate::delta::{DeltaBatch, Element, Keys, RowBatch, Table, key_hash, row_hash};
+use crate::store::{MemoryDisk, Mirror, Written, row_sum};
+
+/// Runs one case; returns what was otherwise than expected.
+///
+/// # Errors
+/// When the pipeline's routes cannot be used.
+pub fn run_case(pipeline: &Pipeline, test: &Test) -> Result<Vec<String>, PipelineError> {
+    let batch = capture(pipeline, test).map_err(|error| PipelineError::Capture {
+        file: format!("test `{}`", test.name),
+        error,
+    })?;
+    let router = router(pipeline)?;
+    let expect = &test.expect;
+    let mut wrong = Vec::new();
+    let delta = batch.deltas.first();
+    let mut compare = |what: &str, want: Option<String>, got: String| {
+        if let Some(want) = want
+            && want != got
+        {
+            wrong.push(format!("{what} is {got}, expected {want}"));
+        }
+    };
+    compare("captured", expect.captured.map(|c| c.to_string()), delta.is_some().to_string());
+    let none = || "none".to_owned();
+    let kind = delta.map_or_else(none, |d| d.change.name().to_owned());
+    compare("change", expect.change.map(|c| change(c).name().to_owned()), kind);
+    let dims = delta.map_or(0, |d| d.changed_dims);
+    compare("changed_dims", expect.changed_dims.map(|d| d.to_string()), dims.to_string());
+    let decision = delta.and_then(|d| router.route(&test.given.collection, &test.given.id, d));
+    let routes: Vec<usize> = decision.map(|d| d.routes).unwrap_or_default();
+    let first = routes.first().map_or_else(none, |&r| pipeline.routes[r].name.clone());
+    compare("route", expect.route.clone(), first);
+    let mut to: Vec<String> = routes.iter().flat_map(|&r| pipeline.routes[r].to.clone()).collect();
+    to.sort();
+    to.dedup();
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names.join(", ")
+    };
+    compare("to", expect.to.clone().map(sorted), to.join(", "));
+    Ok(wrong)
+}
+
+/// Sends the change of a case through capture, against a mirror that holds the vector before.
+fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, crate::capture::CaptureError> {
+    let given = &test.given;
+    let dims = given.before.as_ref().or(given.after.as_ref()).map_or(0, Vec::len);
+    let table = Arc::new(Table {
+        collection: given.collection.clone(),
+        element: Element::F32,
+        dims: dims as u32,
+    });
+    let mut mirror = Mirror::create(Arc::new(MemoryDisk::default()), "cache/case", table)?;
+    let bits = |values: &[f64]| -> Vec<u8> { values.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect() };
+    if let Some(before) = &given.before {
+        let row = bits(before);
+        let slot = mirror.keys_mut().push(&given.id);
+        mirror.write(slot, &row)?;
+        mirror.apply(&[Written {
+            slot,
+            key: key_hash(&given.id),
+            row: Some(row_hash(&given.id, Element::F32, &row)),
+            sum: row_sum(slot, &row),
+            cost: 0,
+        }]);
+    }
+    let mut policy = policy(&pipeline.capture);
+    policy.missing = crate::capture::Missing::Delete;
+    let mut capture = Capture::new(Arc::new(RwLock::new(mirror)), policy);
+    if let Some(after) = &given.after {
+        let rows = RowBatch {
+            keys: Keys::from_texts([given.id.as_str()]),
+            rows: Bytes::from(bits(after)),
+            first_row: 0,
+        };
+        return Ok(capture.step(&rows)?.batch);
+    }
+    let mut deletes = capture.end_epoch()?;
+    Ok(deletes.pop().unwrap_or_else(|| DeltaBatch {
+        table: Arc::new(Table {
+            collection: given.collection.clone(),
+            element: Element::F32,
+            dims: dims as u32,
+        }),
+        keys: Keys::default(),
+        deltas: Vec::new(),
+        old: Vec::new(),
+        new: Vec::new(),
+    }))
+}

@@ -1,0 +1,77 @@
+//! Planning: the same run over a copy of the repository that is thrown away.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::config::Pipeline;
+use super::run::router;
+use super::{Context, PipelineError, RunReport, run};
+use crate::event::Event;
+use crate::store::{LocalDisk, StoreError};
+use crate::version::{Repository, new_origin};
+
+/// What a run would do.
+pub struct Forecast {
+    /// The repository as it would be; it is in a temporary directory.
+    pub repo: Repository,
+    /// What the run would report.
+    pub report: RunReport,
+    /// How many deltas each route would take.
+    pub routed: BTreeMap<String, u64>,
+}
+
+/// Runs a pipeline over a copy of its repository in `scratch`; the repository itself is not touched.
+///
+/// # Errors
+/// Whatever the run would fail with, or when the copy cannot be made.
+pub fn plan(pipeline: &Pipeline, scratch: &Path, context: &Context<'_>) -> Result<Forecast, PipelineError> {
+    let copy = scratch.join("plan.vd");
+    if pipeline.settings.store.exists() {
+        copy_dir(&pipeline.settings.store, &copy).map_err(StoreError::io("copy", scratch.display().to_string()))?;
+    }
+    let origin = new_origin((context.now)(), 0);
+    let mut repo = Repository::open_writer(Arc::new(LocalDisk::new(&copy)), Some(origin))?;
+    let routed = Mutex::new(BTreeMap::new());
+    let listener = |event: &Event| {
+        if let Event::DeltaRouted { route, deltas } = event {
+            *routed.lock().expect("no thread panics with it").entry(route.clone()).or_insert(0) += deltas;
+        }
+        (context.listener)(event);
+    };
+    let inner = Context {
+        now: context.now,
+        stop: context.stop,
+        listener: &listener,
+        author: context.author.clone(),
+        resume: context.resume,
+    };
+    let report = run(pipeline, &mut repo, &inner)?;
+    let mut routed = routed.into_inner().expect("no thread panics with it");
+    if let Some(only) = router(pipeline)?.only_window().and(pipeline.routes.first()) {
+        // Deltas that go straight through are not told one by one.
+        let mut all = 0;
+        for &commit in &report.commits {
+            let counts = repo.commit(commit)?.body.counts;
+            all += counts.inserted + counts.updated + counts.deleted;
+        }
+        routed.insert(only.name.clone(), all);
+    }
+    Ok(Forecast { repo, report, routed })
+}
+
+fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_dir(&entry.path(), &target)?;
+        } else if entry.file_name() != "lock" {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

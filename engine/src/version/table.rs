@@ -1,0 +1,91 @@
+//! The table of a commit, collection by collection, in pieces of bounded size.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rayon::prelude::*;
+
+use super::checkout::{Checkout, number_of};
+use super::error::{Result, VersionError};
+use super::keys::read_keys;
+use super::repository::{CommitIndex, Repository, table_of};
+use crate::delta::{Keys, Table};
+
+/// How many bytes of rows one task reads.
+const TASK_BYTES: usize = 8 << 20;
+
+/// Returns the shapes of the collections at a commit, by name.
+///
+/// # Errors
+/// When the commit's record is damaged.
+pub fn tables(repo: &Repository, commit: CommitIndex) -> Result<Vec<Table>> {
+    repo.commit(commit)?.body.collections.iter().map(table_of).collect()
+}
+
+/// Finds the shape of a collection at a commit; without a name, of the only one there is.
+///
+/// # Errors
+/// When there is none, or several to choose from.
+pub fn table(repo: &Repository, commit: CommitIndex, name: Option<&str>) -> Result<Table> {
+    let record = repo.commit(commit)?;
+    let names = || record.body.collections.iter().map(|c| c.name.clone()).collect();
+    let unknown = |name: &str| VersionError::UnknownCollection {
+        name: name.to_owned(),
+        revision: repo.entry(commit).id.to_hex()[..12].to_owned(),
+        near: names(),
+    };
+    match (name, record.body.collections.as_slice()) {
+        (Some(name), all) => {
+            let number = number_of(&record, name).ok_or_else(|| unknown(name))?;
+            table_of(&all[usize::from(number)])
+        }
+        (None, [one]) => table_of(one),
+        (None, _) => {
+            let names: Vec<String> = names();
+            let text = format!("there are {} collections: choose one with --collection: {}", names.len(), names.join(", "));
+            Err(VersionError::Refused(text))
+        }
+    }
+}
+
+/// Hands over the sources of a collection at a commit, in the order in which they first came.
+///
+/// # Errors
+/// When the history is damaged, or `emit` fails.
+pub fn read_table<E: From<VersionError>>(
+    repo: &Repository,
+    commit: CommitIndex,
+    table: &Arc<Table>,
+    emit: &mut dyn FnMut(&Keys, Bytes) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let checkout = Checkout::new(repo, commit, table.clone());
+    let slots = checkout.slots();
+    let task = (TASK_BYTES / table.row_bytes().max(1)).clamp(1, 1 << 20) as u32;
+    let starts: Vec<u32> = (0..slots).step_by(task as usize).collect();
+    for group in starts.chunks(rayon::current_num_threads() * 2) {
+        let read = |&start: &u32| -> Result<(Keys, Vec<u8>)> {
+            let range = start..(start + task).min(slots);
+            let rows = checkout.range(range.clone())?;
+            let keys = read_keys(repo, commit, &table.collection, range)?;
+            Ok(living(&keys, rows, table.row_bytes()))
+        };
+        let pieces: Vec<Result<(Keys, Vec<u8>)>> = group.par_iter().map(read).collect();
+        for piece in pieces {
+            let (keys, rows) = piece?;
+            emit(&keys, rows.into())?;
+        }
+    }
+    Ok(())
+}
+
+/// Leaves out the slots that hold no row.
+fn living(keys: &crate::store::KeyTable, rows: super::checkout::Rows, size: usize) -> (Keys, Vec<u8>) {
+    let alive = || (0..rows.alive.len()).filter(|&i| rows.alive[i]);
+    let names = Keys::from_texts(alive().map(|i| keys.get(i as u32)));
+    if rows.alive.iter().all(|&a| a) {
+        return (names, rows.data);
+    }
+    let mut data = Vec::with_capacity(names.len() * size);
+    alive().for_each(|i| data.extend_from_slice(&rows.data[i * size..(i + 1) * size]));
+    (names, data)
+}
