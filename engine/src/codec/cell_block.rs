@@ -20,25 +20,14 @@ use super::numbers::{encode_lengths, read_lengths};
 use super::positions::Positions;
 use super::precision::Narrow;
 use super::reader::Reader;
+use super::source::Source;
 use super::tokens;
 use super::word::{Format, Word};
 use std::ops::Range;
 
-/// What to encode: the cells of all rows one after another, predicted and new.
-pub(super) struct Cells<'a, W> {
-    pub(super) format: Format,
-    pub(super) narrow: Narrow,
-    /// Old values, or zeros.
-    pub(super) predicted: &'a [W],
-    pub(super) new: &'a [W],
-    /// Where each row ends.
-    pub(super) ends: &'a [u32],
-    pub(super) from_old: bool,
-}
-
 /// Cells in coded form, before the planes are written.
 pub(super) struct Coded {
-    pub(super) grid: Grid,
+    grid: Grid,
     /// Grid exponent of each row less that of the block.
     exponents: Vec<u8>,
     pub(super) tokens: Vec<u8>,
@@ -47,70 +36,74 @@ pub(super) struct Coded {
     pub(super) low: BitWriter,
 }
 
-impl<W: Word> Cells<'_, W> {
-    fn rows(&self) -> impl Iterator<Item = Range<usize>> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts
-            .zip(self.ends)
-            .map(|(start, &end)| start as usize..end as usize)
+/// Chooses the grids and codes every row.
+pub(super) fn code<W: Word>(source: Source) -> Coded {
+    let n_rows = source.shape.n_rows;
+    let (mut predicted, mut new) = (Vec::<W>::new(), Vec::new());
+    let mut levels = Vec::with_capacity(n_rows);
+    let mut block = Level::default();
+    for r in 0..n_rows {
+        source.row(r, &mut predicted, &mut new);
+        levels.push(Level::of(source.format, &predicted, &new));
+        block.add(levels[r]);
     }
+    let k = level::block_exponent(source.format, block, source.old.is_none());
+    let mut coded = Coded {
+        grid: Grid {
+            format: source.format,
+            k,
+        },
+        exponents: Vec::with_capacity(n_rows),
+        tokens: vec![0; source.len()],
+        lengths: Vec::with_capacity(n_rows),
+        low: BitWriter::default(),
+    };
+    let mut low_end = 0;
+    let mut scratch = Scratch::default();
+    for (r, level) in levels.into_iter().enumerate() {
+        let k = level::row_exponent(coded.grid, block, level);
+        coded.exponents.push(k.wrapping_sub(coded.grid.k) as u8);
+        source.row(r, &mut predicted, &mut new);
+        let tokens = &mut coded.tokens[source.range(r)];
+        W::encode_row(
+            Grid { k, ..coded.grid },
+            &predicted,
+            &new,
+            tokens,
+            &mut coded.low,
+            &mut scratch,
+        );
+        let end = coded.low.align();
+        coded.lengths.push((end - low_end) as u32);
+        low_end = end;
+    }
+    coded
+}
 
-    /// Chooses the grids and codes every row.
-    pub(super) fn code(&self) -> Coded {
-        let levels: Vec<Level> = self
-            .rows()
-            .map(|r| Level::of(self.format, &self.predicted[r.clone()], &self.new[r]))
-            .collect();
-        let mut block = Level::default();
-        levels.iter().for_each(|level| block.add(*level));
-        let k = level::block_exponent(self.format, block, !self.from_old);
-        let mut coded = Coded {
-            grid: Grid {
-                format: self.format,
-                k,
-            },
-            exponents: Vec::with_capacity(levels.len()),
-            tokens: vec![0; self.new.len()],
-            lengths: Vec::with_capacity(levels.len()),
-            low: BitWriter::default(),
-        };
-        let mut low_end = 0;
-        let mut scratch = Scratch::default();
-        for (row, level) in self.rows().zip(&levels) {
-            let k = level::row_exponent(coded.grid, block, *level);
-            coded.exponents.push(k.wrapping_sub(coded.grid.k) as u8);
-            let grid = Grid { k, ..coded.grid };
-            let (predicted, new) = (&self.predicted[row.clone()], &self.new[row.clone()]);
-            let tokens = &mut coded.tokens[row];
-            W::encode_row(grid, predicted, new, tokens, &mut coded.low, &mut scratch);
-            let end = coded.low.align();
-            coded.lengths.push((end - low_end) as u32);
-            low_end = end;
-        }
-        coded
+/// Appends the payload of a source.
+pub(super) fn write<W: Word>(source: Source, out: &mut Vec<u8>) {
+    let coded = code::<W>(source);
+    let mut flags = (source.narrow as u8) << NARROW_SHIFT;
+    flags |= if source.old.is_some() { FROM_OLD } else { 0 };
+    flags |= if source.positions.is_some() {
+        SPARSE
+    } else {
+        0
+    };
+    flags |= if flags & (FROM_OLD | SPARSE) != 0 {
+        NEEDS_BASE
+    } else {
+        0
+    };
+    out.extend([mode::CELLS, flags]);
+    out.extend((coded.grid.k as u16).to_le_bytes());
+    encode_bytes(&coded.exponents, out);
+    if let Some(positions) = source.positions {
+        positions.write(out);
     }
-
-    /// Appends the payload; `positions` are those of the cells if they are not all.
-    pub(super) fn write(&self, positions: Option<&Positions>, out: &mut Vec<u8>) {
-        let coded = self.code();
-        let mut flags = (self.narrow as u8) << NARROW_SHIFT;
-        flags |= if self.from_old { FROM_OLD } else { 0 };
-        flags |= if positions.is_some() { SPARSE } else { 0 };
-        flags |= if flags & (FROM_OLD | SPARSE) != 0 {
-            NEEDS_BASE
-        } else {
-            0
-        };
-        out.extend([mode::CELLS, flags]);
-        out.extend((coded.grid.k as u16).to_le_bytes());
-        encode_bytes(&coded.exponents, out);
-        if let Some(positions) = positions {
-            positions.write(out);
-        }
-        encode_bytes(&coded.tokens, out);
-        encode_lengths(&coded.lengths, out);
-        out.extend_from_slice(coded.low.bytes());
-    }
+    encode_bytes(&coded.tokens, out);
+    encode_lengths(&coded.lengths, out);
+    out.extend_from_slice(coded.low.bytes());
 }
 
 /// A parsed payload.
@@ -231,14 +224,13 @@ impl<'a> CellBlock<'a> {
         scratch: &mut Scratch,
     ) -> Result<(), CodecError> {
         let element = self.shape.element;
-        let range = nth(positions.ends(), r);
+        let range = positions.range(r);
         let columns = positions.columns(range.clone());
         let cell =
             |column: u32| column as usize * element.size()..(column as usize + 1) * element.size();
         if self.from_old {
-            for &column in columns {
-                W::load(element, self.narrow, &row[cell(column)], words);
-            }
+            W::load(element, self.narrow, row, words);
+            positions.pick(r, words);
         } else {
             words.resize(columns.len(), W::default());
         }
@@ -290,10 +282,4 @@ fn read_grids(input: &mut Reader, format: Format, shape: Shape) -> Result<Vec<Gr
         });
     }
     Ok(grids)
-}
-
-/// Returns range `i` of consecutive ranges given by their ends.
-fn nth(ends: &[u32], i: usize) -> Range<usize> {
-    let start = if i == 0 { 0 } else { ends[i - 1] as usize };
-    start..ends[i] as usize
 }

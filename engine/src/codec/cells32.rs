@@ -30,8 +30,6 @@ const fn masks() -> [u32; 256] {
 pub(super) struct Scratch {
     /// For each value how many mantissa bits are its place in the cell; above M for a cell at zero.
     counts: Vec<u8>,
-    /// Signed distances in cells.
-    distances: Vec<i32>,
 }
 
 /// The constants of a grid of a format with `M` bits of mantissa.
@@ -60,13 +58,19 @@ impl<const M: u32> Grid32<M> {
         Self { k, per_unit }
     }
 
+    /// Returns the magnitude of a value, right but for f16 subnormals and what is no finite number.
+    #[inline(always)]
+    fn magnitude(word: u32) -> f32 {
+        f32::from_bits(((word & Self::MAGNITUDE) << (23 - M)) + (Self::REBIAS << 23))
+    }
+
     /// Returns the signed cell number.
     #[inline(always)]
     fn cell(self, word: u32) -> i32 {
         /// From here on neighbouring floats are one apart.
         const WHOLE: f32 = 8_388_608.0;
         let magnitude = word & Self::MAGNITUDE;
-        let value = f32::from_bits((magnitude << (23 - M)) + (Self::REBIAS << 23)) * self.per_unit;
+        let value = Self::magnitude(word) * self.per_unit;
         let rounded = value + WHOLE;
         let too_high = u32::from(rounded - WHOLE > value);
         let near = rounded.to_bits().wrapping_sub(WHOLE.to_bits() + too_high);
@@ -81,6 +85,29 @@ impl<const M: u32> Grid32<M> {
         let exponent = (word & Self::MAGNITUDE) >> M;
         select(exponent < self.k, self.k.wrapping_sub(exponent), 0)
     }
+}
+
+/// Adds up the exponents of the differences of two rows; returns sum and count of those that are finite and not 0.
+///
+/// Of long rows it looks at a third.
+pub(super) fn exponents<const M: u32>(predicted: &[u32], new: &[u32]) -> (i64, i64) {
+    let chunks = predicted.chunks(CHUNK).zip(new.chunks(CHUNK));
+    let (mut sum, mut count) = (0i64, 0i64);
+    for (predicted, new) in chunks.step_by(if new.len() < 4 * CHUNK { 1 } else { 3 }) {
+        let (mut part, mut counted) = (0i32, 0i32);
+        for (&new, &old) in new.iter().zip(predicted) {
+            let signs = (new ^ old) << (32 - Grid32::<M>::WIDTH) & 0x8000_0000;
+            let old = f32::from_bits(Grid32::<M>::magnitude(old).to_bits() | signs);
+            let difference = Grid32::<M>::magnitude(new) - old;
+            let exponent = (difference.to_bits() >> 23) as i32 & 0xff;
+            let counts = i32::from(exponent != 0 && exponent != 0xff);
+            part += (exponent - 127) & -counts;
+            counted += counts;
+        }
+        sum += i64::from(part);
+        count += i64::from(counted);
+    }
+    (sum, count)
 }
 
 /// Encodes one row like [`cells::encode_row`](super::cells::encode_row).
@@ -215,24 +242,17 @@ pub(super) fn decode_row<const M: u32>(
 ) -> Option<()> {
     let grid32 = Grid32::<M>::new(grid.k);
     scratch.counts.resize(words.len(), 0);
-    scratch.distances.resize(words.len(), 0);
     let mut low = BitReader::new(low);
-    unfold_tokens(tokens, &mut scratch.distances, &mut low);
     let mut beyond = 0;
     let (token_chunks, token_rest) = tokens.as_chunks();
-    let (distance_chunks, distance_rest) = scratch.distances.as_chunks();
     let (word_chunks, word_rest) = words.as_chunks_mut();
     let (count_chunks, count_rest) = scratch.counts.as_chunks_mut();
-    let inputs = token_chunks.iter().zip(distance_chunks);
-    for ((tokens, distances), (words, counts)) in
-        inputs.zip(word_chunks.iter_mut().zip(count_chunks))
-    {
-        beyond |= place_chunk(grid32, tokens, distances, words, counts);
+    for ((tokens, words), counts) in token_chunks.iter().zip(word_chunks).zip(count_chunks) {
+        beyond |= decode_chunk(grid32, tokens, words, counts, &mut low);
     }
     if !word_rest.is_empty() {
-        let (mut words, mut counts) = (padded(word_rest), [0; CHUNK]);
-        let (tokens, distances) = (padded(token_rest), padded(distance_rest));
-        beyond |= place_chunk(grid32, &tokens, &distances, &mut words, &mut counts);
+        let (tokens, mut words, mut counts) = (padded(token_rest), padded(word_rest), [0; CHUNK]);
+        beyond |= decode_chunk(grid32, &tokens, &mut words, &mut counts, &mut low);
         word_rest.copy_from_slice(&words[..word_rest.len()]);
         count_rest.copy_from_slice(&counts[..word_rest.len()]);
     }
@@ -243,35 +263,55 @@ pub(super) fn decode_row<const M: u32>(
     (end.div_ceil(8) == len).then_some(())
 }
 
-fn unfold_tokens(tokens: &[u8], distances: &mut [i32], low: &mut BitReader) {
+/// Replaces predicted words by the lower ends of the new cells; returns their magnitudes or-ed.
+fn decode_chunk<const M: u32>(
+    grid: Grid32<M>,
+    tokens: &[u8; CHUNK],
+    words: &mut [u32; CHUNK],
+    counts: &mut [u8; CHUNK],
+    low: &mut BitReader,
+) -> u32 {
     let most = tokens.iter().fold(0, |most, &token| most.max(token));
-    if u64::from(most) <= tokens::EXACT {
-        for (distance, &token) in distances.iter_mut().zip(tokens) {
-            let folded = u32::from(token).wrapping_sub(1);
-            *distance = (folded >> 1) as i32 ^ -((folded & 1) as i32);
-        }
-        return;
+    if u64::from(most) > tokens::EXACT {
+        let distances = unfold_hybrids(tokens, low);
+        return place_chunk(grid, tokens, words, counts, |i| distances[i]);
     }
-    for (distance, &token) in distances.iter_mut().zip(tokens) {
-        let plain = usize::from(token.saturating_sub(1));
-        let count = u32::from(tokens::LOW_BITS[plain]);
-        let more = if count > 0 { low.take_wide(count) } else { 0 };
-        *distance = tokens::unfold(tokens::FIRST[plain].wrapping_add(more)) as i32;
-    }
+    place_chunk(grid, tokens, words, counts, |i| {
+        let folded = u32::from(tokens[i]).wrapping_sub(1);
+        (folded >> 1) as i32 ^ -((folded & 1) as i32)
+    })
 }
 
-/// Replaces predicted words by the lower ends of the new cells; returns their magnitudes or-ed.
+/// Returns the signed distances; takes the low bits of tokens that have some.
+#[inline(never)]
+fn unfold_hybrids(tokens: &[u8; CHUNK], low: &mut BitReader) -> [i32; CHUNK] {
+    let mut reader = *low;
+    let distances = tokens.map(|token| {
+        let plain = usize::from(token.saturating_sub(1));
+        let count = u32::from(tokens::LOW_BITS[plain]);
+        let more = if count > 0 {
+            reader.take_wide(count)
+        } else {
+            0
+        };
+        tokens::unfold(tokens::FIRST[plain].wrapping_add(more)) as i32
+    });
+    *low = reader;
+    distances
+}
+
+#[inline(always)]
 fn place_chunk<const M: u32>(
     grid: Grid32<M>,
     tokens: &[u8; CHUNK],
-    distances: &[i32; CHUNK],
     words: &mut [u32; CHUNK],
     counts: &mut [u8; CHUNK],
+    distance: impl Fn(usize) -> i32,
 ) -> u32 {
     let mut all = 0;
     for i in 0..CHUNK {
         let changed = u32::from(tokens[i] == 0).wrapping_sub(1);
-        let cell = grid.cell(words[i]).wrapping_add(distances[i]);
+        let cell = grid.cell(words[i]).wrapping_add(distance(i));
         let number = cell ^ (cell >> 31);
         // As a float the number tells its exponent: log2 for the count, and the mantissa is in place but for a shift.
         let float = (number as f32).to_bits();

@@ -1,11 +1,11 @@
 //! Rows as a change of old ones.
 
-use super::cell_block::Cells;
-use super::fresh::encode_words;
+use super::cell_block;
 use super::integers;
 use super::layout::{Shape, raw_if_smaller};
 use super::positions::Positions;
-use super::precision::{self, Narrow};
+use super::precision;
+use super::source::Source;
 use super::word::{Format, Word};
 use super::{scaled, trial};
 use vecdelta_kernels::Element;
@@ -52,61 +52,60 @@ pub fn encode_change(
         let narrow = precision::narrowest(element, new);
         match Format::new(element, narrow) {
             None => integers::encode(Some(old), new, out),
-            Some(format) if format.width == 64 => {
-                encode::<u64>(shape, format, narrow, old, new, out)
+            Some(format) => {
+                let source = Source {
+                    shape,
+                    format,
+                    narrow,
+                    old: Some(old),
+                    new,
+                    positions: None,
+                };
+                if format.width == 64 {
+                    encode::<u64>(source, old, out)
+                } else {
+                    encode::<u32>(source, old, out)
+                }
             }
-            Some(format) => encode::<u32>(shape, format, narrow, old, new, out),
         }
     });
     let raw = raw_if_smaller(start, new, out);
     Base::needed(needed && !raw)
 }
 
-fn encode<W: Word>(
-    shape: Shape,
-    format: Format,
-    narrow: Narrow,
-    old: &[u8],
-    new: &[u8],
-    out: &mut Vec<u8>,
-) -> bool {
+/// Appends a change, or the new rows on their own; returns whether the old ones are needed.
+fn encode<W: Word>(source: Source, old: &[u8], out: &mut Vec<u8>) -> bool {
+    let Source {
+        shape, narrow, new, ..
+    } = source;
     // A cell that is not stored keeps its old bits, so these must be the ones which the narrow form stands for.
-    let may_skip = precision::is_exact(shape.element, narrow, old);
-    let load = |rows| {
-        let mut words = Vec::<W>::with_capacity(shape.cells);
-        W::load(shape.element, narrow, rows, &mut words);
-        words
+    let few = changed_cells(shape.element.size(), old, new) < shape.cells / SPARSE_PART;
+    let sparse = few && precision::is_exact(shape.element, narrow, old);
+    let positions = sparse.then(|| Positions::of_changes::<W>(shape, narrow, old, new));
+    let change = Source {
+        positions: positions.as_ref(),
+        ..source
     };
-    let (old, new) = (load(old), load(new));
-    let cells = |predicted, new, ends, from_old| Cells {
-        format,
-        narrow,
-        predicted,
-        new,
-        ends,
-        from_old,
-    };
-    let changed = old.iter().zip(&new).filter(|(old, new)| old != new).count();
-    if may_skip && changed < shape.cells / SPARSE_PART {
-        let positions = Positions::of_changes(shape.dims, &old, &new);
-        let (old, new) = (
-            positions.pick(shape.dims, &old),
-            positions.pick(shape.dims, &new),
-        );
-        let from_old = trial::old_predicts_better(format, &old, &new);
-        let predicted = if from_old {
-            old
-        } else {
-            vec![W::default(); new.len()]
-        };
-        cells(&predicted, &new, positions.ends(), from_old).write(Some(&positions), out);
-        return true;
+    let from_old = trial::old_predicts_better::<W>(change);
+    let old = change.old.filter(|_| from_old);
+    cell_block::write::<W>(Source { old, ..change }, out);
+    from_old || sparse
+}
+
+fn changed_cells(size: usize, old: &[u8], new: &[u8]) -> usize {
+    fn count<T: PartialEq, const SIZE: usize>(
+        old: &[u8],
+        new: &[u8],
+        cell: impl Fn([u8; SIZE]) -> T,
+    ) -> usize {
+        let pairs = old.as_chunks().0.iter().zip(new.as_chunks().0);
+        pairs
+            .filter(|(old, new)| cell(**old) != cell(**new))
+            .count()
     }
-    let from_old = trial::old_predicts_better(format, &old, &new);
-    if from_old {
-        cells(&old, &new, &shape.row_ends(), true).write(None, out);
-    } else {
-        encode_words(shape, format, narrow, &new, out);
+    match size {
+        8 => count(old, new, u64::from_le_bytes),
+        4 => count(old, new, u32::from_le_bytes),
+        _ => count(old, new, u16::from_le_bytes),
     }
-    from_old
 }

@@ -1,9 +1,10 @@
 //! Rows on their own.
 
-use super::cell_block::Cells;
+use super::cell_block;
 use super::layout::{Shape, raw_if_smaller};
-use super::precision::{self, Narrow};
-use super::word::{Format, Word};
+use super::precision;
+use super::source::Source;
+use super::word::Format;
 use super::{integers, scaled};
 use vecdelta_kernels::Element;
 
@@ -20,35 +21,27 @@ pub fn encode_fresh(element: Element, dims: usize, rows: &[u8], out: &mut Vec<u8
         let narrow = precision::narrowest(element, rows);
         match Format::new(element, narrow) {
             None => _ = integers::encode(None, rows, out),
-            Some(format) if format.width == 64 => encode::<u64>(shape, format, narrow, rows, out),
-            Some(format) => encode::<u32>(shape, format, narrow, rows, out),
+            Some(format) => write_alone(
+                Source {
+                    shape,
+                    format,
+                    narrow,
+                    old: None,
+                    new: rows,
+                    positions: None,
+                },
+                out,
+            ),
         }
     }
     raw_if_smaller(start, rows, out);
 }
 
-fn encode<W: Word>(shape: Shape, format: Format, narrow: Narrow, rows: &[u8], out: &mut Vec<u8>) {
-    let mut new = Vec::<W>::with_capacity(shape.cells);
-    W::load(shape.element, narrow, rows, &mut new);
-    encode_words(shape, format, narrow, &new, out);
-}
-
-pub(super) fn encode_words<W: Word>(
-    shape: Shape,
-    format: Format,
-    narrow: Narrow,
-    new: &[W],
-    out: &mut Vec<u8>,
-) {
-    let predicted = &vec![W::default(); new.len()];
-    let ends = &shape.row_ends();
-    Cells {
-        format,
-        narrow,
-        predicted,
-        new,
-        ends,
-        from_old: false,
+/// Appends a source without old rows.
+pub(super) fn write_alone(source: Source, out: &mut Vec<u8>) {
+    if source.format.width == 64 {
+        cell_block::write::<u64>(source, out);
+    } else {
+        cell_block::write::<u32>(source, out);
     }
-    .write(None, out);
 }

@@ -67,11 +67,6 @@ impl Shape {
         Self::new(element, dims, n_rows).expect("a block has less than 2^32 elements")
     }
 
-    /// Returns where each row ends, counted in cells.
-    pub(super) fn row_ends(self) -> Vec<u32> {
-        (1..=self.n_rows).map(|r| (r * self.dims) as u32).collect()
-    }
-
     pub(super) fn row_bytes(self) -> usize {
         self.dims * self.element.size()
     }

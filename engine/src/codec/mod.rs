@@ -27,6 +27,7 @@ mod precision;
 mod rans;
 mod reader;
 mod scaled;
+mod source;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -10,7 +10,9 @@ use super::bytes::{encode_bytes, read_bytes};
 use super::error::CodecError;
 use super::layout::Shape;
 use super::numbers::{encode_lengths, read_lengths};
+use super::precision::Narrow;
 use super::reader::Reader;
+use super::word::Word;
 use std::ops::Range;
 
 /// Changed columns, row by row.
@@ -22,30 +24,45 @@ pub(super) struct Positions {
 }
 
 impl Positions {
-    /// Collects the positions at which two lists of words differ.
-    pub(super) fn of_changes<W: PartialEq>(dims: usize, old: &[W], new: &[W]) -> Self {
+    /// Collects the positions at which the values of two blocks differ.
+    pub(super) fn of_changes<W: Word>(
+        shape: Shape,
+        narrow: Narrow,
+        old: &[u8],
+        new: &[u8],
+    ) -> Self {
         let mut found = Self::default();
-        for (old, new) in old.chunks_exact(dims).zip(new.chunks_exact(dims)) {
+        let (mut old_words, mut new_words) = (Vec::<W>::new(), Vec::new());
+        let row = shape.row_bytes();
+        for (old, new) in old.chunks_exact(row).zip(new.chunks_exact(row)) {
             if old != new {
-                let pairs = old.iter().zip(new).enumerate();
-                found.columns.extend(
-                    pairs
-                        .filter(|(_, (old, new))| old != new)
-                        .map(|(column, _)| column as u32),
-                );
+                old_words.clear();
+                new_words.clear();
+                W::load(shape.element, narrow, old, &mut old_words);
+                W::load(shape.element, narrow, new, &mut new_words);
+                found.push_changes(&old_words, &new_words);
             }
             found.ends.push(found.columns.len() as u32);
         }
         found
     }
 
+    fn push_changes<W: Word>(&mut self, old: &[W], new: &[W]) {
+        for (column, (old, new)) in old.iter().zip(new).enumerate() {
+            if old != new {
+                self.columns.push(column as u32);
+            }
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.columns.len()
     }
 
-    /// Returns for each row where its changed cells end in a list of all changed cells.
-    pub(super) fn ends(&self) -> &[u32] {
-        &self.ends
+    /// Returns where the changed cells of row `r` are among all changed cells.
+    pub(super) fn range(&self, r: usize) -> Range<usize> {
+        let start = if r == 0 { 0 } else { self.ends[r - 1] as usize };
+        start..self.ends[r] as usize
     }
 
     /// Returns the changed columns among `range` of all changed cells.
@@ -53,19 +70,13 @@ impl Positions {
         &self.columns[range]
     }
 
-    /// Returns the words at the positions.
-    pub(super) fn pick<W: Copy>(&self, dims: usize, words: &[W]) -> Vec<W> {
-        let mut picked = Vec::with_capacity(self.columns.len());
-        let mut start = 0;
-        for (row, &end) in words.chunks_exact(dims).zip(&self.ends) {
-            picked.extend(
-                self.columns[start..end as usize]
-                    .iter()
-                    .map(|&column| row[column as usize]),
-            );
-            start = end as usize;
+    /// Reduces row `r` to its changed cells.
+    pub(super) fn pick<W: Copy>(&self, r: usize, row: &mut Vec<W>) {
+        let columns = self.columns(self.range(r));
+        for (i, &column) in columns.iter().enumerate() {
+            row[i] = row[column as usize];
         }
-        picked
+        row.truncate(columns.len());
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {

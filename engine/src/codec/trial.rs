@@ -1,48 +1,68 @@
 //! What predicts values better, the old ones or nothing: tried on some of them.
 
-use super::cell_block::Cells;
+use super::cell_block::code;
 use super::integers::entropy;
+use super::layout::Shape;
 use super::level::Level;
-use super::precision::Narrow;
-use super::word::{Format, Word};
+use super::positions::Positions;
+use super::source::Source;
+use super::word::Word;
 
-/// How many values are looked at.
+/// How many values to be encoded are looked at, about.
 const SAMPLE: usize = 2048;
-/// Into how many pieces the sample is cut, spread over the block.
+/// Into how many pieces the sample is cut at least, if there are as many rows.
 const PIECES: usize = 8;
 
-/// Returns whether the new values cost less as changes of the old ones than on their own.
-pub(super) fn old_predicts_better<W: Word>(format: Format, old: &[W], new: &[W]) -> bool {
-    let (old, new) = (sample(old), sample(new));
-    let zeros = vec![W::default(); new.len()];
-    let (change, alone) = (
-        Level::of(format, &old, &new),
-        Level::of(format, &zeros, &new),
-    );
-    change.is_far_below(alone) || bits(format, &old, &new, true) < bits(format, &zeros, &new, false)
+/// Returns whether the values of a source with old rows cost less as changes of these than on their own.
+pub(super) fn old_predicts_better<W: Word>(source: Source) -> bool {
+    let Some(old) = source.old else {
+        return false;
+    };
+    // Where few cells changed, more have to be looked at.
+    let cells = SAMPLE * source.shape.cells.div_ceil(source.len().max(1));
+    let (shape, old) = sample(source.shape, cells, old);
+    let (_, new) = sample(source.shape, cells, source.new);
+    let positions = source
+        .positions
+        .map(|_| Positions::of_changes::<W>(shape, source.narrow, &old, &new));
+    let change = Source {
+        shape,
+        old: Some(&old),
+        new: &new,
+        positions: positions.as_ref(),
+        ..source
+    };
+    let alone = Source {
+        old: None,
+        ..change
+    };
+    level::<W>(change).is_far_below(level::<W>(alone)) || bits::<W>(change) < bits::<W>(alone)
 }
 
-fn sample<W: Word>(words: &[W]) -> Vec<W> {
-    let piece = (SAMPLE / PIECES).min(words.len().div_ceil(PIECES));
-    let mut sample = Vec::with_capacity(SAMPLE);
-    for i in 0..PIECES {
-        let start = i * (words.len() / PIECES);
-        sample.extend_from_slice(&words[start..words.len().min(start + piece)]);
+/// Cuts pieces of rows out of a block, about so many cells in all.
+fn sample(shape: Shape, cells: usize, rows: &[u8]) -> (Shape, Vec<u8>) {
+    let pieces = (cells / shape.dims).max(PIECES).min(shape.n_rows);
+    let dims = (cells / pieces.max(1)).clamp(1, shape.dims);
+    let mut sample = Vec::with_capacity(pieces * dims * shape.element.size());
+    for i in 0..pieces {
+        let start = i * shape.n_rows / pieces * shape.row_bytes();
+        sample.extend_from_slice(&rows[start..start + dims * shape.element.size()]);
     }
-    sample
+    (Shape::of_rows(shape.element, dims, &sample), sample)
+}
+
+fn level<W: Word>(source: Source) -> Level {
+    let (mut predicted, mut new) = (Vec::<W>::new(), Vec::new());
+    let mut level = Level::default();
+    for r in 0..source.shape.n_rows {
+        source.row(r, &mut predicted, &mut new);
+        level.add(Level::of(source.format, &predicted, &new));
+    }
+    level
 }
 
 /// Returns the size of coded values in bits, tables apart.
-fn bits<W: Word>(format: Format, predicted: &[W], new: &[W], from_old: bool) -> f64 {
-    let ends = &[new.len() as u32];
-    let coded = Cells {
-        format,
-        narrow: Narrow::None,
-        predicted,
-        new,
-        ends,
-        from_old,
-    }
-    .code();
+fn bits<W: Word>(source: Source) -> f64 {
+    let coded = code::<W>(source);
     entropy(&coded.tokens) + 8.0 * coded.low.bytes().len() as f64
 }

@@ -61,14 +61,6 @@ impl Format {
         (1 << (self.width - 1 - self.mantissa)) - 1
     }
 
-    /// Returns the value of a word of up to 32 bits, right but for f16 subnormals, infinities and NaNs.
-    #[inline(always)]
-    fn roughly(self, word: u32) -> f32 {
-        let sign = word << (32 - self.width) & 0x8000_0000;
-        let magnitude = (word & self.magnitude_mask() as u32) << (23 - self.mantissa);
-        f32::from_bits(sign | (magnitude + ((127 - self.bias()) << 23)))
-    }
-
     /// Returns the exponent field of 1.0.
     pub(super) fn bias(self) -> u32 {
         self.exponent_max() / 2
@@ -216,21 +208,11 @@ impl Word for u32 {
     }
 
     fn exponents(format: Format, predicted: &[Self], new: &[Self]) -> (i64, i64) {
-        let (mut sum, mut count) = (0i64, 0i64);
-        // In pieces whose sums fit 32 bits, four of which fit a vector register.
-        for (new, predicted) in new.chunks(1 << 16).zip(predicted.chunks(1 << 16)) {
-            let (mut part, mut counted) = (0i32, 0i32);
-            for (&new, &old) in new.iter().zip(predicted) {
-                let difference = format.roughly(new) - format.roughly(old);
-                let exponent = (difference.to_bits() >> 23) as i32 & 0xff;
-                let counts = i32::from(exponent != 0 && exponent != 0xff);
-                part += (exponent - 127) & -counts;
-                counted += counts;
-            }
-            sum += i64::from(part);
-            count += i64::from(counted);
+        match format.mantissa {
+            23 => cells32::exponents::<23>(predicted, new),
+            10 => cells32::exponents::<10>(predicted, new),
+            _ => cells32::exponents::<7>(predicted, new),
         }
-        (sum, count)
     }
 
     fn encode_row(
