@@ -152,8 +152,8 @@ impl Log {
 
     /// Opens the log and hands over every record in order.
     ///
-    /// A writer also takes over whole transactions behind the head, which a crash kept from being reported, and cuts
-    /// off what is not whole. A reader sees what was reported.
+    /// Everybody sees what was reported, as the head tells. A writer also cuts off what a crash left behind it, and
+    /// restores a damaged head from the log.
     ///
     /// # Errors
     /// When there is no repository, or anything that was reported is damaged.
@@ -187,9 +187,14 @@ impl Log {
             on_record,
         };
         opening.scan_reported(&head)?;
+        let doubtful = slots.odd_size || slots.damaged().next().is_some();
+        if doubtful {
+            // The slot that is damaged may have been the newer one: what is whole behind the other was reported.
+            opening.roll_forward()?;
+        }
         if writable {
-            let moved = opening.roll_forward()?;
-            if moved || slots.odd_size || slots.damaged().next().is_some() {
+            opening.cut_tail()?;
+            if doubtful {
                 head::create(opening.disk.as_ref(), opening.head())?;
             }
         }
@@ -353,59 +358,46 @@ impl Opening<'_> {
         }
     }
 
-    /// Takes over whole transactions behind the head and cuts off the rest; returns whether there were any.
-    fn roll_forward(&mut self) -> Result<bool> {
-        let before = self.last.sequence;
+    /// Takes over whole transactions behind the head.
+    fn roll_forward(&mut self) -> Result<()> {
         loop {
             let number = self.segments.len() as u32 - 1;
             let segment = self.segments.pop().expect("there is at least one");
-            self.roll_segment(&segment, number)?;
-            self.segments.push(segment);
-            if !self.next_segment(number + 1)? {
-                return Ok(self.last.sequence > before);
+            let len = segment.len()?;
+            let mut scanner = Scanner::new(&segment, self.end, len);
+            while scanner.offset < len {
+                match self.step(&mut scanner, number, true) {
+                    Ok(()) => self.end = scanner.offset,
+                    Err(StoreError::Corrupt(_)) => break,
+                    Err(e) => return Err(e),
+                }
             }
-        }
-    }
-
-    fn roll_segment(&mut self, segment: &Segment, number: u32) -> Result<()> {
-        let len = segment.len()?;
-        let mut scanner = Scanner::new(segment, self.end, len);
-        while scanner.offset < len {
-            match self.step(&mut scanner, number, true) {
-                Ok(()) => self.end = scanner.offset,
-                Err(StoreError::Corrupt(_)) => break,
+            self.segments.push(segment);
+            match Segment::open(self.disk.as_ref(), number + 1, &self.origin, self.writable) {
+                Ok(segment) => {
+                    self.segments.push(segment);
+                    self.end = SEGMENT_HEADER as u64;
+                }
+                Err(StoreError::Corrupt(_)) => return Ok(()),
                 Err(e) => return Err(e),
             }
         }
-        // What is taken over is made durable before the head names it.
-        let repair = || {
-            if self.end < len {
-                segment.file.set_len(self.end)?;
-            }
-            segment.file.sync()
-        };
-        repair().map_err(StoreError::io("repair", &segment.display))
     }
 
-    /// Opens the next segment, or removes one whose header is torn; returns whether there is one.
-    fn next_segment(&mut self, number: u32) -> Result<bool> {
-        let path = segment::path(number);
-        let display = self.disk.display(&path);
-        if self.disk.len(&path).map_err(StoreError::io("look at", &display))?.is_none() {
-            return Ok(false);
+    /// Cuts off what a crash left behind the last transaction.
+    fn cut_tail(&mut self) -> Result<()> {
+        let number = self.segments.len() as u32;
+        let segment = &self.segments[self.segments.len() - 1];
+        if segment.len()? > self.end {
+            let cut = segment.file.set_len(self.end).and_then(|()| segment.file.sync());
+            cut.map_err(StoreError::io("cut", &segment.display))?;
         }
-        match Segment::open(self.disk.as_ref(), number, &self.origin, true) {
-            Ok(segment) => {
-                self.segments.push(segment);
-                self.end = SEGMENT_HEADER as u64;
-                Ok(true)
-            }
-            Err(StoreError::Corrupt(_)) => {
-                self.disk.remove(&path).map_err(StoreError::io("remove", &display))?;
-                Ok(false)
-            }
-            Err(e) => Err(e),
+        let next = segment::path(number);
+        let display = self.disk.display(&next);
+        if self.disk.len(&next).map_err(StoreError::io("look at", &display))?.is_some() {
+            self.disk.remove(&next).map_err(StoreError::io("remove", &display))?;
         }
+        Ok(())
     }
 
     fn head(&self) -> Head {
