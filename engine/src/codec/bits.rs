@@ -35,6 +35,14 @@ impl BitPen<'_> {
 }
 
 impl BitWriter {
+    /// Returns a writer with memory for about so many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            ..Self::default()
+        }
+    }
+
     /// Makes room for so many values; must come before they are put.
     pub(super) fn make_room(&mut self, values: usize) {
         let len = self.at + VALUE_BYTES_MAX * values + 16;

@@ -56,7 +56,7 @@ pub(super) fn code<W: Word>(source: Source) -> Coded {
         exponents: Vec::with_capacity(n_rows),
         tokens: vec![0; source.len()],
         lengths: Vec::with_capacity(n_rows),
-        low: BitWriter::default(),
+        low: BitWriter::with_capacity(source.len() * source.shape.element.size() + 4096),
     };
     let mut low_end = 0;
     let mut scratch = Scratch::default();

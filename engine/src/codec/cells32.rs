@@ -6,7 +6,7 @@
 //! Valid for `k > M`: then every value whose exponent field is 0 lies in a cell at zero.
 
 use super::bits::{BitReader, BitWriter};
-use super::cells::{Grid, UNARY_MAX};
+use super::cells::{Grid, SAME, UNARY_MAX};
 use super::tokens;
 
 /// How many values a vector pass treats at once.
@@ -64,9 +64,9 @@ impl<const M: u32> Grid32<M> {
         f32::from_bits(((word & Self::MAGNITUDE) << (23 - M)) + (Self::REBIAS << 23))
     }
 
-    /// Returns the signed cell number.
+    /// Returns the signed cell number; without `FAR` only of values for which [`is_far`](Self::is_far) is not negative.
     #[inline(always)]
-    fn cell(self, word: u32) -> i32 {
+    fn cell<const FAR: bool>(self, word: u32) -> i32 {
         /// From here on neighbouring floats are one apart.
         const WHOLE: f32 = 8_388_608.0;
         let magnitude = word & Self::MAGNITUDE;
@@ -75,15 +75,48 @@ impl<const M: u32> Grid32<M> {
         let too_high = u32::from(rounded - WHOLE > value);
         let near = rounded.to_bits().wrapping_sub(WHOLE.to_bits() + too_high);
         let far = magnitude.wrapping_sub((self.k - 1) << M);
-        let number = select(magnitude >> M >= self.k, far, near);
+        let number = if FAR {
+            select(magnitude >> M >= self.k, far, near)
+        } else {
+            near
+        };
         number as i32 ^ ((word << (32 - Self::WIDTH)) as i32 >> 31)
+    }
+
+    /// Returns the magnitude at the lower end of a cell which is not far, and the count of its place.
+    #[inline(always)]
+    fn near(self, number: i32) -> (u32, u32) {
+        // As a float the number tells its exponent, and its mantissa is in place but for a shift.
+        let float = (number as f32).to_bits();
+        let magnitude = (float >> (23 - M)).wrapping_add(self.k.wrapping_sub(M + 127) << M);
+        (
+            select(number == 0, 0, magnitude),
+            (M + 127).wrapping_sub(float >> 23),
+        )
+    }
+
+    /// Returns the sign bit of the values of a cell.
+    #[inline(always)]
+    fn sign(cell: i32) -> u32 {
+        (cell as u32 >> 31) << (Self::WIDTH - 1)
+    }
+
+    /// Returns a negative number for a value that is a cell of its own.
+    #[inline(always)]
+    fn is_far(self, word: u32) -> i32 {
+        ((self.k << M) - 1).wrapping_sub(word & Self::MAGNITUDE) as i32
     }
 
     /// Returns how many bits the place of a value takes, more than M for a cell at zero.
     #[inline(always)]
-    fn count(self, word: u32) -> u32 {
+    fn count<const FAR: bool>(self, word: u32) -> u32 {
         let exponent = (word & Self::MAGNITUDE) >> M;
-        select(exponent < self.k, self.k.wrapping_sub(exponent), 0)
+        let near = self.k.wrapping_sub(exponent);
+        if FAR {
+            select(exponent < self.k, near, 0)
+        } else {
+            near
+        }
     }
 }
 
@@ -158,19 +191,43 @@ fn encode_chunk<const M: u32>(
     low: &mut BitWriter,
 ) {
     let mut folded = [0u32; CHUNK];
+    let pairs = predicted.iter().zip(new);
+    let some_far = pairs.fold(0, |all, (&old, &new)| {
+        all | grid.is_far(old) | grid.is_far(new)
+    }) < 0;
+    let any = if some_far {
+        fold_chunk::<M, true>(grid, predicted, new, &mut folded, tokens, counts)
+    } else {
+        fold_chunk::<M, false>(grid, predicted, new, &mut folded, tokens, counts)
+    };
+    if u64::from(any) >= tokens::EXACT {
+        put_hybrids(&folded, tokens, low);
+    }
+}
+
+/// Fills tokens (right where the folded distance is below 32) and counts; returns all folded distances or-ed.
+#[inline(always)]
+fn fold_chunk<const M: u32, const FAR: bool>(
+    grid: Grid32<M>,
+    predicted: &[u32; CHUNK],
+    new: &[u32; CHUNK],
+    folded: &mut [u32; CHUNK],
+    tokens: &mut [u8; CHUNK],
+    counts: &mut [u8; CHUNK],
+) -> u32 {
     let mut any = 0;
     for i in 0..CHUNK {
-        let distance = grid.cell(new[i]).wrapping_sub(grid.cell(predicted[i]));
+        let distance = grid
+            .cell::<FAR>(new[i])
+            .wrapping_sub(grid.cell::<FAR>(predicted[i]));
         let fold = ((distance << 1) ^ (distance >> 31)) as u32;
         let changed = u32::from(new[i] == predicted[i]).wrapping_sub(1);
         folded[i] = fold & changed;
         any |= fold & changed;
         tokens[i] = (fold.wrapping_add(1) & changed & 0xff) as u8;
-        counts[i] = (grid.count(new[i]) & changed & 0xff) as u8;
+        counts[i] = (grid.count::<FAR>(new[i]) & changed & 0xff) as u8;
     }
-    if u64::from(any) >= tokens::EXACT {
-        put_hybrids(&folded, tokens, low);
-    }
+    any
 }
 
 #[inline(never)]
@@ -243,41 +300,49 @@ pub(super) fn decode_row<const M: u32>(
     let grid32 = Grid32::<M>::new(grid.k);
     scratch.counts.resize(words.len(), 0);
     let mut low = BitReader::new(low);
-    let mut beyond = 0;
+    let mut valid = true;
     let (token_chunks, token_rest) = tokens.as_chunks();
     let (word_chunks, word_rest) = words.as_chunks_mut();
     let (count_chunks, count_rest) = scratch.counts.as_chunks_mut();
     for ((tokens, words), counts) in token_chunks.iter().zip(word_chunks).zip(count_chunks) {
-        beyond |= decode_chunk(grid32, tokens, words, counts, &mut low);
+        valid &= decode_chunk(grid32, tokens, words, counts, &mut low);
     }
     if !word_rest.is_empty() {
         let (tokens, mut words, mut counts) = (padded(token_rest), padded(word_rest), [0; CHUNK]);
-        beyond |= decode_chunk(grid32, &tokens, &mut words, &mut counts, &mut low);
+        valid &= decode_chunk(grid32, &tokens, &mut words, &mut counts, &mut low);
         word_rest.copy_from_slice(&words[..word_rest.len()]);
         count_rest.copy_from_slice(&counts[..word_rest.len()]);
     }
-    if beyond & !Grid32::<M>::MAGNITUDE != 0 {
+    if !valid {
         return None;
     }
     let end = take_places::<M>(grid, words, &scratch.counts, low)?;
     (end.div_ceil(8) == len).then_some(())
 }
 
-/// Replaces predicted words by the lower ends of the new cells; returns their magnitudes or-ed.
+/// Replaces predicted words by the lower ends of the new cells; returns whether these are values of the format.
 fn decode_chunk<const M: u32>(
     grid: Grid32<M>,
     tokens: &[u8; CHUNK],
     words: &mut [u32; CHUNK],
     counts: &mut [u8; CHUNK],
     low: &mut BitReader,
-) -> u32 {
-    let most = tokens.iter().fold(0, |most, &token| most.max(token));
-    if u64::from(most) > tokens::EXACT {
-        let distances = unfold_hybrids(tokens, low);
-        return place_chunk(grid, tokens, words, counts, |i| distances[i]);
-    }
-    place_chunk(grid, tokens, words, counts, |i| {
-        let folded = u32::from(tokens[i]).wrapping_sub(1);
+) -> bool {
+    let bounds = |(least, most): (u8, u8), &token: &u8| (least.min(token), most.max(token));
+    let (least, most) = tokens.iter().fold((u8::MAX, 0), bounds);
+    let distances = if u64::from(most) <= tokens::EXACT {
+        unfold_exact(tokens)
+    } else {
+        unfold_hybrids(tokens, low)
+    };
+    least > SAME && place_usual(grid, &distances, words, counts)
+        || place_any(grid, tokens, &distances, words, counts)
+}
+
+#[inline(always)]
+fn unfold_exact(tokens: &[u8; CHUNK]) -> [i32; CHUNK] {
+    tokens.map(|token| {
+        let folded = u32::from(token).wrapping_sub(1);
         (folded >> 1) as i32 ^ -((folded & 1) as i32)
     })
 }
@@ -300,33 +365,55 @@ fn unfold_hybrids(tokens: &[u8; CHUNK], low: &mut BitReader) -> [i32; CHUNK] {
     distances
 }
 
+/// Places a chunk of changed values none of which is or becomes far; otherwise returns false and leaves the words.
 #[inline(always)]
-fn place_chunk<const M: u32>(
+fn place_usual<const M: u32>(
     grid: Grid32<M>,
-    tokens: &[u8; CHUNK],
+    distances: &[i32; CHUNK],
     words: &mut [u32; CHUNK],
     counts: &mut [u8; CHUNK],
-    distance: impl Fn(usize) -> i32,
-) -> u32 {
+) -> bool {
+    let mut placed = [0; CHUNK];
+    let (mut far, mut numbers) = (0, 0);
+    for i in 0..CHUNK {
+        let cell = grid.cell::<false>(words[i]).wrapping_add(distances[i]);
+        let number = cell ^ (cell >> 31);
+        far |= grid.is_far(words[i]);
+        numbers |= number;
+        let (near, count) = grid.near(number);
+        counts[i] = (count & 0xff) as u8;
+        placed[i] = near | Grid32::<M>::sign(cell);
+    }
+    let usual = far >= 0 && numbers >> M == 0;
+    if usual {
+        *words = placed;
+    }
+    usual
+}
+
+/// Places any chunk; returns whether all magnitudes are values of the format.
+#[inline(never)]
+fn place_any<const M: u32>(
+    grid: Grid32<M>,
+    tokens: &[u8; CHUNK],
+    distances: &[i32; CHUNK],
+    words: &mut [u32; CHUNK],
+    counts: &mut [u8; CHUNK],
+) -> bool {
     let mut all = 0;
     for i in 0..CHUNK {
-        let changed = u32::from(tokens[i] == 0).wrapping_sub(1);
-        let cell = grid.cell(words[i]).wrapping_add(distance(i));
+        let changed = u32::from(tokens[i] == SAME).wrapping_sub(1);
+        let cell = grid.cell::<true>(words[i]).wrapping_add(distances[i]);
         let number = cell ^ (cell >> 31);
-        // As a float the number tells its exponent: log2 for the count, and the mantissa is in place but for a shift.
-        let float = (number as f32).to_bits();
         let is_far = number >= 1 << M;
         let far = (number as u32).wrapping_add((grid.k - 1) << M);
-        let near = (float >> (23 - M)).wrapping_add(grid.k.wrapping_sub(M + 127) << M);
-        let near = select(number == 0, 0, near);
+        let (near, count) = grid.near(number);
         let magnitude = select(is_far, far, near);
-        let count = select(is_far, 0, (M + 127).wrapping_sub(float >> 23));
-        let sign = (cell as u32 >> 31) << (Grid32::<M>::WIDTH - 1);
         all |= magnitude & changed;
-        counts[i] = (count & changed & 0xff) as u8;
-        words[i] = (magnitude | sign) & changed | words[i] & !changed;
+        counts[i] = (select(is_far, 0, count) & changed & 0xff) as u8;
+        words[i] = (magnitude | Grid32::<M>::sign(cell)) & changed | words[i] & !changed;
     }
-    all
+    all & !Grid32::<M>::MAGNITUDE == 0
 }
 
 fn take_places<const M: u32>(

@@ -160,8 +160,10 @@ impl Step {
             };
         }
         let shift = u16::BITS - (frequency - 1).leading_zeros();
-        let numerator = (1u128 << (shift + 63)) + u128::from(frequency) - 1;
-        let reciprocal = (numerator / u128::from(frequency)) as u64;
+        // Long division by halves: 2^(63 + shift) does not fit 64 bits.
+        let (divisor, top) = (u64::from(frequency), 1u64 << (shift + 31));
+        let rest_of_top = (top % divisor) << 32;
+        let reciprocal = ((top / divisor) << 32) + (rest_of_top + divisor - 1) / divisor;
         Self {
             reciprocal,
             bias: start,
@@ -302,10 +304,11 @@ fn slots(frequencies: &Frequencies) -> Box<[u32; SCALE as usize]> {
     let mut slots = Box::new([0; SCALE as usize]);
     let mut at = 0;
     for (symbol, &frequency) in frequencies.iter().enumerate() {
-        for distance in 0..u32::from(frequency) {
-            slots[at] = symbol as u32 | u32::from(frequency) << 8 | distance << 20;
-            at += 1;
+        let own = &mut slots[at..at + usize::from(frequency)];
+        for (slot, distance) in own.iter_mut().zip(0u32..) {
+            *slot = symbol as u32 | u32::from(frequency) << 8 | distance << 20;
         }
+        at += own.len();
     }
     slots
 }
