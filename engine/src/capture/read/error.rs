@@ -70,6 +70,18 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
+/// What decoders put in front of their messages, in the order in which they nest.
+const PREFIXES: [&str; 8] = [
+    "Parquet argument error: ",
+    "Parquet error: ",
+    "External: ",
+    "EOF: ",
+    "Invalid argument error: ",
+    "Ipc error: ",
+    "Io error: ",
+    "Parser error: ",
+];
+
 /// A [`ReadError`] whose file is not known yet: what the readers of each format return.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -106,6 +118,19 @@ impl Fault {
         }
     }
 
+    /// A decoder of others refused; its text is cut to one short line.
+    pub fn decoder(what: &str, error: &dyn fmt::Display) -> Self {
+        const CHARS_MAX: usize = 160;
+        let text = error.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        // Decoders repeat in front of a message what kind of error it is, some of them twice.
+        let line = PREFIXES
+            .iter()
+            .fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line));
+        let short: String = line.chars().take(CHARS_MAX).collect();
+        Self::data(format!("{what} cannot be decoded: {short}")).help("fetch or write the file again")
+    }
+
     /// The operating system refused.
     pub fn io(error: &io::Error) -> Self {
         let kind = match error.kind() {
@@ -127,6 +152,12 @@ impl Fault {
     /// Says where it is as a line, for formats in which users count lines.
     pub fn on_line(mut self, line: u64) -> Self {
         self.place = Some(Place::Line(line));
+        self
+    }
+
+    /// Says at which row the decoder was.
+    pub fn on_row(mut self, row: u64) -> Self {
+        self.place = Some(Place::Row(row));
         self
     }
 

@@ -4,8 +4,8 @@
 //! open(path) --> format.rs   which format, by content first and by name second
 //!                  |
 //!                  +-- parquet.rs, arrow.rs --> columns.rs, ids.rs, vectors.rs --> batches.rs --+
-//!                  +-- npy.rs, fvecs.rs, safetensors.rs ---> numbered.rs ----------------------+--> Reader --> RowBatch
-//!                  +-- jsonl.rs ----------------------------------------------------------------+
+//!                  +-- npy.rs, fvecs.rs, safetensors.rs --> numbered.rs -----------------------+--> Reader --> RowBatch
+//!                  +-- jsonl.rs --> json_row.rs ------------------------------------------------+
 //! ```
 //!
 //! Files are mapped, and rows are slices of the mapping wherever the file has them one after another. A file that is
@@ -13,6 +13,7 @@
 //! renaming, as all tools that write tables do.
 
 mod arrow;
+mod arrow_messages;
 mod batches;
 mod columns;
 mod error;
@@ -20,21 +21,24 @@ mod fence;
 mod format;
 mod fvecs;
 mod ids;
+mod json_row;
 mod jsonl;
 mod npy;
 mod numbered;
 mod numbers;
+mod pages;
 mod parquet;
 mod safetensors;
 #[cfg(test)]
 mod tests;
+mod thrift;
 mod vectors;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 
 use crate::delta::{Element, RowBatch};
 use crate::store::map::map_file;
@@ -138,6 +142,10 @@ fn open_path(path: &Path, options: &ReadOptions) -> Result<Opened, Fault> {
         return jsonl::open(file, jsonl::Source::Stream, options);
     }
     let bytes = map_file(&file).map_err(|error| Fault::io(&error))?;
+    open_bytes(path, bytes, options)
+}
+
+fn open_bytes(path: &Path, bytes: Bytes, options: &ReadOptions) -> Result<Opened, Fault> {
     match format::detect(path, &bytes)? {
         Format::Parquet => parquet::open(bytes, options),
         Format::ArrowFile => arrow::open_file(bytes, options),

@@ -135,7 +135,7 @@ impl Lines {
             at: 0,
         };
         // A line has at least two bytes, an id and the break; only the last may have no break.
-        match (lines.text.len() as u64 + 1) / 2 < rows {
+        match (lines.text.len() as u64).div_ceil(2) < rows {
             true => Err(lines.wrong_count(format!("has fewer than {rows} lines"))),
             false => Ok(lines),
         }

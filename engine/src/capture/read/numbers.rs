@@ -9,7 +9,7 @@ use crate::delta::Element;
 /// # Errors
 /// Says why the number does not fit; the caller says which it is.
 pub(super) fn push_number(out: &mut Vec<u8>, element: Element, number: f64) -> Result<(), String> {
-    let too_large = || format!("is {number}, too large for {}", element.name());
+    let too_large = || format!("is {number:?}, too large for {}", element.name());
     match element {
         Element::F64 => out.extend_from_slice(&number.to_le_bytes()),
         Element::F32 => {
@@ -45,7 +45,7 @@ fn byte(element: Element, number: f64) -> Result<u8, String> {
         (0.0, 255.0)
     };
     if number.fract() != 0.0 || !(low..=high).contains(&number) {
-        return Err(format!("is {number}, not an integer from {low} to {high}"));
+        return Err(format!("is {number:?}, not an integer from {low} to {high}"));
     }
     // Two's complement: both types in range keep their low eight bits.
     Ok((number as i16).to_le_bytes()[0])

@@ -2,94 +2,83 @@
 
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::Compression;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
-use super::batches::{BATCH_ROWS_MAX, Batches, batch_rows};
+use super::batches::{Batches, batch_rows};
 use super::columns::{self, Columns};
 use super::error::Fault;
 use super::fence::fenced;
-use super::{Opened, ReadOptions, Rows};
+use super::pages::{check_pages, check_schema};
+use super::{DIMS_MAX, Opened, ReadOptions, Rows};
 use crate::delta::RowBatch;
 
 /// Opens a mapped Parquet file; only the footer is decoded here.
 pub(super) fn open(file: Bytes, options: &ReadOptions) -> Result<Opened, Fault> {
-    check_frame(&file)?;
+    check_schema(footer(&file)?)?;
     fenced(|| open_checked(file, options))
 }
 
-/// Checks the magic at both ends and the footer's length, which say best what is wrong with a cut file.
-fn check_frame(file: &[u8]) -> Result<(), Fault> {
-    const ENDS: usize = 4 + 8;
-    if !file.starts_with(b"PAR1") {
+/// Returns the footer; the magic at both ends and the footer's length say best what is wrong with a cut file.
+fn footer(file: &[u8]) -> Result<&[u8], Fault> {
+    const MAGIC: &[u8] = b"PAR1";
+    if !file.starts_with(MAGIC) {
         return Err(Fault::offset(
             0,
             "this is not a Parquet file: it does not begin with `PAR1`",
         ));
     }
-    let end = file.len();
-    if end < ENDS || &file[end - 4..] != b"PAR1" {
-        let encrypted = file.ends_with(b"PARE");
-        return Err(match encrypted {
-            true => Fault::data("the footer is encrypted").help("decrypt the file first"),
-            false => Fault::offset(end as u64, "the file is cut short: a Parquet file ends with `PAR1`")
-                .help("fetch or write the file again"),
-        });
+    let cut = || {
+        Fault::offset(
+            file.len() as u64,
+            "the file is cut short: a Parquet file ends with `PAR1`",
+        )
+        .help("fetch or write the file again")
+    };
+    if file.ends_with(b"PARE") {
+        return Err(Fault::data("the footer is encrypted").help("decrypt the file first"));
     }
-    let footer = u32::from_le_bytes([file[end - 8], file[end - 7], file[end - 6], file[end - 5]]) as usize;
-    if footer > end - ENDS {
+    let (rest, length) = file[MAGIC.len()..]
+        .strip_suffix(MAGIC)
+        .and_then(|rest| rest.split_last_chunk())
+        .ok_or_else(cut)?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let start = rest.len().checked_sub(length).ok_or_else(|| {
         let message = format!(
-            "the footer should be {footer} bytes long, the file has {} for it",
-            end - ENDS
+            "the footer should be {length} bytes long, the file has {} for it",
+            rest.len()
         );
-        return Err(Fault::offset(end as u64 - 8, message));
-    }
-    Ok(())
+        Fault::offset(file.len() as u64 - 8, message).help("the file is damaged: fetch or write it again")
+    })?;
+    Ok(&rest[start..])
 }
 
 fn open_checked(file: Bytes, options: &ReadOptions) -> Result<Opened, Fault> {
-    let file_bytes = file.len();
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| fault(&error))?;
-    check_lengths(builder.metadata(), file_bytes)?;
-    let columns = columns::find(builder.schema(), options)?;
-    let rows = total_rows(builder.metadata())?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), [columns.id, columns.vector]);
-    let batch = batch_rows(row_bytes(builder.metadata(), &columns));
-    let reader = builder
-        .with_projection(mask)
-        .with_batch_size(batch)
-        .build()
-        .map_err(|error| fault(&error))?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+        .map_err(|error| Fault::decoder("the footer", &error))?;
+    let columns = columns::find(metadata.schema(), options)?;
+    let rows = total_rows(metadata.metadata())?;
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), [columns.id, columns.vector]);
+    let batch_rows = batch_rows(row_bytes(metadata.metadata(), &columns));
     let rows = ParquetRows {
         batches: Batches::new(&columns),
-        id_first: columns.id < columns.vector,
-        reader,
+        file,
+        metadata,
+        columns,
+        mask,
+        batch_rows,
+        next_group: 0,
+        group: None,
         rows,
     };
     Ok(Opened {
-        element: columns.element,
+        element: rows.columns.element,
         rows_hint: Some(rows.rows),
         rows: Box::new(rows),
     })
-}
-
-/// Checks that the column chunks of each row group lie within the file.
-fn check_lengths(metadata: &ParquetMetaData, file_bytes: usize) -> Result<(), Fault> {
-    for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
-        let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
-        let end = start.checked_add(column.compressed_size());
-        let within = |end: i64| start >= 0 && end >= start && end as u64 <= file_bytes as u64;
-        if !end.is_some_and(within) {
-            return Err(Fault::data(format!(
-                "column `{}` should lie at bytes {start} to {}, the file has {file_bytes}",
-                column.column_path(),
-                start.saturating_add(column.compressed_size()),
-            ))
-            .help("the file is cut short or damaged: fetch or write it again"));
-        }
-    }
-    Ok(())
 }
 
 fn total_rows(metadata: &ParquetMetaData) -> Result<u64, Fault> {
@@ -106,37 +95,34 @@ fn row_bytes(metadata: &ParquetMetaData, columns: &Columns) -> usize {
     if let Some(dims) = columns.dims {
         return dims as usize * columns.element.size();
     }
-    let Some(group) = metadata.row_groups().first() else {
-        return 1;
-    };
-    let leaf = metadata.file_metadata().schema_descr().columns();
-    let column =
-        (0..leaf.len()).find(|&i| metadata.file_metadata().schema_descr().get_column_root_idx(i) == columns.vector);
-    let bytes = column.map_or(0, |i| group.column(i).uncompressed_size());
-    // An overestimate only makes batches smaller.
-    usize::try_from(bytes / group.num_rows().max(1)).unwrap_or(1).max(1)
+    let first = (!metadata.row_groups().is_empty())
+        .then(|| leaves(metadata, 0, columns.vector).next())
+        .flatten();
+    let values = first.map_or(0, |column| {
+        column.num_values() / metadata.row_group(0).num_rows().max(1)
+    });
+    usize::try_from(values).map_or(1, |values| values.saturating_mul(columns.element.size()))
 }
 
-fn fault(error: &ParquetError) -> Fault {
-    Fault::data(format!(
-        "the Parquet data cannot be decoded: {}",
-        plain(&error.to_string())
-    ))
-    .help("fetch or write the file again")
-}
-
-/// Drops the decoder's own prefix, which says the same again.
-fn plain(text: &str) -> &str {
-    ["Parquet error: ", "ParquetError: ", "EOF: "]
-        .iter()
-        .fold(text, |text, prefix| text.strip_prefix(prefix).unwrap_or(text))
+/// Returns the stored columns of a row group that make up column `root` of the table.
+fn leaves(metadata: &ParquetMetaData, group: usize, root: usize) -> impl Iterator<Item = &ColumnChunkMetaData> {
+    let schema = metadata.file_metadata().schema_descr();
+    let columns = metadata.row_group(group).columns().iter().enumerate();
+    columns
+        .filter(move |(leaf, _)| schema.get_column_root_idx(*leaf) == root)
+        .map(|(_, column)| column)
 }
 
 struct ParquetRows {
     batches: Batches,
-    /// Whether the id column stands before the vector column.
-    id_first: bool,
-    reader: ParquetRecordBatchReader,
+    file: Bytes,
+    metadata: ArrowReaderMetadata,
+    columns: Columns,
+    mask: ProjectionMask,
+    batch_rows: usize,
+    next_group: usize,
+    /// The row group being decoded.
+    group: Option<ParquetRecordBatchReader>,
     /// The rows that the footer promises.
     rows: u64,
 }
@@ -161,30 +147,28 @@ impl Rows for ParquetRows {
 }
 
 impl ParquetRows {
-    /// Decodes the next batch; returns whether there was one.
+    /// Decodes the next batch, or goes on to the next row group; returns whether there was one.
     fn decode(&mut self) -> Result<bool, Fault> {
         let row = self.batches.next_row();
-        let Some(batch) = self.reader.next() else {
-            return match row == self.rows {
-                true => Ok(false),
-                false => Err(Fault::row(
-                    row,
-                    format!("the file ends here, its footer promises {} rows", self.rows),
-                )),
-            };
+        let Some(group) = &mut self.group else {
+            return self.open_group(row);
+        };
+        let Some(batch) = group.next() else {
+            self.group = None;
+            return Ok(true);
         };
         let batch = batch.map_err(|error| {
-            let message = format!("the Parquet data cannot be decoded: {}", plain(&error.to_string()));
-            let rows = format!(
-                "the fault is in this row or the {} after it; fetch or write the file again",
-                BATCH_ROWS_MAX - 1
+            let what = format!(
+                "the data of this row or of one of the {} after it",
+                self.batch_rows.saturating_sub(1)
             );
-            Fault::row(row, message).help(rows)
+            Fault::decoder(&what, &error).on_row(row)
         })?;
         let [first, second] = batch.columns() else {
             return Err(Fault::data("the id and the vector column are one column"));
         };
-        let (ids, vectors) = if self.id_first {
+        // A projection keeps the order of the file.
+        let (ids, vectors) = if self.columns.id < self.columns.vector {
             (first, second)
         } else {
             (second, first)
@@ -192,4 +176,60 @@ impl ParquetRows {
         self.batches.push(ids.clone(), vectors.clone())?;
         Ok(true)
     }
+
+    /// Starts the next row group; returns whether there is one.
+    fn open_group(&mut self, row: u64) -> Result<bool, Fault> {
+        let group = self.next_group;
+        if group == self.metadata.metadata().num_row_groups() {
+            return match row == self.rows {
+                true => Ok(false),
+                false => Err(Fault::row(
+                    row,
+                    format!("the rows end here, the footer promises {}", self.rows),
+                )),
+            };
+        }
+        for root in [self.columns.id, self.columns.vector] {
+            for column in leaves(self.metadata.metadata(), group, root) {
+                check_column(&self.file, column, self.metadata.metadata().row_group(group).num_rows())?;
+            }
+        }
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone())
+            .with_projection(self.mask.clone())
+            .with_batch_size(self.batch_rows)
+            .with_row_groups(vec![group])
+            .build()
+            .map_err(|error| Fault::decoder("the row group that begins here", &error).on_row(row))?;
+        self.group = Some(reader);
+        self.next_group += 1;
+        Ok(true)
+    }
+}
+
+/// Checks that a column can be decoded, lies within the file, and claims no more than its bytes can hold.
+fn check_column(file: &[u8], column: &ColumnChunkMetaData, rows: i64) -> Result<(), Fault> {
+    let path = column.column_path().string();
+    if let Compression::BROTLI(_) | Compression::LZO = column.compression() {
+        return Err(Fault::data(format!(
+            "column `{path}` is compressed with brotli or LZO, which are not supported"
+        ))
+        .help("write the file again with zstd, snappy, gzip or lz4"));
+    }
+    let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+    let end = start.checked_add(column.compressed_size());
+    if !end.is_some_and(|end| start >= 0 && end >= start && end as u64 <= file.len() as u64) {
+        return Err(Fault::data(format!(
+            "column `{path}` should lie at bytes {start} to {}, the file has {}",
+            start.saturating_add(column.compressed_size()),
+            file.len(),
+        ))
+        .help("the file is cut short or damaged: fetch or write it again"));
+    }
+    let values = column.num_values();
+    if values < 0 || values > rows.saturating_mul(i64::from(DIMS_MAX)) {
+        return Err(Fault::data(format!(
+            "column `{path}` cannot have {values} values in {rows} rows"
+        )));
+    }
+    check_pages(file, column)
 }

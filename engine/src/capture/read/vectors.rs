@@ -35,10 +35,10 @@ impl Shape {
                 let start = list.value_offset_at(range.start);
                 self.slice(list.values(), start, range, dims, first_row)
             }
-            DataType::List(_) => self.from_list(column.as_list::<i32>(), range, first_row),
-            DataType::LargeList(_) => self.from_list(column.as_list::<i64>(), range, first_row),
-            DataType::ListView(_) => self.from_view(column.as_list_view::<i32>(), range, first_row),
-            DataType::LargeListView(_) => self.from_view(column.as_list_view::<i64>(), range, first_row),
+            DataType::List(_) => self.list_rows(column.as_list::<i32>(), range, first_row),
+            DataType::LargeList(_) => self.list_rows(column.as_list::<i64>(), range, first_row),
+            DataType::ListView(_) => self.view_rows(column.as_list_view::<i32>(), range, first_row),
+            DataType::LargeListView(_) => self.view_rows(column.as_list_view::<i64>(), range, first_row),
             other => Err(Fault::data(format!("the vector column changed its type to {other}"))),
         }
     }
@@ -59,7 +59,7 @@ impl Shape {
         Ok(known as usize)
     }
 
-    fn from_list<O: OffsetSizeTrait>(
+    fn list_rows<O: OffsetSizeTrait>(
         &mut self,
         list: &GenericListArray<O>,
         range: Range<usize>,
@@ -74,7 +74,7 @@ impl Shape {
         self.slice(list.values(), offsets[0].as_usize(), range, dims, first_row)
     }
 
-    fn from_view<O: OffsetSizeTrait>(
+    fn view_rows<O: OffsetSizeTrait>(
         &mut self,
         list: &GenericListViewArray<O>,
         range: Range<usize>,
@@ -137,7 +137,9 @@ mod tests {
         dims: None,
     };
 
-    fn values() -> Vec<Option<Vec<Option<f32>>>> {
+    type Row = Option<Vec<Option<f32>>>;
+
+    fn values() -> Vec<Row> {
         (0..6)
             .map(|row| Some((0..3).map(|i| Some((row * 3 + i) as f32)).collect()))
             .collect()
@@ -170,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_first_bad_row_is_named() {
-        let fault = |edit: &dyn Fn(&mut Vec<Option<Vec<Option<f32>>>>)| {
+        let fault = |edit: &dyn Fn(&mut Vec<Row>)| {
             let mut rows = values();
             edit(&mut rows);
             let list: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows));
