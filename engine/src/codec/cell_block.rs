@@ -36,8 +36,17 @@ pub(super) struct Coded {
     pub(super) low: BitWriter,
 }
 
+/// What a grid counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Steps {
+    /// Cells of equal width, chosen by row: right for changes that do not depend on the value.
+    Even,
+    /// Values: right for changes in the last places.
+    Values,
+}
+
 /// Chooses the grids and codes every row.
-pub(super) fn code<W: Word>(source: Source) -> Coded {
+pub(super) fn code<W: Word>(source: Source, steps: Steps) -> Coded {
     let n_rows = source.shape.n_rows;
     let (mut predicted, mut new) = (Vec::<W>::new(), Vec::new());
     let mut levels = Vec::with_capacity(n_rows);
@@ -47,7 +56,10 @@ pub(super) fn code<W: Word>(source: Source) -> Coded {
         levels.push(Level::of(source.format, &predicted, &new));
         block.add(levels[r]);
     }
-    let k = level::block_exponent(source.format, block, source.old.is_none());
+    let k = match steps {
+        Steps::Even => level::block_exponent(source.format, block, source.old.is_none()),
+        Steps::Values => 0,
+    };
     let mut coded = Coded {
         grid: Grid {
             format: source.format,
@@ -81,8 +93,8 @@ pub(super) fn code<W: Word>(source: Source) -> Coded {
 }
 
 /// Appends the payload of a source.
-pub(super) fn write<W: Word>(source: Source, out: &mut Vec<u8>) {
-    let coded = code::<W>(source);
+pub(super) fn write<W: Word>(source: Source, steps: Steps, out: &mut Vec<u8>) {
+    let coded = code::<W>(source, steps);
     let mut flags = (source.narrow as u8) << NARROW_SHIFT;
     flags |= if source.old.is_some() { FROM_OLD } else { 0 };
     flags |= if source.positions.is_some() {
@@ -99,7 +111,7 @@ pub(super) fn write<W: Word>(source: Source, out: &mut Vec<u8>) {
     out.extend((coded.grid.k as u16).to_le_bytes());
     encode_bytes(&coded.exponents, out);
     if let Some(positions) = source.positions {
-        positions.write(out);
+        positions.write(source.shape.dims, out);
     }
     encode_bytes(&coded.tokens, out);
     encode_lengths(&coded.lengths, out);

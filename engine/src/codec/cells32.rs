@@ -10,7 +10,7 @@ use super::cells::{Grid, SAME, UNARY_MAX};
 use super::tokens;
 
 /// How many values a vector pass treats at once.
-const CHUNK: usize = 64;
+pub(super) const CHUNK: usize = 64;
 
 /// For each count of bits the mask of as many low bits; all for counts above 31, which are not masked.
 const MASKS: [u32; 256] = masks();
@@ -175,7 +175,8 @@ pub(super) fn encode_row<const M: u32>(
     put_places::<M>(grid, new, &scratch.counts, low);
 }
 
-fn padded<T: Copy + Default>(values: &[T]) -> [T; CHUNK] {
+/// Fills a chunk up with zeros.
+pub(super) fn padded<T: Copy + Default>(values: &[T]) -> [T; CHUNK] {
     let mut chunk = [T::default(); CHUNK];
     chunk[..values.len()].copy_from_slice(values);
     chunk
@@ -230,17 +231,23 @@ fn fold_chunk<const M: u32, const FAR: bool>(
     any
 }
 
+/// Corrects the tokens and appends their low bits, without a branch that depends on a value.
 #[inline(never)]
-fn put_hybrids(folded: &[u32; CHUNK], tokens: &mut [u8; CHUNK], low: &mut BitWriter) {
-    for (token, &folded) in tokens.iter_mut().zip(folded) {
-        let folded = u64::from(folded);
-        if folded >= tokens::EXACT {
-            let plain = tokens::token(folded);
-            *token = plain + 1;
+pub(super) fn put_hybrids(folded: &[u32; CHUNK], tokens: &mut [u8; CHUNK], low: &mut BitWriter) {
+    low.with_pen(|mut pen| {
+        for (token, &folded) in tokens.iter_mut().zip(folded) {
+            let octave = 31 - (folded | 1).leading_zeros();
+            let top = folded >> octave.saturating_sub(2) & 3;
+            let large = 4 * octave + top + (tokens::EXACT as u32 - 20);
+            let is_large = u64::from(folded) >= tokens::EXACT;
+            let plain = select(is_large, large, folded) as u8;
+            *token = select(is_large, large + 1, u32::from(*token)) as u8;
+            let first = tokens::FIRST[usize::from(plain)] as u32;
             let count = u32::from(tokens::LOW_BITS[usize::from(plain)]);
-            low.put(tokens::low(folded, plain), count);
+            pen.put(u64::from(folded - first), count);
         }
-    }
+        pen
+    });
 }
 
 fn put_places<const M: u32>(grid: Grid, new: &[u32], counts: &[u8], low: &mut BitWriter) {
@@ -339,8 +346,9 @@ fn decode_chunk<const M: u32>(
         || place_any(grid, tokens, &distances, words, counts)
 }
 
+/// Returns the signed distances of tokens without low bits.
 #[inline(always)]
-fn unfold_exact(tokens: &[u8; CHUNK]) -> [i32; CHUNK] {
+pub(super) fn unfold_exact(tokens: &[u8; CHUNK]) -> [i32; CHUNK] {
     tokens.map(|token| {
         let folded = u32::from(token).wrapping_sub(1);
         (folded >> 1) as i32 ^ -((folded & 1) as i32)
@@ -349,17 +357,15 @@ fn unfold_exact(tokens: &[u8; CHUNK]) -> [i32; CHUNK] {
 
 /// Returns the signed distances; takes the low bits of tokens that have some.
 #[inline(never)]
-fn unfold_hybrids(tokens: &[u8; CHUNK], low: &mut BitReader) -> [i32; CHUNK] {
+pub(super) fn unfold_hybrids(tokens: &[u8; CHUNK], low: &mut BitReader) -> [i32; CHUNK] {
     let mut reader = *low;
     let distances = tokens.map(|token| {
         let plain = usize::from(token.saturating_sub(1));
-        let count = u32::from(tokens::LOW_BITS[plain]);
-        let more = if count > 0 {
-            reader.take_wide(count)
-        } else {
-            0
-        };
-        tokens::unfold(tokens::FIRST[plain].wrapping_add(more)) as i32
+        // No token of 32-bit distances has more than 31 low bits; a forged one ends up in a wrong value or length.
+        let count = tokens::LOW_BITS[plain].min(31);
+        let more = reader.peek() as u32 & MASKS[usize::from(count)];
+        reader.skip(u32::from(count));
+        tokens::unfold(tokens::FIRST[plain].wrapping_add(u64::from(more))) as i32
     });
     *low = reader;
     distances

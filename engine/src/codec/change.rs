@@ -1,13 +1,14 @@
 //! Rows as a change of old ones.
 
-use super::cell_block;
+use super::cell_block::{self, Steps};
 use super::integers;
 use super::layout::{Shape, raw_if_smaller};
 use super::positions::Positions;
 use super::precision;
+use super::scaled;
 use super::source::Source;
+use super::trial::{self, Best};
 use super::word::{Format, Word};
-use super::{scaled, trial};
 use vecdelta_kernels::Element;
 
 /// Below one changed cell in so many, only the changed ones are stored.
@@ -86,10 +87,23 @@ fn encode<W: Word>(source: Source, old: &[u8], out: &mut Vec<u8>) -> bool {
         positions: positions.as_ref(),
         ..source
     };
-    let from_old = trial::old_predicts_better::<W>(change);
-    let old = change.old.filter(|_| from_old);
-    cell_block::write::<W>(Source { old, ..change }, out);
-    from_old || sparse
+    match trial::best::<W>(change) {
+        Best::Old(steps) => {
+            cell_block::write::<W>(change, steps, out);
+            true
+        }
+        Best::Alone => {
+            cell_block::write::<W>(
+                Source {
+                    old: None,
+                    ..change
+                },
+                Steps::Even,
+                out,
+            );
+            sparse
+        }
+    }
 }
 
 fn changed_cells(size: usize, old: &[u8], new: &[u8]) -> usize {

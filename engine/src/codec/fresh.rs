@@ -1,6 +1,6 @@
 //! Rows on their own.
 
-use super::cell_block;
+use super::cell_block::{self, Steps};
 use super::layout::{Shape, raw_if_smaller};
 use super::precision;
 use super::source::Source;
@@ -40,8 +40,8 @@ pub fn encode_fresh(element: Element, dims: usize, rows: &[u8], out: &mut Vec<u8
 /// Appends a source without old rows.
 pub(super) fn write_alone(source: Source, out: &mut Vec<u8>) {
     if source.format.width == 64 {
-        cell_block::write::<u64>(source, out);
+        cell_block::write::<u64>(source, Steps::Even, out);
     } else {
-        cell_block::write::<u32>(source, out);
+        cell_block::write::<u32>(source, Steps::Even, out);
     }
 }

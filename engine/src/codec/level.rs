@@ -33,13 +33,13 @@ impl Level {
         self.count += other.count;
     }
 
-    /// Returns whether these differences are certain to cost less than those: two octaves smaller, and not more of them.
-    pub(super) fn is_far_below(self, other: Self) -> bool {
+    /// Returns whether these differences are so many octaves smaller than those, and not more of them.
+    pub(super) fn is_below(self, other: Self, octaves: u32) -> bool {
         let gap = self
             .mean()
             .zip(other.mean())
             .map_or(0, |(own, other)| other - own);
-        self.count <= other.count && gap >= 2 * PARTS
+        self.count <= other.count && gap >= i64::from(octaves) * PARTS
     }
 
     /// Returns the mean exponent in sixteenths of an octave; `None` without a finite difference.

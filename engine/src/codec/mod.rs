@@ -22,6 +22,7 @@ mod integers;
 mod layout;
 mod level;
 mod numbers;
+mod plain32;
 mod positions;
 mod precision;
 mod rans;

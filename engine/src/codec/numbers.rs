@@ -67,7 +67,7 @@ pub fn decode_sorted(input: &mut &[u8], len_max: usize) -> Result<Vec<u32>, Code
     Ok(values)
 }
 
-fn read_sorted(input: &mut Reader, len_max: usize) -> Result<Vec<u32>, CodecError> {
+pub(super) fn read_sorted(input: &mut Reader, len_max: usize) -> Result<Vec<u32>, CodecError> {
     let len = input.length(len_max, "ascending list")?;
     if len == 0 {
         return Ok(Vec::new());

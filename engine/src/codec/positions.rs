@@ -1,15 +1,8 @@
-//! Which cells of a block changed: a count and the gaps, row by row.
-//!
-//! ```text
-//! lengths  n      changed cells of each row
-//! bytes    gaps   cells skipped before each changed one, beginning anew in each row;
-//!                 255 stands for "255 and what follows"
-//! ```
+//! Which cells of a block changed: an ascending list of `row * dims + column`, as in `numbers.rs`.
 
-use super::bytes::{encode_bytes, read_bytes};
 use super::error::CodecError;
 use super::layout::Shape;
-use super::numbers::{encode_lengths, read_lengths};
+use super::numbers::{encode_sorted, read_sorted};
 use super::precision::Narrow;
 use super::reader::Reader;
 use super::word::Word;
@@ -79,76 +72,40 @@ impl Positions {
         row.truncate(columns.len());
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let (mut counts, mut gaps) = (
-            Vec::with_capacity(self.ends.len()),
-            Vec::with_capacity(self.columns.len()),
-        );
-        let mut start = 0;
-        for &end in &self.ends {
-            counts.push(end - start);
-            let mut next = 0;
-            for &column in &self.columns[start as usize..end as usize] {
-                let mut gap = column - next;
-                while gap >= 255 {
-                    gaps.push(255);
-                    gap -= 255;
-                }
-                gaps.push(gap as u8);
-                next = column + 1;
-            }
-            start = end;
+    pub(super) fn write(&self, dims: usize, out: &mut Vec<u8>) {
+        let mut cells = Vec::with_capacity(self.columns.len());
+        for r in 0..self.ends.len() {
+            let first = (r * dims) as u32;
+            cells.extend(
+                self.columns(self.range(r))
+                    .iter()
+                    .map(|column| first + column),
+            );
         }
-        encode_lengths(&counts, out);
-        encode_bytes(&gaps, out);
+        encode_sorted(&cells, out);
     }
 
     pub(super) fn read(input: &mut Reader, shape: Shape) -> Result<Self, CodecError> {
-        let counts = read_lengths(input, shape.n_rows, "counts of changed cells")?;
-        let at = input.at();
-        let gaps_max = shape
-            .cells
-            .saturating_add(shape.n_rows.saturating_mul(shape.dims / 255));
-        let gaps = read_bytes(input, gaps_max)?;
-        let corrupt = CodecError::Corrupt {
-            what: "positions of changed cells contradict the block",
-            at,
-        };
-        let mut gaps = gaps.iter();
-        let mut found = Self {
-            columns: Vec::new(),
-            ends: Vec::with_capacity(shape.n_rows),
-        };
-        for count in counts {
-            if count as usize > gaps.len() {
-                return Err(corrupt);
+        let mut columns = read_sorted(input, shape.cells)?;
+        if columns
+            .last()
+            .is_some_and(|last| *last as usize >= shape.cells)
+        {
+            return input.corrupt("changed cell beyond the block");
+        }
+        let mut ends = Vec::with_capacity(shape.n_rows);
+        let mut at = 0;
+        for r in 0..shape.n_rows {
+            let first = (r * shape.dims) as u32;
+            while let Some(cell) = columns
+                .get_mut(at)
+                .filter(|cell| **cell - first < shape.dims as u32)
+            {
+                *cell -= first;
+                at += 1;
             }
-            let mut next = 0;
-            for _ in 0..count {
-                let column = next + gap(&mut gaps).ok_or(corrupt)?;
-                if column >= shape.dims {
-                    return Err(corrupt);
-                }
-                found.columns.push(column as u32);
-                next = column + 1;
-            }
-            found.ends.push(found.columns.len() as u32);
+            ends.push(at as u32);
         }
-        if gaps.next().is_some() {
-            Err(corrupt)
-        } else {
-            Ok(found)
-        }
-    }
-}
-
-fn gap(gaps: &mut std::slice::Iter<u8>) -> Option<usize> {
-    let mut gap = 0;
-    loop {
-        let byte = *gaps.next()?;
-        gap += usize::from(byte);
-        if byte < 255 {
-            return Some(gap);
-        }
+        Ok(Self { columns, ends })
     }
 }

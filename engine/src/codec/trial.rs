@@ -1,6 +1,6 @@
 //! What predicts values better, the old ones or nothing: tried on some of them.
 
-use super::cell_block::code;
+use super::cell_block::{Steps, code};
 use super::integers::entropy;
 use super::layout::Shape;
 use super::level::Level;
@@ -13,10 +13,24 @@ const SAMPLE: usize = 2048;
 /// Into how many pieces the sample is cut at least, if there are as many rows.
 const PIECES: usize = 8;
 
-/// Returns whether the values of a source with old rows cost less as changes of these than on their own.
-pub(super) fn old_predicts_better<W: Word>(source: Source) -> bool {
+/// Differences so many octaves below the values are certain to cost less.
+const CLEAR_OCTAVES: u32 = 2;
+/// Differences that are at least so many octaves above the last places are not tried in steps of values.
+const VALUES_OCTAVES: u32 = 4;
+
+/// How to code the values of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Best {
+    /// As changes of the old ones.
+    Old(Steps),
+    /// On their own.
+    Alone,
+}
+
+/// Finds out how the values of a source with old rows cost least.
+pub(super) fn best<W: Word>(source: Source) -> Best {
     let Some(old) = source.old else {
-        return false;
+        return Best::Alone;
     };
     // Where few cells changed, more have to be looked at.
     let cells = SAMPLE * source.shape.cells.div_ceil(source.len().max(1));
@@ -36,7 +50,20 @@ pub(super) fn old_predicts_better<W: Word>(source: Source) -> bool {
         old: None,
         ..change
     };
-    level::<W>(change).is_far_below(level::<W>(alone)) || bits::<W>(change) < bits::<W>(alone)
+    let (small, large) = (level::<W>(change), level::<W>(alone));
+    let mut steps = Steps::Even;
+    let last_places = source.format.mantissa.saturating_sub(VALUES_OCTAVES);
+    if small.is_below(large, last_places)
+        && bits::<W>(change, Steps::Values) < bits::<W>(change, Steps::Even)
+    {
+        steps = Steps::Values;
+    }
+    if small.is_below(large, CLEAR_OCTAVES)
+        || bits::<W>(change, steps) < bits::<W>(alone, Steps::Even)
+    {
+        return Best::Old(steps);
+    }
+    Best::Alone
 }
 
 /// Cuts pieces of rows out of a block, about so many cells in all.
@@ -62,7 +89,7 @@ fn level<W: Word>(source: Source) -> Level {
 }
 
 /// Returns the size of coded values in bits, tables apart.
-fn bits<W: Word>(source: Source) -> f64 {
-    let coded = code::<W>(source);
+fn bits<W: Word>(source: Source, steps: Steps) -> f64 {
+    let coded = code::<W>(source, steps);
     entropy(&coded.tokens) + 8.0 * coded.low.bytes().len() as f64
 }

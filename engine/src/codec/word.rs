@@ -3,6 +3,7 @@
 use super::bits::BitWriter;
 use super::cells::{self, Grid};
 use super::cells32::{self, Scratch};
+use super::plain32;
 use super::precision::{
     self, Narrow, bf16_from_f32, f16_from_f32, f32_from_f16, f32_from_f64, f64_from_f32, widen,
 };
@@ -224,6 +225,7 @@ impl Word for u32 {
         scratch: &mut Scratch,
     ) {
         match grid.format.mantissa {
+            _ if grid.k == 0 => plain32::encode_row(grid.format, predicted, new, tokens, low),
             mantissa if grid.k <= mantissa => cells::encode_row(grid, predicted, new, tokens, low),
             23 => cells32::encode_row::<23>(grid, predicted, new, tokens, low, scratch),
             10 => cells32::encode_row::<10>(grid, predicted, new, tokens, low, scratch),
@@ -240,6 +242,7 @@ impl Word for u32 {
         scratch: &mut Scratch,
     ) -> Option<()> {
         match grid.format.mantissa {
+            _ if grid.k == 0 => plain32::decode_row(grid.format, tokens, low, len, words),
             mantissa if grid.k <= mantissa => cells::decode_row(grid, tokens, &low[..len], words),
             23 => cells32::decode_row::<23>(grid, tokens, low, len, words, scratch),
             10 => cells32::decode_row::<10>(grid, tokens, low, len, words, scratch),
