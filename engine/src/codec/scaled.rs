@@ -1,8 +1,10 @@
 //! f32 values that are small integers times a scale per row: what dequantised int8 embeddings are.
 //!
 //! ```text
-//! mode 3   flags (1: less the old integers)   4 byte planes of n: the scales as f32, low byte first   bytes n * dims
-//! value = fl(q * scale)     old integer = old value / scale, rounded to even, clamped to -128..=127 (0 for NaN)
+//! mode 3   flags (1: less the old integers; 2: -128 means -0.0)
+//!          4 byte planes of n: the scales as f32, low byte first   bytes n * dims: the integers
+//! value = fl(q * scale)     old integer = old value / scale, rounded to even, clamped to -128..=127 (0 for NaN);
+//!                           with flag 2, -128 for -0.0
 //! ```
 //! The old integers are taken with the *new* scale, so neither the old scale nor exact old integers are needed.
 
@@ -13,6 +15,14 @@ use super::layout::{NEEDS_BASE, Shape, mode};
 use super::reader::Reader;
 use vecdelta_kernels::Element;
 
+/// Flag: the integer -128 stands for -0.0.
+const WITH_MINUS_ZERO: u8 = 2;
+const MINUS_ZERO: u32 = 0x8000_0000;
+/// The byte of -128.
+const LOWEST: u8 = 0x80;
+/// Shorter rows are multiples of something by chance, and their scales would weigh too much.
+const DIMS_MIN: usize = 16;
+
 /// Appends a payload if every row of `new` is integers times a scale; returns whether the old rows are needed.
 pub(super) fn encode(
     shape: Shape,
@@ -20,7 +30,7 @@ pub(super) fn encode(
     new: &[u8],
     out: &mut Vec<u8>,
 ) -> Option<bool> {
-    if shape.element != Element::F32 {
+    if shape.element != Element::F32 || shape.dims < DIMS_MIN {
         return None;
     }
     let mut scales = Vec::with_capacity(shape.n_rows);
@@ -29,9 +39,21 @@ pub(super) fn encode(
         let last = scales.last().copied().unwrap_or(1.0);
         scales.push(find_scale(row, last, &mut integers)?);
     }
-    let changes = old.map(|old| difference(&quantise_rows(shape, &scales, old), &integers));
+    let minus_zeros = values(new).filter(|v| v.to_bits() == MINUS_ZERO).count();
+    let lowest = integers.iter().filter(|q| **q == LOWEST).count();
+    if minus_zeros > 0 && lowest > minus_zeros {
+        return None;
+    }
+    let form = Form {
+        minus_zero: minus_zeros > 0,
+    };
+    let changes = old.map(|old| difference(&form.quantise_rows(shape, &scales, old), &integers));
     let changes = changes.filter(|changes| entropy(changes) < entropy(&integers));
-    out.extend([mode::SCALED, if changes.is_some() { NEEDS_BASE } else { 0 }]);
+    let flags = if changes.is_some() { NEEDS_BASE } else { 0 };
+    out.extend([
+        mode::SCALED,
+        flags | if form.minus_zero { WITH_MINUS_ZERO } else { 0 },
+    ]);
     for plane in 0..4 {
         let bytes: Vec<u8> = scales
             .iter()
@@ -43,10 +65,39 @@ pub(super) fn encode(
     Some(changes.is_some())
 }
 
-fn quantise_rows(shape: Shape, scales: &[f32], rows: &[u8]) -> Vec<u8> {
-    let rows = rows.chunks_exact(shape.row_bytes()).zip(scales);
-    rows.flat_map(|(row, scale)| values(row).map(|v| quantise(v, *scale) as u8))
-        .collect()
+/// What the integers mean.
+#[derive(Clone, Copy)]
+struct Form {
+    /// Whether -128 stands for -0.0.
+    minus_zero: bool,
+}
+
+impl Form {
+    #[inline(always)]
+    fn value(self, integer: u8, scale: f32) -> f32 {
+        if self.minus_zero && integer == LOWEST {
+            -0.0
+        } else {
+            f32::from(integer as i8) * scale
+        }
+    }
+
+    #[inline(always)]
+    fn quantise(self, value: f32, scale: f32) -> u8 {
+        if self.minus_zero && value.to_bits() == MINUS_ZERO {
+            LOWEST
+        } else {
+            quantise(value, scale) as u8
+        }
+    }
+
+    fn quantise_rows(self, shape: Shape, scales: &[f32], rows: &[u8]) -> Vec<u8> {
+        let mut integers = Vec::with_capacity(shape.cells);
+        for (row, scale) in rows.chunks_exact(shape.row_bytes()).zip(scales) {
+            integers.extend(values(row).map(|v| self.quantise(v, *scale)));
+        }
+        integers
+    }
 }
 
 fn values(row: &[u8]) -> impl Iterator<Item = f32> {
@@ -91,18 +142,24 @@ fn find_scale(row: &[u8], last: f32, integers: &mut Vec<u8>) -> Option<f32> {
     None
 }
 
-/// Appends the multiples of `scale`; stops and returns false at the first value that is none.
+/// Appends the multiples of `scale`, -128 for -0.0; stops and returns false at the first value that is none.
 fn multiples(row: &[u8], scale: f32, integers: &mut Vec<u8>) -> bool {
+    let form = Form { minus_zero: false };
     values(row).all(|value| {
-        let integer = quantise(value, scale);
-        integers.push(integer as u8);
-        (f32::from(integer) * scale).to_bits() == value.to_bits()
+        if value.to_bits() == MINUS_ZERO {
+            integers.push(LOWEST);
+            return true;
+        }
+        let integer = form.quantise(value, scale);
+        integers.push(integer);
+        form.value(integer, scale).to_bits() == value.to_bits()
     })
 }
 
 /// A parsed payload.
 pub(super) struct Scaled {
     pub(super) needs_base: bool,
+    form: Form,
     dims: usize,
     scales: Vec<f32>,
     plane: Vec<u8>,
@@ -111,7 +168,7 @@ pub(super) struct Scaled {
 impl Scaled {
     pub(super) fn read(input: &mut Reader, shape: Shape) -> Result<Self, CodecError> {
         let flags = input.byte("flags")?;
-        if flags & !NEEDS_BASE != 0 || shape.element != Element::F32 {
+        if flags & !(NEEDS_BASE | WITH_MINUS_ZERO) != 0 || shape.element != Element::F32 {
             return input.corrupt("flags do not fit the mode");
         }
         let mut scales = vec![0u32; shape.n_rows];
@@ -125,6 +182,9 @@ impl Scaled {
         let scales = scales.into_iter().map(f32::from_bits).collect();
         Ok(Self {
             needs_base: flags & NEEDS_BASE != 0,
+            form: Form {
+                minus_zero: flags & WITH_MINUS_ZERO != 0,
+            },
             dims: shape.dims,
             scales,
             plane,
@@ -136,12 +196,16 @@ impl Scaled {
         let scale = self.scales[r];
         let plane = &self.plane[r * self.dims..][..self.dims];
         for (bytes, &stored) in row.as_chunks_mut::<4>().0.iter_mut().zip(plane) {
-            let integer = if self.needs_base {
-                (quantise(f32::from_le_bytes(*bytes), scale) as u8).wrapping_add(stored) as i8
+            let old = f32::from_le_bytes(*bytes);
+            let base = if self.needs_base {
+                self.form.quantise(old, scale)
             } else {
-                stored as i8
+                0
             };
-            *bytes = (f32::from(integer) * scale).to_le_bytes();
+            *bytes = self
+                .form
+                .value(base.wrapping_add(stored), scale)
+                .to_le_bytes();
         }
     }
 }
