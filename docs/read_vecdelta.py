@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Reads a vecdelta repository with what docs/format.md says and nothing else.
+
+    python3 docs/read_vecdelta.py REPO [REV]     check every frame, rebuild the table, compare its root, print it
+    python3 docs/read_vecdelta.py REPO --list    check every frame, print the commits, oldest first
+
+REV is a branch, a tag, or 6 or more digits of a commit's hash; `main` unless given. A row prints as `collection/key bits`,
+the bits in hex. Needs numpy and blake3; read_codec.py beside this file decodes what is in the blocks.
+"""
+import collections, functools, itertools, mmap, os, struct, sys
+import numpy as np
+from blake3 import blake3
+import read_codec
+
+SIZES = [4, 8, 2, 2, 1, 1]  # bytes of an element: f32, f64, f16, bf16, i8, u8
+
+def check(ok, where, problem):
+    if not ok:
+        sys.exit(f"damaged: {where}: {problem}")
+
+domain = functools.cache(lambda kind: blake3(b"", derive_key_context="vecdelta v1 " + kind).digest())
+
+def keyed(kind, *data):
+    return blake3(b"".join(data), key=domain(kind)).digest()
+
+class Borsh:
+    """Reads fields in borsh's encoding: little-endian numbers, a u32 count before lists and texts."""
+    def __init__(self, data):
+        self.data, self.at = bytes(data), 0
+
+    def take(self, form):
+        values = struct.unpack_from("<" + form, self.data, self.at)
+        self.at += struct.calcsize("<" + form)
+        return values if len(values) > 1 else values[0]
+
+    def list(self, read):
+        return [read() for _ in range(self.take("I"))]
+
+    def text(self):
+        return self.take(f"{self.take('I')}s").decode()
+
+class Commit:
+    def __init__(self, f):
+        start = f.at
+        self.parents, self.branch, _time = f.list(lambda: f.take("32s")), f.text(), f.take("QII")
+        self.author, self.message, self.metadata = f.text(), f.text(), dict(f.list(lambda: (f.text(), f.text())))
+        self.counts, self.collections = f.take("5Qd"), f.list(lambda: (f.text(), *f.take("BI"), f.text(), *f.take("Q32s")))
+        self.state_root = f.take("32s")
+        self.id = keyed("commit", f.data[start:f.at])
+        self.slots, self.refs = f.list(lambda: f.take("I")), f.list(lambda: f.take("HBIIII32s"))
+
+class Repository:
+    def __init__(self, path):
+        self.commits, self.branches, self.tags, self.sequence, self.last = {}, {}, {}, 0, bytes(32)
+        head = open(os.path.join(path, "head"), "rb").read()
+        slots = [struct.unpack("<8xQI4xQ32s32s", s[:96]) for s in (head[:512], head[512:])
+                 if s[:8] == b"VDHEAD01" and keyed("head", s[:480]) == s[480:]]
+        check(len(slots) == 2, "head", "a slot is damaged; the next writer restores it from the log")
+        sequence, segment, length, last, origin = max(slots)
+        for number in range(segment + 1):
+            file = f"{path}/log/{number:08}.vdlog"
+            log = memoryview(mmap.mmap(os.open(file, os.O_RDONLY), 0, access=mmap.ACCESS_READ))
+            header = struct.pack("<8sI4x32s", b"VDLOG001", number, origin)
+            at, end = 64, length if number == segment else len(log)
+            check(log[:64] == header + blake3(header).digest()[:16] and end <= len(log), file, "header damaged or end missing")
+            while at < end:
+                at = self.transaction(file, log, at, end)
+        check((self.sequence, self.last) == (sequence, last), "head", "the log ends elsewhere")
+
+    def transaction(self, file, log, at, end):
+        """Reads blocks and the record that ends them; returns where that ends."""
+        blocks, kind = [], 1
+        while kind == 1:
+            check(at + 48 <= end, f"{file} at {at}", "the log ends within a frame")
+            magic, kind, size, frame = struct.unpack_from("<4sB3xQ32s", log, at)
+            check(magic == b"VDf1" and at + 48 + size <= end, f"{file} at {at}", "there is no frame here")
+            payload = log[at + 48:at + 48 + size]
+            check(keyed("frame", log[at:at + 16], payload) == frame, f"{file} at {at}", "the frame is damaged")
+            blocks.append((frame, payload))
+            at += 48 + size
+        blocks, fields = blocks[:-1], Borsh(payload)
+        check(fields.take("Q32s") == (self.sequence + 1, self.last), file, "a record does not follow the one before it")
+        if kind == 2:
+            commit = Commit(fields)
+            refs, commit.blocks = commit.refs, [b for _, b in blocks]
+            named = [struct.pack("<I", len(c[0].encode())) + c[0].encode() + struct.pack("<BIQ32s", *c[1:3], *c[4:])
+                     for c in commit.collections if c[4] > 0]
+            check(keyed("state", *named) == commit.state_root, file, "a state root is not that of the collections")
+            self.commits[commit.id], self.branches[commit.branch] = commit, commit.id
+        elif (_time := fields.take("QII")) and (action := fields.take("B")) == 2:  # a snapshot: only a shorter way
+            _, refs = fields.take("32s"), fields.list(lambda: fields.take("HBIIII32s"))
+        else:
+            name, (_, to), refs = fields.text(), [fields.take("B") and fields.take("32s") for _ in range(2)], []
+            (self.tags if action else self.branches)[name] = to
+        check(fields.at == len(payload) and [(r[5], r[6]) for r in refs] == [(len(p), h) for h, p in blocks],
+              file, "a record does not name the blocks before it")
+        self.sequence, self.last = self.sequence + 1, frame
+        return at
+
+    def table(self, commit):
+        """Rebuilds the table at a commit: {collection: (element, dims, {key: bits})}."""
+        way, keys, rows, alive, out = [self.commits[commit]], collections.defaultdict(list), {}, {}, {}
+        while way[0].parents:
+            way.insert(0, self.commits[way[0].parents[0]])
+        for step in way:
+            for (name, element, dims, *_), count in zip(step.collections, step.slots):
+                if name not in rows or rows[name].shape[1] != dims * SIZES[element]:
+                    rows[name], alive[name] = np.zeros((0, dims * SIZES[element]), "u1"), np.zeros(0, bool)
+                rows[name] = np.pad(rows[name], ((0, count - len(alive[name])), (0, 0)))
+                alive[name] = np.pad(alive[name], (0, count - len(alive[name])))
+            for (number, kind, count, first, *_), payload in zip(step.refs, step.blocks):
+                name, element, dims = step.collections[number][:3]
+                if kind == 0:  # keys of new slots
+                    keys[name][first:] = read_codec.read_texts(read_codec.Reader(payload))
+                elif kind == 1:  # the slots of a part
+                    lists = read_codec.Reader(payload)
+                    fresh, change, deleted = (read_codec.read_sorted(lists) for _ in range(3))
+                    part, alive[name][deleted] = iter(fresh + change), False
+                else:  # its rows, whole (2) or coded against what they were (3)
+                    slots = list(itertools.islice(part, count))
+                    new = read_codec.read_block(element, dims, count, payload, rows[name][slots].tobytes())
+                    rows[name][slots], alive[name][slots] = np.frombuffer(new, "u1").reshape(count, -1), True
+        for name, element, dims, _, count, root in way[-1].collections:
+            held = [(keys[name][s].encode(), rows[name][s].tobytes()) for s in np.flatnonzero(alive[name])]
+            row_hash = lambda k, row: keyed("row", struct.pack("<IB", len(k), element), k, row)
+            entries = sorted((keyed("key", k)[:16], row_hash(k, row)) for k, row in held)
+            check(len(held) == count and tree(entries, 0) == root, commit.hex(), f"{name} is not the table it should be")
+            out[name] = element, dims, {k.decode(): row for k, row in held}
+        return out
+
+def tree(entries, level):
+    """The root over sorted entries that agree in their first `level` steps of four bits."""
+    if len(entries) <= 16 or level == 32:
+        return keyed("tree leaf", *itertools.chain(*entries)) if entries or level == 0 else bytes(32)
+    step = lambda e: e[0][level // 2] >> (4 if level % 2 == 0 else 0) & 15
+    return keyed("tree node", *(tree([e for e in entries if step(e) == i], level + 1) for i in range(16)))
+
+def resolve(repository, rev):
+    named = repository.branches.get(rev) or repository.tags.get(rev)
+    fits = [named] if named else [c for c in repository.commits if len(rev) >= 6 and c.hex().startswith(rev)]
+    return fits[0] if len(fits) == 1 else sys.exit(f"{len(fits)} commits have the name {rev}")
+
+if __name__ == "__main__":
+    words = [a for a in sys.argv[1:] if a != "--list"] or sys.exit(__doc__)
+    repository = Repository(words[0])
+    for c in repository.commits.values() if "--list" in sys.argv else []:
+        print(c.id.hex(), ",".join(p.hex()[:12] for p in c.parents) or "-", c.branch, c.message)
+    if "--list" not in sys.argv and (words[1:] or repository.commits):
+        for name, (_, _, rows) in repository.table(resolve(repository, (words + ["main"])[1])).items():
+            print("".join(f"{name}/{key} {row.hex()}\n" for key, row in rows.items()), end="")

@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+"""Histories made by the program, read back by docs/read_vecdelta.py, which shares no code with it.
+
+    python3 scripts/test_reader.py [--program target/release/vecdelta] [--seed N] [--rounds N]
+
+Each round makes one repository from a seed, for each element type: random epochs with inserts, updates, deletes and re-inserts,
+values that are easily lost (NaN payloads, -0.0, infinities, subnormals), rows of a lower true precision, a second collection, a
+branch, a tag, a rollback and a snapshot. Then every commit is rebuilt by the reader and compared, bit for bit, with what was
+written here and with `vecdelta export`. At last a bit is flipped in a few places: the reader has to refuse.
+Ends with 1 at the first difference; the last line is 'N passed, N failed'.
+"""
+import argparse, json, os, random, shutil, subprocess, sys, tempfile
+import numpy as np
+import pyarrow as pa
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "docs"))
+import read_vecdelta  # noqa: E402
+
+ELEMENTS = ["f32", "f64", "f16", "bf16", "i8", "u8"]
+BITS = {"f32": "<u4", "f64": "<u8", "f16": "<u2", "bf16": "<u2", "i8": "u1", "u8": "u1"}
+ARROW = {"f32": pa.float32(), "f64": pa.float64(), "f16": pa.float16(), "bf16": pa.uint16(), "i8": pa.int8(), "u8": pa.uint8()}
+MANTISSA = {"f32": 23, "f64": 52, "f16": 10, "bf16": 7}
+passed = 0
+
+
+def check(ok, what):
+    global passed
+    if not ok:
+        print(f"FAIL  {what}\n{passed} passed, 1 failed")
+        sys.exit(1)
+    passed += 1
+
+
+def run(*args):
+    done = subprocess.run([ARGS.program, *map(str, args)], capture_output=True, text=True)
+    if done.returncode != 0:
+        check(False, f"vecdelta {' '.join(map(str, args))}: exit {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+# Values -----------------------------------------------------------------------------------------------------------------------
+
+def to_bits(element, values):
+    """Returns the bit patterns of numbers."""
+    if element in ("i8", "u8"):
+        return values.astype("i8").astype("u1")
+    with np.errstate(all="ignore"):
+        if element == "bf16":
+            return (values.astype("f4").view("u4") >> 16).astype("<u2")
+        return values.astype(BITS[element].replace("u", "f")).view(BITS[element])
+
+
+def to_numbers(element, bits):
+    if element in ("i8", "u8"):
+        return bits.view("i1" if element == "i8" else "u1").astype("f8")
+    with np.errstate(all="ignore"):
+        if element == "bf16":
+            return (bits.astype("u4") << 16).view("f4").astype("f8")
+        return bits.view(BITS[element].replace("u", "f")).astype("f8")
+
+
+def fresh_rows(rng, element, n, dims):
+    if element in ("i8", "u8"):
+        return to_bits(element, rng.integers(-128, 128, (n, dims)) if rng.random() < 0.5 else rng.normal(0, 20, (n, dims)).clip(-128, 127))
+    values = rng.normal(0, 1, (n, dims)) * 10.0 ** rng.integers(-3, 3)
+    kind = rng.integers(0, 6)
+    if kind == 0:  # really bf16
+        values = (values.astype("f4").view("u4") & 0xffff0000).view("f4")
+    elif kind == 1:  # really f16
+        with np.errstate(all="ignore"):
+            values = values.astype("f2").astype("f4")
+    elif kind == 2:  # really f32
+        values = values.astype("f4").astype("f8")
+    elif kind == 3:  # integers times a scale
+        values = (rng.integers(-127, 128, (n, dims)).astype("f4") * rng.random((n, 1)).astype("f4")).astype("f4")
+    return with_specials(rng, element, to_bits(element, values))
+
+
+def with_specials(rng, element, bits):
+    """Puts in what a float loses easily, in some of the blocks."""
+    if rng.random() < 0.6 or bits.size == 0:
+        return bits
+    width, m = 8 * bits.dtype.itemsize, MANTISSA[element]
+    sign, infinity = 1 << width - 1, ((1 << width - 1 - m) - 1) << m
+    odd = [sign, 0, infinity, sign | infinity, infinity | 1, sign | infinity | 1 << m - 1 | 5, 1, sign | 3, (1 << m) - 1, infinity - 1]
+    flat = bits.reshape(-1)
+    for i in rng.integers(0, flat.size, max(1, flat.size // 50)):
+        flat[i] = odd[rng.integers(0, len(odd))]
+    return bits
+
+
+def changed_rows(rng, element, bits):
+    """Returns rows that are like these, in one of the ways in which real tables move."""
+    bits, kind = bits.copy(), rng.integers(0, 5)
+    if bits.size == 0:
+        return bits
+    if kind == 0:
+        return fresh_rows(rng, element, *bits.shape)
+    if kind == 1 or element in ("i8", "u8"):  # few components
+        flat = bits.reshape(-1)
+        places = rng.integers(0, flat.size, max(1, flat.size // 20))
+        flat[places] = fresh_rows(rng, element, 1, len(places)).reshape(-1)
+        return bits
+    if kind == 2:  # the last bits
+        return bits ^ rng.integers(0, 8, bits.shape).astype(bits.dtype)
+    with np.errstate(all="ignore"):
+        values = to_numbers(element, bits)
+        moved = to_bits(element, values + rng.normal(0, 1, bits.shape) * 10.0 ** rng.integers(-5, 0))
+    return np.where(rng.random(bits.shape) < (0.1 if kind == 3 else 1.0), moved, bits)
+
+
+# Tables -----------------------------------------------------------------------------------------------------------------------
+
+def next_epoch(rng, element, dims, table, gone):
+    """Returns {key: row} with some rows changed, some gone, some new and some back again."""
+    keys = [k for k in table if rng.random() > 0.1]
+    moving = [k for k in keys if rng.random() < rng.choice([0.0, 0.3, 1.0])]
+    out = {k: table[k] for k in keys}
+    if moving:
+        rows = changed_rows(rng, element, np.stack([table[k] for k in moving]))
+        out.update(zip(moving, rows))
+    back = [k for k in sorted(gone) if rng.random() < 0.5 and k not in out]
+    new = [random_key(rng, i) for i in range(rng.integers(0, 120))]
+    new = [k for k in dict.fromkeys(back + new) if k not in out and k not in table]
+    out.update(zip(new, fresh_rows(rng, element, len(new), dims)))
+    order = list(out)
+    if rng.random() < 0.5:
+        rng.shuffle(order)
+    return {k: out[k] for k in order}
+
+
+def random_key(rng, i):
+    kind = rng.integers(0, 4)
+    if kind == 0:
+        return f"doc/{i:05}/{rng.integers(0, 9)}"
+    if kind == 1:
+        return str(rng.integers(0, 10**12))
+    if kind == 2:
+        return "Zürich-\U0001f642-" + "ä" * int(rng.integers(1, 200)) + str(i)
+    return f"{rng.integers(0, 2**63):016x}"
+
+
+def write_epoch(path, element, dims, table):
+    rows = np.stack(list(table.values())) if table else np.zeros((0, dims), BITS[element])
+    items = pa.Array.from_buffers(ARROW[element], rows.size, [None, pa.py_buffer(np.ascontiguousarray(rows).tobytes())])
+    meta = {"vecdelta.element": "bf16"} if element == "bf16" else None
+    column = pa.FixedSizeListArray.from_arrays(items, dims)
+    schema = pa.schema([pa.field("id", pa.string()), pa.field("vector", column.type, metadata=meta)])
+    with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, schema) as writer:
+        writer.write_table(pa.table([pa.array(list(table), pa.string()), column], schema=schema))
+
+
+def read_export(path, element):
+    """Returns {key: bytes} of an exported Arrow file."""
+    with pa.OSFile(path) as file:
+        table = pa.ipc.open_file(file).read_all().combine_chunks()
+    if table.num_rows == 0:
+        return {}
+    column = table.column(1).chunk(0)
+    size, dims = np.dtype(BITS[element]).itemsize, column.type.list_size
+    items = column.values.slice(column.offset * dims, len(column) * dims)
+    start = items.offset * size
+    data = bytes(items.buffers()[1])[start:start + len(items) * size]
+    width = dims * size
+    return {k: data[i * width:(i + 1) * width] for i, k in enumerate(table.column(0).to_pylist())}
+
+
+# One history ------------------------------------------------------------------------------------------------------------------
+
+class History:
+    """A repository and what each of its commits has to hold."""
+    def __init__(self, work, element, seed):
+        self.rng, self.seed = np.random.default_rng(seed), seed
+        self.path, self.file = os.path.join(work, "r.vd"), os.path.join(work, "epoch.arrow")
+        self.dims = {"vectors": int(self.rng.integers(1, 48)), "other": int(self.rng.integers(1, 9))}
+        self.elements = {"vectors": element, "other": str(self.rng.choice(ELEMENTS))}
+        self.tables, self.roots, self.gone, self.order = {}, {}, {"vectors": set(), "other": set()}, []
+
+    def note(self, commit, table):
+        self.tables[commit["commit"]], self.roots[commit["commit"]] = table, commit["state_root"]
+        self.order.append(commit["commit"])
+        return commit["commit"]
+
+    def ingest(self, head, collection="vectors", branch="main"):
+        before = self.tables[head] if head else {}
+        own = before.get(collection, {})
+        epoch = next_epoch(self.rng, self.elements[collection], self.dims[collection], own, self.gone[collection])
+        keep = self.rng.random() < 0.3
+        write_epoch(self.file, self.elements[collection], self.dims[collection], epoch)
+        done = json.loads(run("ingest", self.path, self.file, "--collection", collection, "--branch", branch,
+                              "--missing", "keep" if keep else "delete", "--json"))
+        self.gone[collection] |= set(own) - set(epoch)
+        return self.note(done["commits"][0], {**before, collection: {**own, **epoch} if keep else epoch})
+
+    def make(self, epochs):
+        head = self.ingest(None)
+        for i in range(epochs):
+            head = self.ingest(head, "other" if self.rng.random() < 0.25 else "vectors")
+            if i == epochs // 3:
+                run("snapshot", self.path)
+                run("tag", self.path, "pinned", "--at", head)
+                run("branch", self.path, "side", "--at", head)
+                side = head
+            elif i > epochs // 3 and self.rng.random() < 0.4:
+                side = self.ingest(side, branch="side")
+        to = self.order[int(self.rng.integers(0, len(self.order)))]
+        run("branch", self.path, "back", "--at", head)
+        run("rollback", self.path, "--branch", "back", "--to", to)
+        self.note(json.loads(run("show", self.path, "back", "--json")), self.tables[to])
+        run("branch", self.path, "gone", "--at", head)
+        run("branch", self.path, "--delete", "gone")
+        self.heads = {"main": self.ingest(head), "side": side}
+
+
+def compare(history, work):
+    repository = read_vecdelta.Repository(history.path)
+    check([c.hex() for c in repository.commits] == history.order, "the commits, in the order in which they were made")
+    check("gone" not in {n for n, c in repository.branches.items() if c}, "a deleted branch is gone")
+    check(all(repository.branches[n].hex() == c for n, c in history.heads.items()), "the heads of the branches")
+    check("pinned" in repository.tags, "the tag")
+    check(read_vecdelta.resolve(repository, history.order[-1][:12]).hex() == history.order[-1], "a prefix of a hash")
+    for commit, wanted in history.tables.items():
+        found = repository.table(bytes.fromhex(commit))
+        check(repository.commits[bytes.fromhex(commit)].state_root.hex() == history.roots[commit], f"{commit}: state root")
+        for name, rows in wanted.items():
+            place = f"seed {history.seed} {history.elements[name]} commit {commit[:12]} collection {name}"
+            want = {k: row.tobytes() for k, row in rows.items()}
+            check(found[name][1] == history.dims[name] and found[name][2] == want, f"{place}: the reader differs from the input")
+            exported = os.path.join(work, "export.arrow")
+            run("export", history.path, "--at", commit, "--collection", name, "--output", exported)
+            check(read_export(exported, history.elements[name]) == want, f"{place}: the export differs from the input")
+            os.remove(exported)
+
+
+def refuses_damage(history):
+    """A flipped bit anywhere in head or log ends the reader with a message."""
+    pick = random.Random(history.seed)
+    for _ in range(6):
+        path = os.path.join(history.path, pick.choice(["head", "log/00000000.vdlog", "log/00000000.vdlog"]))
+        good = open(path, "rb").read()
+        at = pick.randrange(len(good)) if "log" in path else pick.choice([0, 9, 40, 490, 512, 600, 1020])
+        with open(path, "r+b") as file:
+            file.seek(at)
+            file.write(bytes([good[at] ^ 1 << pick.randrange(8)]))
+        done = subprocess.run([sys.executable, os.path.join(HERE, "..", "docs", "read_vecdelta.py"), history.path, "--list"],
+                              capture_output=True, text=True)
+        check(done.returncode == 1 and done.stderr.startswith("damaged:"), f"byte {at} of {path} was changed: {done.stderr}")
+        open(path, "wb").write(good)
+
+
+def main():
+    for seed in range(ARGS.seed, ARGS.seed + ARGS.rounds):
+        for element in ELEMENTS:
+            work = tempfile.mkdtemp(prefix="vecdelta-reader-")
+            history = History(work, element, seed * 1000 + ELEMENTS.index(element))
+            history.make(epochs=7)
+            compare(history, work)
+            refuses_damage(history)
+            shutil.rmtree(work)
+            print(f"ok    seed {seed} {element}: {len(history.order)} commits", flush=True)
+    print(f"{passed} passed, 0 failed")
+
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--program", default=os.path.join(HERE, "..", "target", "release", "vecdelta"))
+parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--rounds", type=int, default=2)
+ARGS = parser.parse_args()
+if __name__ == "__main__":
+    main()
