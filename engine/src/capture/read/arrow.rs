@@ -10,6 +10,7 @@
 //! one message at a time without copying its body. A stream must have its end mark, or a cut file would pass as a short one.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -91,6 +92,7 @@ fn open(file: Bytes, schema: &IpcSchema, messages: Messages, options: &ReadOptio
             schema: Arc::new(schema),
             dictionaries: HashMap::new(),
             messages,
+            body: 0..0,
             buffer: Buffer::from(file.clone()),
             file,
         }),
@@ -103,6 +105,8 @@ struct ArrowRows {
     schema: Arc<Schema>,
     dictionaries: HashMap<i64, ArrayRef>,
     messages: Messages,
+    /// Where the batch lies that was decoded last.
+    body: Range<usize>,
     file: Bytes,
     /// The same bytes, as the decoder wants them.
     buffer: Buffer,
@@ -111,6 +115,11 @@ struct ArrowRows {
 impl Rows for ArrowRows {
     fn dims(&self) -> Option<u32> {
         self.batches.dims()
+    }
+
+    fn passed(&self) -> u64 {
+        // The vectors are nearly all of a batch.
+        self.body.start as u64 + (self.body.len() as f64 * self.batches.taken_share()) as u64
     }
 
     fn next(&mut self) -> Result<Option<RowBatch>, Fault> {
@@ -143,6 +152,7 @@ impl ArrowRows {
                     .header_as_record_batch()
                     .ok_or_else(|| Fault::data("a batch has no header"))?;
                 self.decode_batch(batch, &body, version)?;
+                self.body = place.body;
             }
             MessageHeader::DictionaryBatch if self.ids_need_dictionaries() => {
                 let batch = message

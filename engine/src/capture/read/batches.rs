@@ -54,6 +54,17 @@ impl Batches {
         self.first_row + self.decoded.as_ref().map_or(0, |(ids, _)| ids.len() as u64)
     }
 
+    /// Returns the number within the file of the next row that `take` would return.
+    pub fn taken_row(&self) -> u64 {
+        self.first_row + self.taken as u64
+    }
+
+    /// Returns how much of what was decoded has been handed on, from 0 to 1.
+    pub fn taken_share(&self) -> f64 {
+        let decoded = self.decoded.as_ref().map_or(0, |(ids, _)| ids.len());
+        self.taken as f64 / decoded.max(1) as f64
+    }
+
     /// Adds decoded columns; those before must have been taken.
     pub fn push(&mut self, ids: ArrayRef, vectors: ArrayRef) -> Result<(), Fault> {
         if ids.len() != vectors.len() {

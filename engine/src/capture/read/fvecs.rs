@@ -34,6 +34,7 @@ pub(super) fn open(file: Bytes, element: Element) -> Result<Matrix, Fault> {
         element,
         rows: rows as u64,
         dims,
+        place: (0, stride as u64),
         read: Box::new(read),
     })
 }

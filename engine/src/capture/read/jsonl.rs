@@ -36,6 +36,7 @@ pub(super) fn open(input: impl Read + Send + 'static, source: Source, options: &
         input: BufReader::with_capacity(1 << 18, Box::new(input)),
         line: Vec::new(),
         number: 0,
+        bytes: 0,
     };
     let element = options.element.unwrap_or(Element::F32);
     let names = match lines.next()? {
@@ -98,6 +99,8 @@ struct Lines {
     line: Vec<u8>,
     /// The number of `line`, from 1.
     number: u64,
+    /// The bytes of all lines up to this one.
+    bytes: u64,
 }
 
 impl Lines {
@@ -110,6 +113,7 @@ impl Lines {
                 .read_until(b'\n', &mut self.line)
                 .map_err(|error| Fault::io(&error))?;
             self.number += 1;
+            self.bytes += read as u64;
             if read == 0 {
                 return Ok(false);
             }
@@ -149,6 +153,10 @@ struct JsonRows {
 impl Rows for JsonRows {
     fn dims(&self) -> Option<u32> {
         self.dims
+    }
+
+    fn passed(&self) -> u64 {
+        self.lines.bytes
     }
 
     fn next(&mut self) -> Result<Option<RowBatch>, Fault> {

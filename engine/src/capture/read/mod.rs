@@ -15,6 +15,7 @@
 mod arrow;
 mod arrow_messages;
 mod batches;
+mod behind;
 mod columns;
 mod error;
 mod fence;
@@ -41,8 +42,9 @@ use std::path::{Path, PathBuf};
 use bytes::{Buf, Bytes};
 
 use crate::delta::{Element, RowBatch};
-use crate::store::map::map_file;
+use crate::store::map::Mapping;
 
+use behind::Behind;
 pub(crate) use columns::ELEMENT_METADATA;
 use error::Fault;
 pub use error::{Place, ReadError, ReadErrorKind};
@@ -74,6 +76,7 @@ pub struct Reader {
     rows: Box<dyn Rows>,
     /// A batch that had to be read to learn the width.
     ahead: Option<RowBatch>,
+    behind: Option<Behind>,
     failed: bool,
 }
 
@@ -103,6 +106,9 @@ trait Rows: Send {
 
     /// Returns the next rows, at least one; nothing at the end.
     fn next(&mut self) -> Result<Option<RowBatch>, Fault>;
+
+    /// Returns about how many bytes of the file lie behind the rows that were handed on; 0 if that is not known.
+    fn passed(&self) -> u64;
 }
 
 /// Opens a table file, in the format that its first bytes show, or else its name.
@@ -111,7 +117,8 @@ trait Rows: Send {
 /// When there is no such file, it cannot be read, or it is not a table with one id and one vector column.
 pub fn open(path: &Path, options: &ReadOptions) -> Result<Reader, ReadError> {
     open_path(path, options)
-        .and_then(|opened| Reader::new(path, opened, options))
+        .and_then(|(opened, behind)| Ok((Reader::new(path, opened, options)?, behind)))
+        .map(|(reader, behind)| Reader { behind, ..reader })
         .map_err(|fault| fault.at(path))
 }
 
@@ -128,7 +135,7 @@ pub fn read_stream(input: impl Read + Send + 'static, options: &ReadOptions) -> 
         .map_err(|fault| fault.at(path))
 }
 
-fn open_path(path: &Path, options: &ReadOptions) -> Result<Opened, Fault> {
+fn open_path(path: &Path, options: &ReadOptions) -> Result<(Opened, Option<Behind>), Fault> {
     let file = File::open(path).map_err(|error| Fault::io(&error))?;
     let metadata = file.metadata().map_err(|error| Fault::io(&error))?;
     if metadata.is_dir() {
@@ -139,10 +146,11 @@ fn open_path(path: &Path, options: &ReadOptions) -> Result<Opened, Fault> {
     }
     if !metadata.is_file() {
         // A pipe or a device: what it holds next cannot be looked at, and only lines of text can be read from it.
-        return jsonl::open(file, jsonl::Source::Stream, options);
+        return Ok((jsonl::open(file, jsonl::Source::Stream, options)?, None));
     }
-    let bytes = map_file(&file).map_err(|error| Fault::io(&error))?;
-    open_bytes(path, bytes, options)
+    let mapping = Mapping::of(&file).map_err(|error| Fault::io(&error))?;
+    let opened = open_bytes(path, mapping.bytes(), options)?;
+    Ok((opened, Some(Behind::new(mapping))))
 }
 
 fn open_bytes(path: &Path, bytes: Bytes, options: &ReadOptions) -> Result<Opened, Fault> {
@@ -167,6 +175,7 @@ impl Reader {
             rows_hint: opened.rows_hint,
             rows: opened.rows,
             ahead: None,
+            behind: None,
             failed: false,
         };
         if reader.rows.dims().is_none() {
@@ -223,9 +232,13 @@ impl Reader {
         if let Some(batch) = self.ahead.take() {
             return Ok(Some(batch));
         }
-        self.rows.next().map_err(|fault| {
+        let batch = self.rows.next().map_err(|fault| {
             self.failed = true;
             fault.at(&self.path)
-        })
+        })?;
+        if let Some(behind) = &mut self.behind {
+            behind.pass(self.rows.passed());
+        }
+        Ok(batch)
     }
 }

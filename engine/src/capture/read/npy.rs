@@ -51,6 +51,7 @@ pub(super) fn open(file: Bytes) -> Result<Matrix, Fault> {
         element,
         rows,
         dims,
+        place: if fortran { (0, 0) } else { (start as u64, row_bytes) },
         read: Box::new(read),
     })
 }

@@ -19,6 +19,8 @@ pub(super) struct Matrix {
     pub element: Element,
     pub rows: u64,
     pub dims: u32,
+    /// The byte at which row 0 begins, and the distance from row to row; zeros where rows are not stored in order.
+    pub place: (u64, u64),
     /// Returns the bytes of some rows.
     pub read: Box<dyn FnMut(std::ops::Range<u64>) -> Result<Bytes, Fault> + Send>,
 }
@@ -89,6 +91,11 @@ struct NumberedRows {
 impl Rows for NumberedRows {
     fn dims(&self) -> Option<u32> {
         Some(self.matrix.dims)
+    }
+
+    fn passed(&self) -> u64 {
+        let (start, stride) = self.matrix.place;
+        start + stride * self.next_row
     }
 
     fn next(&mut self) -> Result<Option<RowBatch>, Fault> {

@@ -71,6 +71,8 @@ fn open_checked(file: Bytes, options: &ReadOptions) -> Result<Opened, Fault> {
         mask,
         batch_rows,
         next_group: 0,
+        group_rows: (0, 0),
+        group_bytes: (0, 0),
         group: None,
         rows,
     };
@@ -121,6 +123,10 @@ struct ParquetRows {
     mask: ProjectionMask,
     batch_rows: usize,
     next_group: usize,
+    /// The first row of the group being decoded, and how many it has.
+    group_rows: (u64, u64),
+    /// Where the first byte of the group's vectors lies, and how many there are.
+    group_bytes: (u64, u64),
     /// The row group being decoded.
     group: Option<ParquetRecordBatchReader>,
     /// The rows that the footer promises.
@@ -130,6 +136,13 @@ struct ParquetRows {
 impl Rows for ParquetRows {
     fn dims(&self) -> Option<u32> {
         self.batches.dims()
+    }
+
+    fn passed(&self) -> u64 {
+        let (first_row, rows) = self.group_rows;
+        let share = (self.batches.taken_row() - first_row) as f64 / rows.max(1) as f64;
+        let (start, bytes) = self.group_bytes;
+        start + (bytes as f64 * share.min(1.0)) as u64
     }
 
     fn next(&mut self) -> Result<Option<RowBatch>, Fault> {
@@ -201,6 +214,9 @@ impl ParquetRows {
             .build()
             .map_err(|error| Fault::decoder("the row group that begins here", &error).on_row(row))?;
         self.group = Some(reader);
+        self.group_rows = (row, self.metadata.metadata().row_group(group).num_rows().max(0) as u64);
+        let vectors = leaves(self.metadata.metadata(), group, self.columns.vector).next();
+        self.group_bytes = vectors.map_or((0, 0), ColumnChunkMetaData::byte_range);
         self.next_group += 1;
         Ok(true)
     }

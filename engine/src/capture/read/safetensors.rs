@@ -77,6 +77,7 @@ pub(super) fn open(file: Bytes, options: &ReadOptions) -> Result<Matrix, Fault> 
         element,
         rows,
         dims,
+        place: (8 + length as u64 + start, row_bytes),
         read: Box::new(read),
     })
 }
