@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Everything, installing what it needs, on a machine with Rust and nothing else. The first failure ends it with an error.
+#
+# What it installs goes below target/ (Python packages) or to cargo's own folders; python3-venv comes with apt-get, for root, where it
+# is missing. The closing lines of every test runner are printed again at the end.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+command -v cargo >/dev/null || { echo "Rust is missing: see https://rustup.rs" >&2; exit 1; }
+if ! command -v cc >/dev/null; then
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "a C compiler is missing: install gcc" >&2; exit 1; }
+    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends gcc libc6-dev
+fi
+mkdir -p target/tmp
+export TMPDIR="$PWD/target/tmp" # nothing is left elsewhere
+log="target/test-output.txt"
+: >"$log"
+
+scripts/check.sh
+
+say "tests"
+cargo test --locked --workspace 2>&1 | tee -a "$log"
+
+say "release build"
+cargo build --locked --release
+
+say "histories made by the program, read by docs/read_vecdelta.py"
+scripts/python.sh scripts/test_reader.py --program target/release/vecdelta 2>&1 | tee -a "$log"
+
+say "closing lines"
+grep -E '^test result:|^[0-9]+ passed, [0-9]+ failed$' "$log"
+echo "all passed"
