@@ -44,7 +44,7 @@ pub fn encode_bytes(data: &[u8], out: &mut Vec<u8>) {
 
 fn encode_rans(data: &[u8], counts: &rans::Counts, out: &mut Vec<u8>) {
     let frequencies = rans::normalise(counts);
-    if rans::cost_bits(counts, &frequencies) > 8.0 * data.len() as f64 - 64.0 {
+    if rans::cost(counts, &frequencies) > (8 * data.len() as u64 - 64) * rans::COST_PARTS {
         // Cannot win; what is appended here only has to be as long as the data, so that the caller takes it back.
         out.extend_from_slice(data);
         return;

@@ -209,3 +209,63 @@ fn low_bits(tokens: &[u8]) -> usize {
     let of = |token: &u8| usize::from(tokens::LOW_BITS[usize::from(token.saturating_sub(1))]);
     tokens.iter().map(of).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::cells32::Scratch;
+    use super::super::precision::Narrow;
+    use super::*;
+    use vecdelta_kernels::Element;
+
+    /// The vector passes write and read the very bytes which this file defines.
+    #[test]
+    fn fast_passes_agree_with_the_definition() {
+        let mut state = 1u32;
+        let mut next = move || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state
+        };
+        for element in [Element::F32, Element::F16, Element::Bf16] {
+            let format = Format::new(element, Narrow::None).unwrap_or(Format {
+                width: 0,
+                mantissa: 0,
+            });
+            for _ in 0..3000 {
+                let k = next() % format.exponent_max();
+                let mask = ((2u64 << (format.width - 1)) - 1) as u32;
+                let near = next() % format.width;
+                let predicted: Vec<u32> = (0..next() % 200).map(|_| next() & mask).collect();
+                let new: Vec<u32> = predicted
+                    .iter()
+                    .map(|p| (p ^ ((next() >> (next() % 32)) >> near)) & mask)
+                    .collect();
+                let grid = Grid { format, k };
+                let (mut tokens, mut fast_tokens) = (vec![0; new.len()], vec![0; new.len()]);
+                let (mut low, mut fast_low) = (BitWriter::default(), BitWriter::default());
+                encode_row(grid, &predicted, &new, &mut tokens, &mut low);
+                u32::encode_row(
+                    grid,
+                    &predicted,
+                    &new,
+                    &mut fast_tokens,
+                    &mut fast_low,
+                    &mut Scratch::default(),
+                );
+                low.align();
+                fast_low.align();
+                assert_eq!(tokens, fast_tokens, "{element:?} k {k}");
+                assert!(low.bytes() == fast_low.bytes(), "{element:?} k {k}");
+                let (mut words, mut fast_words) = (predicted.clone(), predicted.clone());
+                let (bytes, scratch) = (low.bytes(), &mut Scratch::default());
+                assert!(decode_row(grid, &tokens, bytes, &mut words).is_some());
+                assert!(
+                    u32::decode_row(grid, &tokens, bytes, bytes.len(), &mut fast_words, scratch)
+                        .is_some()
+                );
+                assert!(words == new && fast_words == new, "{element:?} k {k}");
+            }
+        }
+    }
+}

@@ -30,13 +30,13 @@ pub(super) fn difference(old: &[u8], new: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// Returns the order-0 entropy of a byte string in bits.
-pub(super) fn entropy(data: &[u8]) -> f64 {
+/// Returns the size of a byte string when entropy coded, tables apart, in 4096ths of a bit.
+pub(super) fn entropy(data: &[u8]) -> u64 {
     let counts = rans::count(data);
     if counts.iter().filter(|c| **c > 0).count() < 2 {
-        return 0.0;
+        return 0;
     }
-    rans::cost_bits(&counts, &rans::normalise(&counts))
+    rans::cost(&counts, &rans::normalise(&counts))
 }
 
 /// A parsed payload.

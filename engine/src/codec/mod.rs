@@ -18,6 +18,8 @@ mod cells32;
 mod change;
 mod error;
 mod fresh;
+mod grid32;
+mod hybrids32;
 mod integers;
 mod layout;
 mod level;

@@ -4,7 +4,8 @@
 
 use super::bits::{BitReader, BitWriter};
 use super::cells::SAME;
-use super::cells32::{CHUNK, padded, put_hybrids, unfold_exact, unfold_hybrids};
+use super::grid32::{CHUNK, padded};
+use super::hybrids32::{put_hybrids, unfold_exact, unfold_hybrids};
 use super::tokens;
 use super::word::Format;
 

@@ -82,11 +82,31 @@ fn settle(frequencies: &mut Frequencies, mut missing: i64) {
     }
 }
 
-/// Returns the size in bits of data with these counts under these frequencies, tables apart.
-pub(super) fn cost_bits(counts: &Counts, frequencies: &Frequencies) -> f64 {
-    let used = counts.iter().zip(frequencies).filter(|(c, _)| **c > 0);
-    used.map(|(&c, &f)| f64::from(c) * (f64::from(SCALE_BITS) - f64::from(f).log2()))
+/// Fractions of a bit in which costs are counted; whole numbers, so that every machine decides alike.
+pub(super) const COST_PARTS: u64 = 1 << 12;
+
+/// Returns the size of data with these counts under these frequencies, tables apart, in 4096ths of a bit.
+pub(super) fn cost(counts: &Counts, frequencies: &Frequencies) -> u64 {
+    let used = counts
+        .iter()
+        .zip(frequencies)
+        .filter(|(count, _)| **count > 0);
+    used.map(|(&count, &frequency)| u64::from(count) * symbol_cost(frequency))
         .sum()
+}
+
+/// Returns -log2(frequency / 4096), by squaring: each square tells one more bit of the logarithm.
+fn symbol_cost(frequency: u16) -> u64 {
+    let whole = u64::from(frequency.ilog2());
+    let mut mantissa = u64::from(frequency) << (30 - whole);
+    let mut log2 = whole;
+    for _ in 0..COST_PARTS.ilog2() {
+        mantissa = (mantissa * mantissa) >> 30;
+        let carry = mantissa >> 31;
+        mantissa >>= carry;
+        log2 = log2 << 1 | carry;
+    }
+    u64::from(SCALE_BITS) * COST_PARTS - log2
 }
 
 /// Appends a table: first and last byte that occur, then a varint each; 0 is followed by how many more zeros there are.
@@ -163,7 +183,7 @@ impl Step {
         // Long division by halves: 2^(63 + shift) does not fit 64 bits.
         let (divisor, top) = (u64::from(frequency), 1u64 << (shift + 31));
         let rest_of_top = (top % divisor) << 32;
-        let reciprocal = ((top / divisor) << 32) + (rest_of_top + divisor - 1) / divisor;
+        let reciprocal = ((top / divisor) << 32) + rest_of_top.div_ceil(divisor);
         Self {
             reciprocal,
             bias: start,

@@ -20,6 +20,8 @@ const WITH_MINUS_ZERO: u8 = 2;
 const MINUS_ZERO: u32 = 0x8000_0000;
 /// The byte of -128.
 const LOWEST: u8 = 0x80;
+/// How many values are tried before all of a row.
+const PROBE: usize = 8;
 /// Shorter rows are multiples of something by chance, and their scales would weigh too much.
 const DIMS_MIN: usize = 16;
 
@@ -132,10 +134,19 @@ fn find_scale(row: &[u8], last: f32, integers: &mut Vec<u8>) -> Option<f32> {
         let guess = largest / f32::from(steps);
         [guess, guess.next_up(), guess.next_down()]
     });
+    // Zeros are multiples of everything: most guesses fail at the first other values.
+    let mut probe = [0.0; PROBE];
+    probe
+        .iter_mut()
+        .zip(values(row).filter(|v| *v != 0.0))
+        .for_each(|(slot, value)| *slot = value);
     let start = integers.len();
     for scale in std::iter::once(last).chain(guesses) {
-        if multiples(row, scale, integers) {
-            return Some(scale);
+        if multiples(probe.into_iter(), scale, integers) {
+            integers.truncate(start);
+            if multiples(values(row), scale, integers) {
+                return Some(scale);
+            }
         }
         integers.truncate(start);
     }
@@ -143,9 +154,9 @@ fn find_scale(row: &[u8], last: f32, integers: &mut Vec<u8>) -> Option<f32> {
 }
 
 /// Appends the multiples of `scale`, -128 for -0.0; stops and returns false at the first value that is none.
-fn multiples(row: &[u8], scale: f32, integers: &mut Vec<u8>) -> bool {
+fn multiples(mut values: impl Iterator<Item = f32>, scale: f32, integers: &mut Vec<u8>) -> bool {
     let form = Form { minus_zero: false };
-    values(row).all(|value| {
+    values.all(|value| {
         if value.to_bits() == MINUS_ZERO {
             integers.push(LOWEST);
             return true;

@@ -105,18 +105,21 @@ fn total(shared: &[usize], lengths: &[usize]) -> Option<usize> {
 
 fn read_shorts(input: &mut Reader, count: usize) -> Result<Vec<usize>, CodecError> {
     let plane = read_bytes(input, count.saturating_mul(11))?;
-    let mut plane = Reader::new(&plane);
+    match shorts(&plane, count) {
+        Some(numbers) => Ok(numbers),
+        None => input.corrupt("lengths of texts do not match their count"),
+    }
+}
+
+fn shorts(plane: &[u8], count: usize) -> Option<Vec<usize>> {
+    let mut plane = Reader::new(plane);
     let mut numbers = Vec::with_capacity(count);
     for _ in 0..count {
-        let mut number = u64::from(plane.byte("lengths of texts")?);
+        let mut number = u64::from(plane.byte("length").ok()?);
         if number == 255 {
-            number = plane.varint("lengths of texts")?.saturating_add(255);
+            number = plane.varint("length").ok()?.checked_add(255)?;
         }
-        numbers.push(usize::try_from(number).unwrap_or(usize::MAX));
+        numbers.push(usize::try_from(number).ok()?);
     }
-    if plane.rest().is_empty() {
-        Ok(numbers)
-    } else {
-        input.corrupt("lengths left over after the last text")
-    }
+    plane.rest().is_empty().then_some(numbers)
 }

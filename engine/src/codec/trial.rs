@@ -5,6 +5,7 @@ use super::integers::entropy;
 use super::layout::Shape;
 use super::level::Level;
 use super::positions::Positions;
+use super::rans::COST_PARTS;
 use super::source::Source;
 use super::word::Word;
 
@@ -54,12 +55,12 @@ pub(super) fn best<W: Word>(source: Source) -> Best {
     let mut steps = Steps::Even;
     let last_places = source.format.mantissa.saturating_sub(VALUES_OCTAVES);
     if small.is_below(large, last_places)
-        && bits::<W>(change, Steps::Values) < bits::<W>(change, Steps::Even)
+        && cost::<W>(change, Steps::Values) < cost::<W>(change, Steps::Even)
     {
         steps = Steps::Values;
     }
     if small.is_below(large, CLEAR_OCTAVES)
-        || bits::<W>(change, steps) < bits::<W>(alone, Steps::Even)
+        || cost::<W>(change, steps) < cost::<W>(alone, Steps::Even)
     {
         return Best::Old(steps);
     }
@@ -88,8 +89,8 @@ fn level<W: Word>(source: Source) -> Level {
     level
 }
 
-/// Returns the size of coded values in bits, tables apart.
-fn bits<W: Word>(source: Source, steps: Steps) -> f64 {
+/// Returns the size of coded values, tables apart, in 4096ths of a bit.
+fn cost<W: Word>(source: Source, steps: Steps) -> u64 {
     let coded = code::<W>(source, steps);
-    entropy(&coded.tokens) + 8.0 * coded.low.bytes().len() as f64
+    entropy(&coded.tokens) + 8 * COST_PARTS * coded.low.bytes().len() as u64
 }
