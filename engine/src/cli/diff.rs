@@ -9,9 +9,9 @@ use serde_json::json;
 use super::error::CliError;
 use super::open::reader;
 use super::output::{count, printable};
-use crate::delta::{Change, Source};
-use crate::version::{Differences, diff, resolve};
-use vecdelta_kernels::RowChange;
+use crate::delta::{Change, Source, Table};
+use crate::store::Measure;
+use crate::version::{compare, resolve};
 
 /// List the sources that differ between two revisions, and by how much.
 #[derive(clap::Args)]
@@ -42,11 +42,9 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let only = source.as_ref().map(|s| (s.collection.as_str(), Some(s.key.as_str())));
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut counts = [0u64; 3];
-    diff::<CliError>(&repo, Some(a), Some(b), only, &mut |part| {
-        for d in &part.sources {
-            counts[d.change as usize] += 1;
-        }
-        print(&mut out, &part, args.json)
+    compare::<CliError>(&repo, a, b, only, &mut |table, measure| {
+        counts[measure.change as usize] += 1;
+        print(&mut out, table, &measure, args.json)
     })?;
     let differ = counts.iter().sum::<u64>() > 0;
     if !args.json {
@@ -57,37 +55,31 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     Ok(ExitCode::from(u8::from(args.exit_code && differ)))
 }
 
-fn print(out: &mut impl Write, part: &Differences, json: bool) -> Result<(), CliError> {
-    for d in &part.sources {
-        let source = format!("{}/{}", part.table.collection, d.key);
-        let cosine = d.measures.as_ref().and_then(RowChange::cosine);
-        let max_abs = d.measures.as_ref().map(|m| m.max_abs);
-        if json {
-            let line = json!({
-                "source": source,
-                "change": d.change.name(),
-                "changed_dims": d.changed_dims,
-                "l2": d.l2,
-                "cosine": cosine,
-                "max_abs": max_abs,
-            });
-            writeln!(out, "{line}")?;
-            continue;
-        }
-        let sign = match d.change {
-            Change::Insert => '+',
-            Change::Update => '~',
-            Change::Delete => '-',
-        };
-        write!(out, "{sign} {}", printable(&source))?;
-        if let Some(m) = &d.measures {
-            let dims = part.table.dims;
-            write!(out, "  {} of {dims} dims, L2 {:.6}, largest {:.6}", m.changed, m.l2(), m.max_abs)?;
-            if let Some(cosine) = cosine {
-                write!(out, ", cosine {cosine:.6}")?;
-            }
-        }
-        writeln!(out)?;
+fn print(out: &mut impl Write, table: &Table, m: &Measure, json: bool) -> Result<(), CliError> {
+    let source = format!("{}/{}", table.collection, m.key);
+    let update = m.change == Change::Update;
+    if json {
+        let line = json!({
+            "source": source,
+            "change": m.change.name(),
+            "changed_dims": m.changed_dims,
+            "l2": m.l2,
+            "cosine": m.cosine,
+            "max_abs": m.max_abs,
+        });
+        return Ok(writeln!(out, "{line}")?);
     }
-    Ok(())
+    let sign = match m.change {
+        Change::Insert => '+',
+        Change::Update => '~',
+        Change::Delete => '-',
+    };
+    write!(out, "{sign} {}", printable(&source))?;
+    if update {
+        write!(out, "  {} of {} dims, L2 {:.6}, largest {:.6}", m.changed_dims, table.dims, m.l2, m.max_abs)?;
+    }
+    if let Some(cosine) = m.cosine.filter(|_| update) {
+        write!(out, ", cosine {cosine:.6}")?;
+    }
+    Ok(writeln!(out)?)
 }

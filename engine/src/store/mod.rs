@@ -6,6 +6,7 @@ mod frame;
 mod head;
 mod keytable;
 pub mod map;
+mod measures;
 mod lock;
 mod log;
 mod memory;
@@ -22,6 +23,7 @@ pub use log::{Block, Log, Place, Record, Transaction};
 pub use head::HEAD;
 pub use keytable::KeyTable;
 pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
+pub use measures::{Measure, keep as keep_measures, recall as recall_measures};
 pub use mirror::{Mirror, Written, row_sum};
 pub use part::{BLOCK_BYTES, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts};
 pub use record::{

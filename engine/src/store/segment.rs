@@ -16,7 +16,9 @@ pub const SEGMENT_HEADER: usize = 64;
 pub const SEGMENT_BYTES: u64 = 1 << 30;
 
 const MAGIC: &[u8; 8] = b"VDLOG001";
+/// What is read at once while frames are small, and while they are large and mostly skipped.
 const WINDOW: usize = 256 << 10;
+const WINDOW_SKIPPING: usize = 4 << 10;
 
 /// Returns the path of a segment.
 pub fn path(number: u32) -> String {
@@ -112,6 +114,8 @@ pub struct Scanner<'a> {
     segment: &'a Segment,
     window: Vec<u8>,
     start: u64,
+    /// Whether the last frame was skipped without a look at its payload.
+    skipping: bool,
     /// Where the next frame begins.
     pub offset: u64,
     /// Where reading ends.
@@ -125,6 +129,7 @@ impl<'a> Scanner<'a> {
             segment,
             window: Vec::new(),
             start: 0,
+            skipping: false,
             offset,
             end,
         }
@@ -150,6 +155,7 @@ impl<'a> Scanner<'a> {
     /// When it does not match its hash.
     pub fn payload(&mut self, header: &FrameHeader) -> Result<&[u8]> {
         let offset = self.offset;
+        self.skipping = false;
         let damaged = self.segment.corrupt(offset, "the frame does not match its hash");
         let payload = self.bytes(offset + FRAME_HEADER as u64, header.len as usize)?;
         if !header.matches(payload) {
@@ -160,6 +166,7 @@ impl<'a> Scanner<'a> {
 
     /// Goes on behind a frame.
     pub fn skip(&mut self, header: &FrameHeader) {
+        self.skipping = header.len > WINDOW_SKIPPING as u64;
         self.offset += FRAME_HEADER as u64 + header.len;
     }
 
@@ -169,7 +176,8 @@ impl<'a> Scanner<'a> {
         }
         let inside = offset >= self.start && offset + len as u64 <= self.start + self.window.len() as u64;
         if !inside {
-            let want = (len.max(WINDOW) as u64).min(self.end - offset) as usize;
+            let window = if self.skipping { WINDOW_SKIPPING } else { WINDOW };
+            let want = (len.max(window) as u64).min(self.end - offset) as usize;
             self.window.resize(want, 0);
             self.start = offset;
             if let Err(e) = self.segment.read(&mut self.window, offset) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use super::diff::{Differences, diff};
 use super::error::{Result, VersionError};
-use super::mirrors::open_mirror;
+use super::mirrors::{open_mirror, save_mirror};
 use super::repository::{CommitIndex, Repository};
 use super::stage::{CommitInfo, Stage};
 use crate::delta::{Change, DeltaBatch, DeltaRow, Keys};
@@ -22,6 +22,7 @@ pub fn commit_differences(
     differences: impl FnOnce(&Repository, &mut dyn FnMut(Differences) -> Result<()>) -> Result<()>,
 ) -> Result<CommitIndex> {
     let mut mirrors: BTreeMap<String, (usize, Arc<RwLock<Mirror>>)> = BTreeMap::new();
+    let branch = info.branch.clone();
     let staged = {
         let shared: &Repository = repo;
         let mut stage = Stage::begin(shared, &info, now_millis)?;
@@ -39,7 +40,8 @@ pub fn commit_differences(
     };
     let commit = repo.take(staged)?;
     for (_, mirror) in mirrors.values() {
-        mirror.write().expect("no thread panics with it").save()?;
+        // The commit counts already: a mirror that cannot be saved is made anew by the next writer.
+        let _ = save_mirror(repo, &branch, mirror);
     }
     Ok(commit)
 }
@@ -62,7 +64,10 @@ fn batch_of(mirror: &mut Mirror, part: &Differences) -> DeltaBatch {
         batch.new.extend_from_slice(if d.change == Change::Delete { &absent } else { &d.new });
         batch.deltas.push(match &d.measures {
             Some(measures) => DeltaRow::update(slot, measures),
-            None => DeltaRow::whole(slot, d.change, &part.table, d.l2, 0.0),
+            None => {
+                let row = if d.new.is_empty() { &d.old } else { &d.new };
+                DeltaRow::whole(slot, d.change, &part.table, d.l2, vecdelta_kernels::max_abs(part.table.element, row))
+            }
         });
     }
     batch

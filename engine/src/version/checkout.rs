@@ -49,6 +49,8 @@ struct Use {
     step: Arc<Step>,
     commit: CommitIndex,
     block: usize,
+    /// Whether the block's rows are of neighbouring slots.
+    neighbours: bool,
     /// Row in the block and slot.
     rows: Vec<(u32, u32)>,
 }
@@ -153,8 +155,16 @@ impl<'r> Checkout<'r> {
         let first = reading.index(used.rows[0].1).unwrap_or(0);
         let neighbours = |(i, (_, slot)): (usize, &(u32, u32))| reading.index(*slot) == Some(first + i);
         let all = used.rows.len() == entry.rows as usize && used.rows.iter().enumerate().all(neighbours);
+        // A whole block of neighbours is decoded at once. Rows that are written again later, or that are gone, do not
+        // matter: what is applied afterwards, or the mark that they are not alive, has the last word.
+        let around = (entry.kind == BlockKind::Fresh && used.neighbours)
+            .then(|| reading.index(entry.first_slot).zip(reading.index(entry.last_slot)))
+            .flatten();
         let data = &mut rows.data;
         with_block(self.repo, &self.table, used.step.place, blocks, used.block, |block| {
+            if let Some((from, to)) = around {
+                return block.apply_all(&mut data[from * size..(to + 1) * size]);
+            }
             if all {
                 return block.apply_all(&mut data[first * size..][..used.rows.len() * size]);
             }
@@ -245,6 +255,7 @@ impl<'s> Reading<'s> {
                             step: step.clone(),
                             commit,
                             block,
+                            neighbours: self.list.is_none() && entry.last_slot - entry.first_slot + 1 == entry.rows,
                             rows,
                         });
                     }

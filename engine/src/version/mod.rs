@@ -1,6 +1,7 @@
 //! Version: commits, the graph they form, and the table as it was at each of them.
 
 mod checkout;
+mod compare;
 mod data;
 mod diff;
 mod error;
@@ -21,10 +22,11 @@ mod value;
 mod verify;
 
 pub use checkout::{Checkout, Rows, number_of};
+pub use compare::compare;
 pub use diff::{Difference, Differences, diff};
 pub use error::{Result, VersionError};
 pub use keys::{find_slot, read_keys};
-pub use mirrors::{discard_mirror, open_mirror, rebuild};
+pub use mirrors::{discard_mirror, open_mirror, rebuild, save_mirror};
 pub use proof::{Checkpoint, check_since, checkpoint};
 pub use repository::{CommitEntry, CommitIndex, MAIN, Repository, Snapshot, new_origin, table_of};
 pub use revision::{check_name, default_head, resolve};

@@ -7,7 +7,7 @@ use super::error::{Result, VersionError};
 use crate::delta::{CommitId, Element, Table, Timestamp, domain};
 use crate::store::{
     Action, BlockRef, CollectionState, CommitRecord, Disk, Log, OperationRecord, Place, Record, StoreError,
-    Transaction,
+    Transaction, keep_measures,
 };
 
 /// The branch that commands work on unless told otherwise.
@@ -222,7 +222,9 @@ impl Repository {
     /// When it does not fit the graph, which means a bug of ours.
     pub fn take(&mut self, staged: super::Staged) -> Result<CommitIndex> {
         self.written(staged.place, staged.record)?;
-        Ok(self.len() - 1)
+        let commit = self.len() - 1;
+        keep_measures(self.disk().as_ref(), self.entry(commit).id, &staged.measures);
+        Ok(commit)
     }
 
     /// Takes a record over into the graph after it was written.

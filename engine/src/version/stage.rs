@@ -12,9 +12,9 @@ use rayon::prelude::*;
 use super::error::{Result, VersionError};
 use super::repository::{CommitIndex, Repository};
 use super::root::state_root;
-use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hash, row_hash};
+use crate::delta::{Change, CommitId, DeltaBatch, DeltaRow, StateRoot, Table, Timestamp, key_hash, row_hash};
 use crate::store::{
-    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Mirror, PartBlock, PartRow, Place, Record,
+    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Measure, Mirror, PartBlock, PartRow, Place, Record,
     Transaction, Written, encode_keys, encode_part, row_sum,
 };
 
@@ -44,6 +44,7 @@ pub struct CommitInfo {
 pub struct Staged {
     pub(super) place: Place,
     pub(super) record: Record,
+    pub(super) measures: Vec<Measure>,
 }
 
 /// A commit in the making.
@@ -53,6 +54,7 @@ pub struct Stage<'r> {
     collections: Vec<Collection>,
     blocks: Vec<BlockRef>,
     counts: Counts,
+    measures: Vec<Measure>,
 }
 
 /// What the new commit builds on.
@@ -101,6 +103,7 @@ impl<'r> Stage<'r> {
             collections: Vec::new(),
             blocks: Vec::new(),
             counts: Counts::default(),
+            measures: Vec::new(),
         })
     }
 
@@ -135,7 +138,10 @@ impl<'r> Stage<'r> {
     /// # Errors
     /// When the disk refuses.
     pub fn add(&mut self, collection: usize, batch: DeltaBatch) -> Result<()> {
-        for delta in &batch.deltas {
+        for (i, delta) in batch.deltas.iter().enumerate() {
+            if self.base.parent.is_some() {
+                self.measures.push(measure_of(collection as u16, batch.keys.get(i), delta));
+            }
             match delta.change {
                 Change::Insert => self.counts.inserted += 1,
                 Change::Delete => self.counts.deleted += 1,
@@ -210,6 +216,9 @@ impl<'r> Stage<'r> {
         for block in &mut self.blocks {
             block.collection = renumbered[usize::from(block.collection)];
         }
+        for measure in &mut self.measures {
+            measure.collection = renumbered[usize::from(measure.collection)];
+        }
         let body = CommitBody {
             parents: self.base.parent.into_iter().chain(self.base.merged).collect(),
             branch: info.branch,
@@ -228,7 +237,8 @@ impl<'r> Stage<'r> {
             blocks: self.blocks,
         });
         let place = self.tx.finish(&record)?;
-        Ok(Staged { place, record })
+        let measures = self.measures;
+        Ok(Staged { place, record, measures })
     }
 
     /// Writes new keys and returns the collection's state after this commit.
@@ -237,6 +247,8 @@ impl<'r> Stage<'r> {
         let mut mirror = own.mirror.write().expect("no thread panics with it");
         let slots = mirror.keys().len();
         if slots > own.first_new {
+            // New keys change the mirror even when none of their rows is taken.
+            mirror.begin()?;
             let keys = mirror.keys().tail(own.first_new);
             let blocks = encode_keys(i as u16, own.first_new, &keys);
             append(&mut self.tx, &mut self.blocks, &blocks)?;
@@ -251,6 +263,18 @@ impl<'r> Stage<'r> {
             root: mirror.root(),
         };
         Ok((state, slots))
+    }
+}
+
+fn measure_of(collection: u16, key: &str, delta: &DeltaRow) -> Measure {
+    Measure {
+        collection,
+        key: key.to_owned(),
+        change: delta.change,
+        changed_dims: delta.changed_dims,
+        l2: delta.l2,
+        max_abs: delta.max_abs,
+        cosine: delta.cosine,
     }
 }
 

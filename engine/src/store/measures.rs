@@ -1,0 +1,146 @@
+//! Measures: how far each delta of a commit moved its source, kept when the commit is made.
+//!
+//! A file of records under `cache/`, newest last, each behind its own checksum, so that the newest are found first by
+//! going back from the end:
+//!
+//! ```text
+//!  | entries ... | VDMEAS01 | commit | length | XXH3-128 of all before |   next record ...
+//! ```
+//!
+//! They save reading both rows again. Where they are missing or damaged the rows are compared again.
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::disk::Disk;
+use crate::delta::{Change, CommitId};
+
+const PATH: &str = "cache/measures";
+const MAGIC: &[u8; 8] = b"VDMEAS01";
+const TRAILER: usize = 8 + 32 + 8 + 16;
+
+/// How far one source moved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measure {
+    /// The collection's number in the commit's list.
+    pub collection: u16,
+    /// The source's key.
+    pub key: String,
+    /// What happened.
+    pub change: Change,
+    /// How many components differ.
+    pub changed_dims: u32,
+    /// The Euclidean length of the difference, or of the row that came or went.
+    pub l2: f64,
+    /// The largest difference of a component.
+    pub max_abs: f64,
+    /// The cosine between before and after, where it is defined.
+    pub cosine: Option<f64>,
+}
+
+/// Keeps the measures of a commit; they can be made again, so a failure is not one of the commit.
+pub fn keep(disk: &dyn Disk, commit: CommitId, measures: &[Measure]) {
+    let mut bytes = Vec::with_capacity(measures.len() * 48 + TRAILER);
+    for m in measures {
+        put(&mut bytes, m);
+    }
+    let len = bytes.len() as u64;
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&commit.0);
+    bytes.extend_from_slice(&len.to_le_bytes());
+    let sum = xxh3_128(&bytes);
+    bytes.extend_from_slice(&sum.to_le_bytes());
+    // The end of the file is the end of the last record; what a crash tore there hides only older ones.
+    let _ = disk.open(PATH, true).and_then(|f| f.write_at(&bytes, f.len()?));
+}
+
+/// Returns the measures of a commit, if they were kept.
+pub fn recall(disk: &dyn Disk, commit: CommitId) -> Option<Vec<Measure>> {
+    let file = disk.open(PATH, false).ok()?;
+    let mut end = file.len().ok()?;
+    let mut trailer = [0; TRAILER];
+    loop {
+        end = end.checked_sub(TRAILER as u64)?;
+        file.read_at(&mut trailer, end).ok()?;
+        let rest = trailer.strip_prefix(MAGIC)?;
+        let len = u64::from_le_bytes(rest[32..40].try_into().ok()?);
+        end = end.checked_sub(len)?;
+        if rest[..32] != commit.0 {
+            continue;
+        }
+        let mut bytes = vec![0; usize::try_from(len).ok()? + TRAILER];
+        file.read_at(&mut bytes, end).ok()?;
+        let (body, sum) = bytes.split_last_chunk::<16>()?;
+        (xxh3_128(body).to_le_bytes() == *sum).then_some(())?;
+        let mut entries = &body[..len as usize];
+        let mut out = Vec::new();
+        while !entries.is_empty() {
+            out.push(take(&mut entries)?);
+        }
+        return Some(out);
+    }
+}
+
+fn put(out: &mut Vec<u8>, m: &Measure) {
+    out.extend_from_slice(&m.collection.to_le_bytes());
+    out.push(m.change as u8);
+    out.extend_from_slice(&m.changed_dims.to_le_bytes());
+    for value in [m.l2, m.max_abs, m.cosine.unwrap_or(f64::NAN)] {
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+    out.extend_from_slice(&(m.key.len() as u16).to_le_bytes());
+    out.extend_from_slice(m.key.as_bytes());
+}
+
+fn take(rest: &mut &[u8]) -> Option<Measure> {
+    let (head, tail) = rest.split_first_chunk::<33>()?;
+    let value = |at: usize| f64::from_le_bytes(head[at..at + 8].try_into().expect("8 bytes"));
+    let (key, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes([head[31], head[32]])))?;
+    *rest = tail;
+    Some(Measure {
+        collection: u16::from_le_bytes([head[0], head[1]]),
+        key: std::str::from_utf8(key).ok()?.to_owned(),
+        change: [Change::Insert, Change::Update, Change::Delete].into_iter().find(|c| *c as u8 == head[2])?,
+        changed_dims: u32::from_le_bytes(head[3..7].try_into().expect("4 bytes")),
+        l2: value(7),
+        max_abs: value(15),
+        cosine: Some(value(23)).filter(|c| !c.is_nan()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryDisk;
+
+    #[test]
+    fn measures_come_back_and_damage_is_noticed() {
+        let disk = MemoryDisk::default();
+        let measure = |i: u32| Measure {
+            collection: 3,
+            key: format!("ключ-{i}"),
+            change: Change::Update,
+            changed_dims: i,
+            l2: f64::from(i) + 0.5,
+            max_abs: f64::INFINITY,
+            cosine: (i % 2 == 0).then_some(0.25),
+        };
+        let commits: Vec<_> = (0..5u8).map(|i| CommitId([i; 32])).collect();
+        for (n, &commit) in (0..).zip(&commits) {
+            keep(&disk, commit, &(0..n * 7).map(measure).collect::<Vec<_>>());
+        }
+        for (n, &commit) in (0..).zip(&commits) {
+            assert_eq!(recall(&disk, commit), Some((0..n * 7).map(measure).collect()));
+        }
+        assert_eq!(recall(&disk, CommitId([9; 32])), None);
+        let whole = disk.files()[PATH].clone();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x40;
+            disk.put(PATH, bytes);
+            for (n, &commit) in (0..).zip(&commits) {
+                let found = recall(&disk, commit);
+                assert!(found.is_none() || found == Some((0..n * 7).map(measure).collect()), "byte {at}");
+            }
+        }
+    }
+}

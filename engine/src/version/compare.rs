@@ -1,0 +1,90 @@
+//! Compare: which sources differ between two commits and by how much, without their bits.
+
+use std::sync::Arc;
+
+use vecdelta_kernels::RowChange;
+
+use super::diff::diff;
+use super::error::VersionError;
+use super::repository::{CommitIndex, Repository, table_of};
+use crate::delta::{Change, Table};
+use crate::store::{Measure, recall_measures};
+
+/// Hands over how far each source moved that differs between two commits.
+///
+/// Between a commit and its parent the measures that were kept when it was made are enough; otherwise rows are read.
+///
+/// # Errors
+/// When the history is damaged, or `emit` fails.
+pub fn compare<E: From<VersionError>>(
+    repo: &Repository,
+    from: CommitIndex,
+    to: CommitIndex,
+    only: Option<(&str, Option<&str>)>,
+    emit: &mut dyn FnMut(&Table, Measure) -> Result<(), E>,
+) -> Result<(), E> {
+    let is_parent = |parent, child| repo.entry(child).parents.first() == Some(&parent);
+    let (child, forward) = if is_parent(from, to) { (to, true) } else { (from, false) };
+    let kept = if forward || is_parent(to, from) {
+        recall_measures(repo.disk().as_ref(), repo.entry(child).id)
+    } else {
+        None
+    };
+    let Some(kept) = kept else {
+        return compare_rows(repo, from, to, only, emit);
+    };
+    let tables: Vec<Table> =
+        repo.commit(child)?.body.collections.iter().map(table_of).collect::<Result<_, VersionError>>()?;
+    for mut measure in kept {
+        let Some(table) = tables.get(usize::from(measure.collection)) else {
+            return compare_rows(repo, from, to, only, emit);
+        };
+        let wanted = only.is_none_or(|(name, key)| {
+            name == table.collection && key.is_none_or(|key| key == measure.key)
+        });
+        if !forward {
+            measure.change = reverse(measure.change);
+        }
+        if wanted {
+            emit(table, measure)?;
+        }
+    }
+    Ok(())
+}
+
+fn reverse(change: Change) -> Change {
+    match change {
+        Change::Insert => Change::Delete,
+        Change::Update => Change::Update,
+        Change::Delete => Change::Insert,
+    }
+}
+
+fn compare_rows<E: From<VersionError>>(
+    repo: &Repository,
+    from: CommitIndex,
+    to: CommitIndex,
+    only: Option<(&str, Option<&str>)>,
+    emit: &mut dyn FnMut(&Table, Measure) -> Result<(), E>,
+) -> Result<(), E> {
+    diff(repo, Some(from), Some(to), only, &mut |part| {
+        let table: Arc<Table> = part.table;
+        for d in part.sources {
+            let whole = if d.new.is_empty() { &d.old } else { &d.new };
+            let measure = Measure {
+                collection: 0,
+                change: d.change,
+                changed_dims: d.changed_dims,
+                l2: d.l2,
+                max_abs: match &d.measures {
+                    Some(m) => m.max_abs,
+                    None => vecdelta_kernels::max_abs(table.element, whole),
+                },
+                cosine: d.measures.as_ref().and_then(RowChange::cosine),
+                key: d.key,
+            };
+            emit(&table, measure)?;
+        }
+        Ok(())
+    })
+}
