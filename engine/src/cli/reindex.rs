@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::error::CliError;
 use super::open::writer;
 use super::output::{count, print_json};
-use crate::version::{discard_mirror, open_mirror, tables};
+use crate::version::{discard_mirror, open_mirror, save_mirror, tables};
 
 /// Make the cache anew from the log, which is the truth.
 #[derive(clap::Args)]
@@ -27,9 +27,8 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         for table in tables(&repo, head)? {
             discard_mirror(&repo, branch, &table.collection)?;
             let mirror = open_mirror(&repo, branch, Arc::new(table))?;
-            let mut mirror = mirror.write().expect("no thread panics with it");
-            mirror.save()?;
-            rows += mirror.len();
+            save_mirror(&repo, branch, &mirror)?;
+            rows += mirror.read().expect("no thread panics with it").len();
         }
     }
     let branches = repo.branches().len();

@@ -15,7 +15,7 @@ use super::keytable::KeyTable;
 use crate::delta::{RowHash, Table};
 use super::tree::{Entry, EntryChange, StateTree};
 
-const MAGIC: &[u8; 8] = b"VDMIRR01";
+const MAGIC: &[u8; 8] = b"VDMIRR02";
 
 /// A row as it is written into a mirror.
 #[derive(Clone, Copy, Debug)]
@@ -79,13 +79,15 @@ impl Mirror {
         })
     }
 
-    /// Opens a mirror if it is whole and stands at the given root.
-    pub fn open(disk: Arc<dyn Disk>, dir: &str, table: Arc<Table>, root: &[u8; 32]) -> Option<Self> {
+    /// Opens a mirror if it is whole and was saved with the same stamp: the identity of the commit it stands at.
+    ///
+    /// The root of the table would not do: the same table may stand in other slots on another way.
+    pub fn open(disk: Arc<dyn Disk>, dir: &str, table: Arc<Table>, stamp: &[u8; 32]) -> Option<Self> {
         let path = format!("{dir}/state");
         let len = disk.len(&path).ok()??;
         let mut bytes = vec![0; usize::try_from(len).ok()?];
         disk.open(&path, false).ok()?.read_at(&mut bytes, 0).ok()?;
-        let state = State::parse(&bytes, root)?;
+        let state = State::parse(&bytes, stamp)?;
         let rows = disk.open(&format!("{dir}/rows"), true).ok()?;
         (rows.len().ok()? >= u64::from(state.keys.len()) * table.row_bytes() as u64).then_some(())?;
         Some(Self {
@@ -200,16 +202,15 @@ impl Mirror {
         self.tree.root()
     }
 
-    /// Saves the state, so that the next process finds the mirror.
+    /// Saves the state with the stamp that [`open`](Self::open) asks for, so that the next process finds the mirror.
     ///
     /// # Errors
     /// When the disk refuses; the mirror then counts as not saved.
-    pub fn save(&mut self) -> Result<()> {
+    pub fn save(&mut self, stamp: &[u8; 32]) -> Result<()> {
         if self.saved {
             return Ok(());
         }
-        let root = self.root();
-        let bytes = State::encode(&root, &self.keys, &self.sums, &self.costs, &self.tree);
+        let bytes = State::encode(stamp, &self.keys, &self.sums, &self.costs, &self.tree);
         // The rows of deleted slots at the end may never have been written.
         let len = self.sums.len() as u64 * self.table.row_bytes() as u64;
         let (new, path) = (format!("{}/state.new", self.dir), format!("{}/state", self.dir));
@@ -242,11 +243,14 @@ struct State {
 const ENTRY: usize = 16 + 4 + 32;
 
 impl State {
-    fn encode(root: &[u8; 32], keys: &KeyTable, sums: &[u64], costs: &[u8], tree: &StateTree) -> Vec<u8> {
+    fn encode(stamp: &[u8; 32], keys: &KeyTable, sums: &[u64], costs: &[u8], tree: &StateTree) -> Vec<u8> {
         let (text, ends) = keys.parts();
+        // Keys of rows that were looked at and then not committed have no slot.
+        let ends = &ends[..sums.len()];
+        let text = &text[..ends.last().map_or(0, |&e| e as usize)];
         let mut out = Vec::with_capacity(128 + text.len() + 17 * ends.len() + ENTRY * tree.len());
         out.extend_from_slice(MAGIC);
-        out.extend_from_slice(root);
+        out.extend_from_slice(stamp);
         for len in [text.len(), ends.len(), tree.len()] {
             out.extend_from_slice(&(len as u64).to_le_bytes());
         }
@@ -264,10 +268,10 @@ impl State {
         out
     }
 
-    fn parse(bytes: &[u8], root: &[u8; 32]) -> Option<Self> {
+    fn parse(bytes: &[u8], stamp: &[u8; 32]) -> Option<Self> {
         let (body, sum) = bytes.split_last_chunk::<16>()?;
         (xxh3_128(body).to_le_bytes() == *sum).then_some(())?;
-        let mut rest = body.strip_prefix(MAGIC)?.strip_prefix(root)?;
+        let mut rest = body.strip_prefix(MAGIC)?.strip_prefix(stamp)?;
         let mut len = || take_u64(&mut rest).and_then(|n| usize::try_from(n).ok());
         let (text, slots, entries) = (len()?, len()?, len()?);
         let text = take(&mut rest, text)?.to_vec();

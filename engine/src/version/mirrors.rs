@@ -4,11 +4,11 @@ use std::sync::{Arc, RwLock};
 
 use rayon::prelude::*;
 
-use super::checkout::{Checkout, Rows};
-use super::error::Result;
+use super::checkout::{Checkout, Rows, number_of};
+use super::error::{Result, VersionError};
 use super::keys::read_keys;
-use super::repository::{CommitIndex, Repository};
-use crate::delta::{Table, domain, key_hash, row_hash};
+use super::repository::{CommitIndex, Repository, table_of};
+use crate::delta::{CommitId, Table, domain, key_hash, row_hash};
 use crate::store::{Mirror, StoreError, Written, row_sum};
 
 /// How many bytes of rows are read at once when a mirror is rebuilt.
@@ -22,21 +22,58 @@ pub fn open_mirror(repo: &Repository, branch: &str, table: Arc<Table>) -> Result
     let dir = directory(branch, &table.collection);
     let disk = repo.disk().clone();
     let head = repo.head(branch);
-    let state = match head {
-        Some(head) => {
-            let record = repo.commit(head)?;
-            record.body.collections.into_iter().find(|c| c.name == table.collection)
-        }
-        None => None,
-    };
-    let mirror = match (head, state) {
-        (Some(head), Some(state)) => match Mirror::open(disk, &dir, table.clone(), &state.root) {
+    if let Some(head) = head {
+        check_shape(repo, head, &table)?;
+    }
+    let mirror = match (head, last_written(repo, branch, &table.collection)?) {
+        (Some(head), Some(stamp)) => match Mirror::open(disk, &dir, table.clone(), &stamp.0) {
             Some(mirror) => mirror,
             None => rebuild(repo, head, &dir, table)?,
         },
         _ => Mirror::create(disk, &dir, table)?,
     };
     Ok(Arc::new(RwLock::new(mirror)))
+}
+
+/// Saves a mirror that stands at its branch's head.
+///
+/// # Errors
+/// When the head cannot be read or the disk refuses; the commits count all the same.
+pub fn save_mirror(repo: &Repository, branch: &str, mirror: &RwLock<Mirror>) -> Result<()> {
+    let mut mirror = mirror.write().expect("no thread panics with it");
+    if let Some(stamp) = last_written(repo, branch, &mirror.table().collection)? {
+        mirror.save(&stamp.0)?;
+    }
+    Ok(())
+}
+
+/// Finds the newest commit of a branch that wrote to a collection: mirrors stand at it.
+fn last_written(repo: &Repository, branch: &str, collection: &str) -> Result<Option<CommitId>> {
+    let Some(head) = repo.head(branch) else { return Ok(None) };
+    for commit in repo.first_parents(head) {
+        let record = repo.commit(commit)?;
+        let Some(number) = number_of(&record, collection) else { return Ok(None) };
+        if record.blocks.iter().any(|b| b.collection == number) {
+            return Ok(Some(repo.entry(commit).id));
+        }
+    }
+    Ok(None)
+}
+
+/// Refuses a shape other than that of the collection at a commit.
+fn check_shape(repo: &Repository, commit: CommitIndex, table: &Table) -> Result<()> {
+    let record = repo.commit(commit)?;
+    let Some(number) = number_of(&record, &table.collection) else { return Ok(()) };
+    let have = table_of(&record.body.collections[usize::from(number)])?;
+    if have == *table {
+        return Ok(());
+    }
+    let shape = |t: &Table| format!("{} x {}", t.dims, t.element.name());
+    Err(VersionError::OtherShape {
+        collection: table.collection.clone(),
+        have: shape(&have),
+        got: shape(table),
+    })
 }
 
 /// Makes the mirror of a collection at a commit anew from the log.
