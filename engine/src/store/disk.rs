@@ -7,6 +7,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::segment::SEGMENT_BYTES;
+
 /// A directory that holds one repository.
 pub trait Disk: Send + Sync {
     /// Opens a file for reading, or for reading and writing (then it is created when absent).
@@ -51,6 +53,10 @@ pub trait Disk: Send + Sync {
     fn lock(&self, path: &str) -> io::Result<Box<dyn Send + Sync>>;
     /// Returns the path to name in messages.
     fn display(&self, path: &str) -> String;
+    /// Returns the length from which on a segment of the log is followed by the next one.
+    fn segment_bytes(&self) -> u64 {
+        SEGMENT_BYTES
+    }
 }
 
 /// An open file: positioned reads and writes, from any thread.

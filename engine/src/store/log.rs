@@ -7,7 +7,7 @@ use super::error::{Result, StoreError};
 use super::frame::{FRAME_HEADER, FrameHeader, FrameKind};
 use super::head::{self, Head};
 use super::record::{BlockRef, CommitRecord, Link, OperationRecord};
-use super::segment::{self, SEGMENT_BYTES, SEGMENT_HEADER, Scanner, Segment};
+use super::segment::{self, SEGMENT_HEADER, Scanner, Segment};
 
 /// Where a record stands, and the hash of its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,7 +258,7 @@ impl Log {
         if tail.poisoned {
             return Err(StoreError::Poisoned);
         }
-        if tail.end >= SEGMENT_BYTES {
+        if tail.end >= self.disk.segment_bytes() {
             self.begin_segment(&mut tail)?;
         }
         Ok(Transaction {

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::disk::{Disk, DiskFile};
+use super::segment::SEGMENT_BYTES;
 
 /// A disk in memory; clones share it.
 #[derive(Clone, Default)]
@@ -24,6 +25,7 @@ struct State {
     locked: Vec<String>,
     fault: Option<Fault>,
     calls: u64,
+    segment_bytes: Option<u64>,
 }
 
 /// A failure to inject: the call counted from 0 at which it happens, and what it looks like.
@@ -78,6 +80,13 @@ impl MemoryDisk {
         disk
     }
 
+    /// Makes the segments of the log this short.
+    #[must_use]
+    pub fn with_segments_of(self, bytes: u64) -> Self {
+        self.state().segment_bytes = Some(bytes);
+        self
+    }
+
     /// Arranges for one call to fail; `None` ends it.
     pub fn fail(&self, fault: Option<Fault>) {
         let mut state = self.state();
@@ -95,6 +104,13 @@ impl MemoryDisk {
         self.state().trace.len()
     }
 
+    /// Returns how many of the first `n` recorded operations were not durable then.
+    pub fn pending(&self, n: usize) -> usize {
+        let state = self.state();
+        let kept = survivors(&state.trace[..n.min(state.trace.len())], Pending::Lost);
+        kept.iter().filter(|k| matches!(k, Keep::No)).count()
+    }
+
     /// Returns the disk as it may be found when the power failed after the first `n` recorded operations.
     pub fn crash(&self, n: usize, pending: Pending) -> Self {
         let state = self.state();
@@ -104,6 +120,7 @@ impl MemoryDisk {
         {
             let mut new = image.state();
             new.contents = vec![Vec::new(); state.contents.len()];
+            new.segment_bytes = state.segment_bytes;
             for (op, keep) in trace.iter().zip(kept) {
                 match keep {
                     Keep::Yes => replay(&mut new, op, usize::MAX),
@@ -114,14 +131,7 @@ impl MemoryDisk {
             new.record = true;
             // What survived is the durable beginning of the image's own record.
             let files: Vec<_> = new.files.iter().map(|(p, &i)| (p.clone(), i)).collect();
-            for (path, inode) in files {
-                let data = new.contents[inode].clone();
-                new.trace.push(Op::Create(path.clone(), inode));
-                new.trace.push(Op::Write(inode, 0, data));
-                new.trace.push(Op::Sync(inode));
-                let dir = path.rsplit_once('/').map_or("", |(d, _)| d);
-                new.trace.push(Op::SyncDir(dir.to_owned()));
-            }
+            files.into_iter().for_each(|(path, inode)| new.log_durable(&path, inode));
         }
         image
     }
@@ -136,11 +146,22 @@ impl MemoryDisk {
             .collect()
     }
 
-    /// Replaces or adds a file behind the store's back.
+    /// Replaces or adds a file behind the store's back; it is durable at once.
     pub fn put(&self, path: &str, data: Vec<u8>) {
         let mut state = self.state();
         let inode = state.inode(path);
         state.contents[inode] = data;
+        if state.record {
+            state.log_durable(path, inode);
+        }
+    }
+
+    /// Removes a file behind the store's back; it is gone for good at once.
+    pub fn take(&self, path: &str) {
+        let mut state = self.state();
+        state.files.remove(path);
+        state.log(Op::Remove(path.to_owned()));
+        state.log(Op::SyncDir(parent(path).to_owned()));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -167,7 +188,7 @@ fn survivors(trace: &[Op], pending: Pending) -> Vec<Keep> {
                 durable[i] = true;
             }
             Op::SyncDir(dir) => {
-                let within = |p: &str| p.rsplit_once('/').map_or("", |(d, _)| d) == dir;
+                let within = |p: &str| parent(p) == dir;
                 for (d, earlier) in durable.iter_mut().zip(&trace[..i]) {
                     *d |= match earlier {
                         Op::Create(p, _) | Op::Remove(p) | Op::Rename(_, p) => within(p),
@@ -198,6 +219,10 @@ fn survivors(trace: &[Op], pending: Pending) -> Vec<Keep> {
             },
         })
         .collect()
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(dir, _)| dir)
 }
 
 fn replay(state: &mut State, op: &Op, bytes: usize) {
@@ -240,6 +265,18 @@ impl State {
         self.files.insert(path.to_owned(), inode);
         self.log(Op::Create(path.to_owned(), inode));
         inode
+    }
+
+    /// Records a file as it is now, durable.
+    fn log_durable(&mut self, path: &str, inode: usize) {
+        let data = self.contents[inode].clone();
+        self.trace.extend([
+            Op::Create(path.to_owned(), inode),
+            Op::SetLen(inode, 0),
+            Op::Write(inode, 0, data),
+            Op::Sync(inode),
+            Op::SyncDir(parent(path).to_owned()),
+        ]);
     }
 
     fn log(&mut self, op: Op) {
@@ -335,6 +372,10 @@ impl Disk for MemoryDisk {
             state.log(Op::Remove(p));
         }
         Ok(())
+    }
+
+    fn segment_bytes(&self) -> u64 {
+        self.state().segment_bytes.unwrap_or(SEGMENT_BYTES)
     }
 
     fn lock(&self, path: &str) -> io::Result<Box<dyn Send + Sync>> {

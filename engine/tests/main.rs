@@ -1,0 +1,19 @@
+//! The journeys: one file a kind of failure, all in one program.
+
+mod support;
+
+mod crash;
+mod mirrors;
+
+/// A journey that nobody lists is a journey that nobody runs.
+#[test]
+fn every_journey_in_the_folder_is_listed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let listed = include_str!("main.rs");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some(journey) = name.strip_suffix(".rs").filter(|j| *j != "main") {
+            assert!(listed.contains(&format!("\nmod {journey};\n")), "tests/{name} is not listed in tests/main.rs");
+        }
+    }
+}

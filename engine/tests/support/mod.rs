@@ -1,0 +1,6 @@
+//! What the journeys share: random tables, a plain oracle, and a driver that commits them.
+
+pub mod drive;
+pub mod files;
+pub mod oracle;
+pub mod random;
