@@ -13,6 +13,7 @@ if ! command -v cc >/dev/null; then
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "a C compiler is missing: install gcc" >&2; exit 1; }
     apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends gcc libc6-dev
 fi
+built="${CARGO_TARGET_DIR:-target}"
 mkdir -p target/tmp
 export TMPDIR="$PWD/target/tmp" # nothing is left elsewhere
 log="target/test-output.txt"
@@ -27,7 +28,7 @@ say "release build"
 cargo build --locked --release
 
 say "histories made by the program, read by docs/read_vecdelta.py"
-scripts/python.sh scripts/test_reader.py --program target/release/vecdelta 2>&1 | tee -a "$log"
+scripts/python.sh scripts/test_reader.py --program "$built/release/vecdelta" 2>&1 | tee -a "$log"
 
 say "closing lines"
 grep -E '^test result:|^[0-9]+ passed, [0-9]+ failed$' "$log"
