@@ -92,7 +92,8 @@ pub fn check(args: CheckArgs) -> Result<ExitCode, CliError> {
         show(&args.pipeline, &text, &errors);
         show(&args.pipeline, &text, &warnings);
         if errors.is_empty() {
-            println!("{}: no errors, {} warnings", args.pipeline.display(), warnings.len());
+            let n = warnings.len();
+            println!("{}: no errors, {n} warning{}", args.pipeline.display(), if n == 1 { "" } else { "s" });
         }
     }
     Ok(ExitCode::from(if errors.is_empty() { 0 } else { BAD_CONFIG }))

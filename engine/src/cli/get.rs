@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::open::{commit, reader};
-use super::output::{hex, numbers, print_json, printable, short};
+use super::output::{component, hex, numbers, print_json, printable, short};
 use crate::delta::Source;
 use crate::version::value;
 
@@ -50,10 +50,11 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
     let dims = found.table.dims;
     writeln!(out, "{}  {dims} x {}  last changed by {}", printable(&args.source), element.name(), short(id))?;
-    let values: Vec<String> =
-        found.row.chunks_exact(element.size()).map(|bits| format!("{}", element.to_f64(bits) as f32)).collect();
-    for line in values.chunks(8) {
-        writeln!(out, "{}", line.join(" "))?;
+    let values: Vec<String> = found.row.chunks_exact(element.size()).map(|bits| component(element, bits)).collect();
+    let width = values.iter().map(String::len).max().unwrap_or(0);
+    for line in values.chunks((80 / (width + 1)).max(1)) {
+        let cells: Vec<String> = line.iter().map(|value| format!("{value:>width$}")).collect();
+        writeln!(out, "{}", cells.join(" "))?;
     }
     Ok(ExitCode::SUCCESS)
 }

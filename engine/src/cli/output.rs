@@ -1,6 +1,7 @@
 //! Results as JSON and as text.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -97,4 +98,45 @@ pub fn count(n: u64) -> String {
 /// Makes a text safe to print on one line of a terminal.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Returns a path as people would type it: relative to the current directory where it lies below it.
+pub fn shown(path: &Path) -> String {
+    let real = |path: &Path| path.canonicalize().ok();
+    let here = std::env::current_dir().ok().and_then(|d| real(&d));
+    let short = real(path).map(|path| match &here {
+        Some(here) => path.strip_prefix(here).map(Path::to_owned).unwrap_or(path),
+        None => path,
+    });
+    printable(&short.as_deref().unwrap_or(path).display().to_string())
+}
+
+/// Prints rows under a header: the first column is aligned to the left, the others to the right.
+pub fn print_table<const N: usize>(out: &mut impl Write, header: &[&str; N], rows: &[[String; N]]) -> io::Result<()> {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([header[column].len()]).max().unwrap_or(0)
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let header = header.map(str::to_owned);
+    for row in std::iter::once(&header).chain(rows) {
+        write!(out, "{:<1$}", row[0], widths[0])?;
+        for (cell, width) in row.iter().zip(widths).skip(1) {
+            write!(out, "  {cell:>width$}")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Returns a component for people: with as many digits as its type needs, and an exponent where zeros would hide it.
+pub fn component(element: Element, bits: &[u8]) -> String {
+    let value = element.to_f64(bits);
+    let plain = value == 0.0 || !value.is_finite() || (1e-5..1e9).contains(&value.abs());
+    match (element, plain) {
+        (Element::F64, true) => format!("{value}"),
+        (Element::F64, false) => format!("{value:e}"),
+        (_, true) => format!("{}", value as f32),
+        (_, false) => format!("{:e}", value as f32),
+    }
 }

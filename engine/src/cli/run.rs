@@ -1,5 +1,6 @@
 //! `vecdelta run`: a pipeline file, to the end of its input or until it is asked to stop.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,12 +13,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::error::CliError;
 use super::open::{author, now_millis, writer_or_new};
-use super::output::{commit_json, count, delta_bytes, print_json, printable, short, size};
+use super::output::{commit_json, count, delta_bytes, print_json, print_table, printable, shown, size};
 use super::progress::Progress;
 use crate::event::Event;
 use crate::pipeline::config::Pipeline;
 use crate::pipeline::{self, Context, RunReport};
-use crate::version::Repository;
+use crate::version::{CommitIndex, Repository};
 
 /// Run a pipeline file.
 ///
@@ -40,13 +41,16 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     let pipeline = super::config::load(&args.pipeline, &args.set)?;
     let (mut repo, report) = execute(&pipeline, true)?;
+    if args.json {
+        pipeline::write_sinks(&pipeline, &mut repo)?;
+        return print_report(&repo, &pipeline.settings.store, &report, start.elapsed(), true);
+    }
+    // What was committed is said even if a sink fails.
+    let code = print_report(&repo, &pipeline.settings.store, &report, start.elapsed(), false)?;
     let written = pipeline::write_sinks(&pipeline, &mut repo)?;
-    let code = print_report(&repo, &pipeline.settings.store, &report, start.elapsed(), args.json)?;
-    if !args.json {
-        let mut out = io::stdout().lock();
-        for path in written {
-            writeln!(out, "wrote {}", path.display())?;
-        }
+    let mut out = io::stdout().lock();
+    for path in written {
+        writeln!(out, "wrote {}", shown(&path))?;
     }
     Ok(code)
 }
@@ -98,48 +102,74 @@ pub fn print_report(
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = io::stdout().lock();
-    if !report.commits.is_empty() {
-        writeln!(
-            out,
-            "{:<12}  {:<24} {:>9} {:>9} {:>9} {:>10}  {:>9} {:>9} {:>8}",
-            "commit", "file", "inserted", "updated", "deleted", "unchanged", "read", "stored", "smaller"
-        )?;
+    let (commits, passed, repository) = (report.commits.len(), report.skipped.len(), shown(path));
+    if commits == 0 {
+        match passed {
+            0 => writeln!(out, "no rows came, so there is nothing to commit to {repository}")?,
+            _ => writeln!(out, "nothing new: {} in the history of {repository} already", files_are(passed))?,
+        }
+        return Ok(ExitCode::SUCCESS);
     }
-    let (mut raw, mut stored) = (0, 0);
-    for &commit in &report.commits {
+    let totals = print_commits(&mut out, repo, &report.commits)?;
+    if passed > 0 {
+        writeln!(out, "{} in the history already and passed over", files_are(passed))?;
+    }
+    let (rows, seconds) = (count(report.rows_read), elapsed.as_secs_f64());
+    let (raw, stored) = (size(totals.raw), size(totals.stored));
+    writeln!(out, "{rows} rows in {seconds:.2} s: {raw} of vectors, {stored} stored in {repository}")?;
+    writeln!(
+        out,
+        "{} smaller, {}",
+        times(totals.raw, totals.stored),
+        if totals.lossy { "without the changes that the capture settings leave out" } else { "every bit kept" }
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a run's commits hold together.
+#[derive(Default)]
+struct Totals {
+    raw: u64,
+    stored: u64,
+    lossy: bool,
+}
+
+/// Prints one line a commit; narrow enough for 80 columns with usual names and counts.
+fn print_commits(out: &mut impl Write, repo: &Repository, commits: &[CommitIndex]) -> Result<Totals, CliError> {
+    let mut totals = Totals::default();
+    let mut rows = Vec::new();
+    for &commit in commits {
         let record = repo.commit(commit)?;
         let (counts, bytes) = (record.body.counts, delta_bytes(&record));
-        raw += counts.raw_bytes;
-        stored += bytes;
-        let file = record.body.metadata.get("file").cloned().unwrap_or_default();
-        writeln!(
-            out,
-            "{:<12}  {:<24} {:>9} {:>9} {:>9} {:>10}  {:>9} {:>9} {:>8}",
-            short(repo.entry(commit).id),
-            printable(&file),
+        totals.raw += counts.raw_bytes;
+        totals.stored += bytes;
+        totals.lossy |= record.body.metadata.contains_key("lossy");
+        rows.push([
+            origin(&record.body.metadata),
             count(counts.inserted),
             count(counts.updated),
             count(counts.deleted),
             count(counts.unchanged),
-            size(counts.raw_bytes),
             size(bytes),
-            times(counts.raw_bytes, bytes)
-        )?;
+            times(counts.raw_bytes, bytes),
+        ]);
     }
-    if !report.skipped.is_empty() {
-        writeln!(out, "{} files are in the history already: nothing to do for them", report.skipped.len())?;
+    let header = ["file", "inserted", "updated", "deleted", "unchanged", "stored", "smaller"];
+    print_table(out, &header, &rows)?;
+    Ok(totals)
+}
+
+/// Says where a commit's rows came from: the file, or the window and what closed it.
+fn origin(metadata: &BTreeMap<String, String>) -> String {
+    let text = |key: &str| metadata.get(key).map_or("", String::as_str);
+    match text("closed_by") {
+        "epoch" => printable(text("file")),
+        reason => printable(&format!("{} ({reason})", text("window"))),
     }
-    writeln!(
-        out,
-        "{} rows in {:.2} s; {} of vectors are {} in {} ({} smaller), every bit kept",
-        count(report.rows_read),
-        elapsed.as_secs_f64(),
-        size(raw),
-        size(stored),
-        path.display(),
-        times(raw, stored)
-    )?;
-    Ok(ExitCode::SUCCESS)
+}
+
+fn files_are(n: usize) -> String {
+    if n == 1 { "1 file is".to_owned() } else { format!("{n} files are") }
 }
 
 fn times(raw: u64, stored: u64) -> String {

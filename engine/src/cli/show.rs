@@ -54,8 +54,10 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         count(c.deleted),
         count(c.unchanged)
     )?;
-    writeln!(out, "largest     L2 {} of an update", f64::from_bits(c.l2_max))?;
-    writeln!(out, "bytes       {} read, {} written", size(c.raw_bytes), size(delta_bytes(&record)))?;
+    if c.updated > 0 {
+        writeln!(out, "largest     an update of L2 {:.6}", f64::from_bits(c.l2_max))?;
+    }
+    writeln!(out, "bytes       {} of vectors read, {} stored", size(c.raw_bytes), size(delta_bytes(&record)))?;
     for state in &body.collections {
         let element = Element::from_code(state.element).map_or("unknown", Element::name);
         writeln!(out, "collection  {}: {} x {} {element}", state.name, count(state.rows), state.dims)?;
