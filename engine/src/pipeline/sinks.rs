@@ -4,7 +4,7 @@
 //! crash is made whole by the next run.
 
 use std::fs;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::PipelineError;
 use super::config::{Pipeline, Sink, SinkContent, SinkField, SinkKind};
 use super::run::router;
 use crate::delta::{Change, DeltaBatch, DeltaRow, Keys, Table, row_hash};
-use crate::export::{DeltaWriter, ExportError, TableFormat, TableWriter, write_manifest};
+use crate::export::{DeltaWriter, ExportError, MANIFEST, TableFormat, TableWriter, write_manifest};
 use crate::route::Router;
 use crate::version::{CommitIndex, Difference, Differences, Repository, deltas, read_table, tables, way};
 
@@ -48,7 +48,7 @@ fn place(sink: &Sink, branch: &str, collection: &str) -> PathBuf {
     PathBuf::from(sink.path.replace("{branch}", branch).replace("{collection}", collection))
 }
 
-fn cannot(sink: &Sink, path: &Path, source: std::io::Error) -> PipelineError {
+fn cannot(sink: &Sink, path: &Path, source: io::Error) -> PipelineError {
     PipelineError::Sink {
         sink: sink.name.clone(),
         error: ExportError::Io {
@@ -76,14 +76,49 @@ fn write_sink(
     };
     if sink.what == SinkContent::Deltas {
         let takes = |collection: &str, key: &str, delta: &DeltaRow| takes(router, routes, collection, key, delta);
-        export_deltas(repo, None, head, table, path, &takes)?;
-        return Ok(());
+        return replace_directory(sink, path, |part| export_deltas(repo, None, head, table, part, &takes));
     }
     let fail = |error| PipelineError::Sink { sink: sink.name.clone(), error };
     let mut writer = TableWriter::create(path, format, &table).map_err(fail)?;
     read_table(repo, head, &table, &mut |keys, rows| writer.write(keys, rows).map_err(fail))?;
     writer.finish().map_err(fail)?;
     Ok(())
+}
+
+/// Writes a directory beside `path` and gives it that name when it is whole, instead of what an earlier run left there.
+fn replace_directory(
+    sink: &Sink,
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<u64, PipelineError>,
+) -> Result<(), PipelineError> {
+    let beside = |ending: &str| {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(ending);
+        path.with_file_name(name)
+    };
+    let fail = |error| cannot(sink, path, error);
+    let ours = !path.exists() || path.join(MANIFEST).is_file() || is_empty(path);
+    if !ours {
+        let error = io::Error::new(io::ErrorKind::AlreadyExists, "the directory holds other files, without a manifest");
+        return Err(fail(error));
+    }
+    // What a killed run left; the lock of the repository keeps others out.
+    let (part, old) = (beside(".part"), beside(".old"));
+    remove(&part).and_then(|()| remove(&old)).map_err(fail)?;
+    write(&part)?;
+    if path.exists() {
+        fs::rename(path, &old).map_err(fail)?;
+    }
+    fs::rename(&part, path).map_err(fail)?;
+    remove(&old).map_err(fail)
+}
+
+fn is_empty(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if path.exists() { fs::remove_dir_all(path) } else { Ok(()) }
 }
 
 fn takes(router: &Router, routes: &[usize], collection: &str, key: &str, delta: &DeltaRow) -> bool {
@@ -172,7 +207,7 @@ fn write_lines(
     routes: &[usize],
 ) -> Result<(), PipelineError> {
     let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
-    let fail = |error: std::io::Error| cannot(sink, path, error);
+    let fail = |error: io::Error| cannot(sink, path, error);
     let mut out = BufWriter::new(fs::File::create(&temporary).map_err(fail)?);
     let way = way(repo, None, head)?;
     deltas(repo, &way, Some((&table.collection, None)), &mut |commit, part| {
