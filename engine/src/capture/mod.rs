@@ -4,6 +4,7 @@ mod detect;
 mod epoch;
 mod error;
 mod policy;
+#[cfg(feature = "native")]
 pub mod read;
 
 pub use detect::{Detector, Threshold};

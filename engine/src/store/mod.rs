@@ -5,6 +5,7 @@ mod error;
 mod frame;
 mod head;
 mod keytable;
+#[cfg(feature = "native")]
 pub mod map;
 mod measures;
 mod lock;

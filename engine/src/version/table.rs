@@ -62,24 +62,34 @@ pub fn read_table<E: From<VersionError>>(
     let slots = checkout.slots();
     let task = (TASK_BYTES / table.row_bytes().max(1)).clamp(1, 1 << 20) as u32;
     let starts: Vec<u32> = (0..slots).step_by(task as usize).collect();
-    for group in starts.chunks(rayon::current_num_threads() * 2) {
-        let read = |&start: &u32| -> Result<(Keys, Vec<u8>)> {
-            let range = start..(start + task).min(slots);
-            let rows = checkout.range(range.clone())?;
-            let keys = read_keys(repo, commit, &table.collection, range)?;
-            Ok(living(&keys, rows, table.row_bytes()))
-        };
-        let pieces: Vec<Result<(Keys, Vec<u8>)>> = group.par_iter().map(read).collect();
-        for piece in pieces {
-            let (keys, rows) = piece?;
-            emit(&keys, rows.into())?;
-        }
+    let read = |&start: &u32| -> Result<Piece> {
+        let range = start..(start + task).min(slots);
+        let rows = checkout.range(range.clone())?;
+        let keys = read_keys(repo, commit, &table.collection, range)?;
+        Ok(living(&keys, rows, table.row_bytes()))
+    };
+    let read_group = |group: &[u32]| -> Vec<Result<Piece>> { group.par_iter().map(read).collect() };
+    let mut ready = Vec::new();
+    // While one group is handed over, the next one is read.
+    for group in starts.chunks(rayon::current_num_threads() * 2).chain([&[][..]]) {
+        let mut next = Vec::new();
+        rayon::in_place_scope(|scope| {
+            scope.spawn(|_| next = read_group(group));
+            ready.drain(..).try_for_each(|piece: Result<Piece>| {
+                let (keys, rows) = piece?;
+                emit(&keys, rows.into())
+            })
+        })?;
+        ready = next;
     }
     Ok(())
 }
 
+/// Keys and their rows.
+type Piece = (Keys, Vec<u8>);
+
 /// Leaves out the slots that hold no row.
-fn living(keys: &crate::store::KeyTable, rows: super::checkout::Rows, size: usize) -> (Keys, Vec<u8>) {
+fn living(keys: &crate::store::KeyTable, rows: super::checkout::Rows, size: usize) -> Piece {
     let alive = || (0..rows.alive.len()).filter(|&i| rows.alive[i]);
     let names = Keys::from_texts(alive().map(|i| keys.get(i as u32)));
     if rows.alive.iter().all(|&a| a) {
