@@ -22,10 +22,23 @@ pub(super) fn lock_file(path: &Path) -> io::Result<Box<dyn Send + Sync>> {
             Ok(Box::new(file))
         }
         Err(fs::TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            file.take(32).read_to_string(&mut holder)?;
-            Err(io::Error::new(io::ErrorKind::WouldBlock, holder))
+            Err(io::Error::new(io::ErrorKind::WouldBlock, holder(&mut file)?))
         }
         Err(fs::TryLockError::Error(e)) => Err(e),
     }
+}
+
+/// Reads who has the lock; a holder that only just took it gets a moment to write its name.
+fn holder(file: &mut fs::File) -> io::Result<String> {
+    let mut holder = String::new();
+    for _ in 0..50 {
+        file.rewind()?;
+        holder.clear();
+        file.take(32).read_to_string(&mut holder)?;
+        if !holder.is_empty() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Ok(holder)
 }
