@@ -2,8 +2,11 @@
 
 mod support;
 
+mod concurrency;
 mod crash;
+mod faults;
 mod mirrors;
+mod model;
 
 /// A journey that nobody lists is a journey that nobody runs.
 #[test]
