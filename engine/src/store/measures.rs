@@ -4,7 +4,7 @@
 //! going back from the end:
 //!
 //! ```text
-//!  | entries ... | VDMEAS01 | commit | length | XXH3-128 of all before |   next record ...
+//!  | collection, length, entries ... | VDMEAS01 | commit | length | XXH3-128 of all before |   next record ...
 //! ```
 //!
 //! They save reading both rows again. Where they are missing or damaged the rows are compared again.
@@ -12,7 +12,7 @@
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::disk::Disk;
-use crate::delta::{Change, CommitId};
+use crate::delta::{Change, CommitId, DeltaRow};
 
 const PATH: &str = "cache/measures";
 const MAGIC: &[u8; 8] = b"VDMEAS01";
@@ -37,11 +37,36 @@ pub struct Measure {
     pub cosine: Option<f64>,
 }
 
+/// The measures of one collection in a commit that is being made, as they will be stored.
+#[derive(Clone, Debug, Default)]
+pub struct Measures {
+    /// The collection's number in the commit's list.
+    pub collection: u16,
+    entries: Vec<u8>,
+}
+
+impl Measures {
+    /// Adds one.
+    pub fn push(&mut self, key: &str, delta: &DeltaRow) {
+        let out = &mut self.entries;
+        out.push(delta.change as u8);
+        out.extend_from_slice(&delta.changed_dims.to_le_bytes());
+        for value in [delta.l2, delta.max_abs, delta.cosine.unwrap_or(f64::NAN)] {
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        out.extend_from_slice(&(key.len() as u16).to_le_bytes());
+        out.extend_from_slice(key.as_bytes());
+    }
+}
+
 /// Keeps the measures of a commit; they can be made again, so a failure is not one of the commit.
-pub fn keep(disk: &dyn Disk, commit: CommitId, measures: &[Measure]) {
-    let mut bytes = Vec::with_capacity(measures.len() * 48 + TRAILER);
+pub fn keep(disk: &dyn Disk, commit: CommitId, measures: &[Measures]) {
+    let entries: usize = measures.iter().map(|m| m.entries.len()).sum();
+    let mut bytes = Vec::with_capacity(entries + 16 * measures.len() + TRAILER);
     for m in measures {
-        put(&mut bytes, m);
+        bytes.extend_from_slice(&m.collection.to_le_bytes());
+        bytes.extend_from_slice(&(m.entries.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&m.entries);
     }
     let len = bytes.len() as u64;
     bytes.extend_from_slice(MAGIC);
@@ -71,39 +96,34 @@ pub fn recall(disk: &dyn Disk, commit: CommitId) -> Option<Vec<Measure>> {
         file.read_at(&mut bytes, end).ok()?;
         let (body, sum) = bytes.split_last_chunk::<16>()?;
         (xxh3_128(body).to_le_bytes() == *sum).then_some(())?;
-        let mut entries = &body[..len as usize];
+        let mut rest = &body[..len as usize];
         let mut out = Vec::new();
-        while !entries.is_empty() {
-            out.push(take(&mut entries)?);
+        while let Some((head, tail)) = rest.split_first_chunk::<10>() {
+            let collection = u16::from_le_bytes([head[0], head[1]]);
+            let len = u64::from_le_bytes(head[2..].try_into().ok()?);
+            let (mut entries, others) = tail.split_at_checked(usize::try_from(len).ok()?)?;
+            while !entries.is_empty() {
+                out.push(take(collection, &mut entries)?);
+            }
+            rest = others;
         }
         return Some(out);
     }
 }
 
-fn put(out: &mut Vec<u8>, m: &Measure) {
-    out.extend_from_slice(&m.collection.to_le_bytes());
-    out.push(m.change as u8);
-    out.extend_from_slice(&m.changed_dims.to_le_bytes());
-    for value in [m.l2, m.max_abs, m.cosine.unwrap_or(f64::NAN)] {
-        out.extend_from_slice(&value.to_le_bytes());
-    }
-    out.extend_from_slice(&(m.key.len() as u16).to_le_bytes());
-    out.extend_from_slice(m.key.as_bytes());
-}
-
-fn take(rest: &mut &[u8]) -> Option<Measure> {
-    let (head, tail) = rest.split_first_chunk::<33>()?;
+fn take(collection: u16, rest: &mut &[u8]) -> Option<Measure> {
+    let (head, tail) = rest.split_first_chunk::<31>()?;
     let value = |at: usize| f64::from_le_bytes(head[at..at + 8].try_into().expect("8 bytes"));
-    let (key, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes([head[31], head[32]])))?;
+    let (key, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes([head[29], head[30]])))?;
     *rest = tail;
     Some(Measure {
-        collection: u16::from_le_bytes([head[0], head[1]]),
+        collection,
         key: std::str::from_utf8(key).ok()?.to_owned(),
-        change: [Change::Insert, Change::Update, Change::Delete].into_iter().find(|c| *c as u8 == head[2])?,
-        changed_dims: u32::from_le_bytes(head[3..7].try_into().expect("4 bytes")),
-        l2: value(7),
-        max_abs: value(15),
-        cosine: Some(value(23)).filter(|c| !c.is_nan()),
+        change: [Change::Insert, Change::Update, Change::Delete].into_iter().find(|c| *c as u8 == head[0])?,
+        changed_dims: u32::from_le_bytes(head[1..5].try_into().expect("4 bytes")),
+        l2: value(5),
+        max_abs: value(13),
+        cosine: Some(value(21)).filter(|c| !c.is_nan()),
     })
 }
 
@@ -126,7 +146,20 @@ mod tests {
         };
         let commits: Vec<_> = (0..5u8).map(|i| CommitId([i; 32])).collect();
         for (n, &commit) in (0..).zip(&commits) {
-            keep(&disk, commit, &(0..n * 7).map(measure).collect::<Vec<_>>());
+            let mut measures = Measures { collection: 3, ..Measures::default() };
+            for m in (0..n * 7).map(measure) {
+                let delta = DeltaRow {
+                    slot: 0,
+                    change: m.change,
+                    changed_dims: m.changed_dims,
+                    l2: m.l2,
+                    max_abs: m.max_abs,
+                    cosine: m.cosine,
+                    length: 1.0,
+                };
+                measures.push(&m.key, &delta);
+            }
+            keep(&disk, commit, &[measures]);
         }
         for (n, &commit) in (0..).zip(&commits) {
             assert_eq!(recall(&disk, commit), Some((0..n * 7).map(measure).collect()));

@@ -12,9 +12,9 @@ use rayon::prelude::*;
 use super::error::{Result, VersionError};
 use super::repository::{CommitIndex, Repository};
 use super::root::state_root;
-use crate::delta::{Change, CommitId, DeltaBatch, DeltaRow, StateRoot, Table, Timestamp, key_hash, row_hash};
+use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hash, row_hash};
 use crate::store::{
-    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Measure, Mirror, PartBlock, PartRow, Place, Record,
+    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Measures, Mirror, PartBlock, PartRow, Place, Record,
     Transaction, Written, encode_keys, encode_part, row_sum,
 };
 
@@ -44,7 +44,7 @@ pub struct CommitInfo {
 pub struct Staged {
     pub(super) place: Place,
     pub(super) record: Record,
-    pub(super) measures: Vec<Measure>,
+    pub(super) measures: Vec<Measures>,
 }
 
 /// A commit in the making.
@@ -54,7 +54,6 @@ pub struct Stage<'r> {
     collections: Vec<Collection>,
     blocks: Vec<BlockRef>,
     counts: Counts,
-    measures: Vec<Measure>,
 }
 
 /// What the new commit builds on.
@@ -74,6 +73,7 @@ struct Collection {
     pending: Vec<DeltaBatch>,
     pending_bytes: usize,
     written: Vec<Written>,
+    measures: Measures,
 }
 
 impl<'r> Stage<'r> {
@@ -103,7 +103,6 @@ impl<'r> Stage<'r> {
             collections: Vec::new(),
             blocks: Vec::new(),
             counts: Counts::default(),
-            measures: Vec::new(),
         })
     }
 
@@ -123,6 +122,7 @@ impl<'r> Stage<'r> {
             pending: Vec::new(),
             pending_bytes: 0,
             written: Vec::new(),
+            measures: Measures::default(),
         });
         Ok(self.collections.len() - 1)
     }
@@ -139,8 +139,9 @@ impl<'r> Stage<'r> {
     /// When the disk refuses.
     pub fn add(&mut self, collection: usize, batch: DeltaBatch) -> Result<()> {
         for (i, delta) in batch.deltas.iter().enumerate() {
+            // A first commit has no neighbour to be compared with.
             if self.base.parent.is_some() {
-                self.measures.push(measure_of(collection as u16, batch.keys.get(i), delta));
+                self.collections[collection].measures.push(batch.keys.get(i), delta);
             }
             match delta.change {
                 Change::Insert => self.counts.inserted += 1,
@@ -216,9 +217,11 @@ impl<'r> Stage<'r> {
         for block in &mut self.blocks {
             block.collection = renumbered[usize::from(block.collection)];
         }
-        for measure in &mut self.measures {
-            measure.collection = renumbered[usize::from(measure.collection)];
-        }
+        let take = |(own, &collection): (&mut Collection, &u16)| {
+            own.measures.collection = collection;
+            std::mem::take(&mut own.measures)
+        };
+        let measures = self.collections.iter_mut().zip(&renumbered).map(take).collect();
         let body = CommitBody {
             parents: self.base.parent.into_iter().chain(self.base.merged).collect(),
             branch: info.branch,
@@ -237,7 +240,6 @@ impl<'r> Stage<'r> {
             blocks: self.blocks,
         });
         let place = self.tx.finish(&record)?;
-        let measures = self.measures;
         Ok(Staged { place, record, measures })
     }
 
@@ -263,18 +265,6 @@ impl<'r> Stage<'r> {
             root: mirror.root(),
         };
         Ok((state, slots))
-    }
-}
-
-fn measure_of(collection: u16, key: &str, delta: &DeltaRow) -> Measure {
-    Measure {
-        collection,
-        key: key.to_owned(),
-        change: delta.change,
-        changed_dims: delta.changed_dims,
-        l2: delta.l2,
-        max_abs: delta.max_abs,
-        cosine: delta.cosine,
     }
 }
 
