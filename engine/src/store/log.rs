@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use super::disk::Disk;
-use super::error::{Result, StoreError};
+use super::error::{Damage, Result, StoreError};
 use super::frame::{FRAME_HEADER, FrameHeader, FrameKind};
 use super::head::{self, Head};
 use super::record::{BlockRef, CommitRecord, Link, OperationRecord};
@@ -193,6 +193,9 @@ impl Log {
             opening.roll_forward()?;
         }
         if writable {
+            if !doubtful && let Some(problem) = older_than_log(opening.disk.as_ref(), &head)? {
+                return Err(StoreError::Corrupt(Box::new(problem)));
+            }
             opening.cut_tail()?;
             if doubtful {
                 head::create(opening.disk.as_ref(), opening.head())?;
@@ -499,6 +502,42 @@ impl Drop for Transaction<'_> {
             self.tail.poisoned = true;
         }
     }
+}
+
+/// Tells a head that is an older copy from one that a crash left behind the log.
+///
+/// A crash leaves one whole transaction at most behind the head; two mean that reported ones would be cut off.
+pub(super) fn older_than_log(disk: &dyn Disk, head: &Head) -> Result<Option<Damage>> {
+    let mut whole = 0;
+    let mut from = head.length;
+    for number in head.segment.. {
+        let segment = match Segment::open(disk, number, &head.origin, false) {
+            Ok(segment) => segment,
+            Err(StoreError::Corrupt(_)) => break,
+            Err(e) => return Err(e),
+        };
+        let mut scanner = Scanner::new(&segment, from, segment.len()?);
+        while scanner.offset < scanner.end && whole < 2 {
+            let header = match scanner.header() {
+                Ok(header) => header,
+                Err(StoreError::Corrupt(_)) => break,
+                Err(e) => return Err(e),
+            };
+            match scanner.payload(&header) {
+                Ok(_) => whole += u32::from(header.kind != FrameKind::Block),
+                Err(StoreError::Corrupt(_)) => break,
+                Err(e) => return Err(e),
+            }
+            scanner.skip(&header);
+        }
+        from = SEGMENT_HEADER as u64;
+    }
+    Ok((whole > 1).then(|| Damage {
+        path: disk.display(head::HEAD),
+        offset: None,
+        commit: None,
+        problem: "the log goes on behind it for several transactions: it is an older copy".to_owned(),
+    }))
 }
 
 /// Tells a place without a repository from one that lost its head.

@@ -3,6 +3,8 @@
 //! A part is a `Slots` block, which lists the slots written whole, those changed and those deleted, and then the rows
 //! of the first two lists, cut into blocks.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use super::error::{Result, StoreError};
@@ -15,18 +17,39 @@ use crate::delta::{Keys, Table};
 /// reading one row stays cheap.
 pub const BLOCK_BYTES: usize = 128 << 10;
 
-/// The number of keys in one block.
-const KEYS_PER_BLOCK: usize = 4096;
+/// The most keys in one block.
+pub const KEYS_PER_BLOCK: usize = 4096;
 
-/// One changed row: its slot, its bits before (absent when it is written whole) and after.
+/// One changed row: its slot, and its place among rows before (absent when it is written whole) and after.
 #[derive(Clone, Copy)]
 pub struct PartRow<'a> {
     /// The source's number.
     pub slot: u32,
-    /// The bits before.
+    /// Rows before the change.
     pub old: Option<&'a [u8]>,
-    /// The bits after.
+    /// Rows after the change.
     pub new: &'a [u8],
+    /// Which of these rows it is.
+    pub at: usize,
+}
+
+impl<'a> PartRow<'a> {
+    /// Returns the bits after the change.
+    pub fn row(&self, size: usize) -> &'a [u8] {
+        &self.new[self.at * size..][..size]
+    }
+}
+
+/// Returns the rows one after another: as they lie where they are neighbours, else in a copy.
+fn gather<'a>(rows: &[PartRow<'a>], size: usize, side: impl Fn(&PartRow<'a>) -> &'a [u8]) -> Cow<'a, [u8]> {
+    let (first, all) = (&rows[0], side(&rows[0]));
+    let neighbours = |(i, r): (usize, &PartRow<'a>)| std::ptr::eq(side(r), all) && r.at == first.at + i;
+    if rows.iter().enumerate().all(neighbours) {
+        return Cow::Borrowed(&all[first.at * size..][..rows.len() * size]);
+    }
+    let mut copy = Vec::with_capacity(rows.len() * size);
+    rows.iter().for_each(|r| copy.extend_from_slice(&side(r)[r.at * size..][..size]));
+    Cow::Owned(copy)
 }
 
 /// The slots of a part, each list ascending.
@@ -63,7 +86,24 @@ impl SlotLists {
         if !payload.is_empty() || lists.len() != rows as usize {
             return Err("the lists of slots do not have the stated length".to_owned());
         }
+        if !lists.are_disjoint() {
+            return Err("a slot is in two lists".to_owned());
+        }
         Ok(lists)
+    }
+
+    /// Returns whether every slot is in one list only: otherwise what a part does would depend on who reads it.
+    fn are_disjoint(&self) -> bool {
+        let mut lists = [self.fresh.as_slice(), &self.change, &self.deleted];
+        let mut last = None;
+        while let Some(next) = lists.iter_mut().filter(|l| !l.is_empty()).min_by_key(|l| l[0]) {
+            if last == Some(next[0]) {
+                return false;
+            }
+            last = Some(next[0]);
+            *next = &next[1..];
+        }
+        true
     }
 
     /// Returns how many slots there are.
@@ -115,17 +155,11 @@ pub fn encode_part(
 
 fn encode_rows(collection: u16, table: &Table, rows: &[PartRow<'_>], change: bool) -> PartBlock {
     let (dims, size) = (table.dims as usize, table.row_bytes());
-    let mut new = Vec::with_capacity(rows.len() * size);
-    for row in rows {
-        new.extend_from_slice(row.new);
-    }
+    let new = gather(rows, size, |r| r.new);
     let mut payload = Vec::with_capacity(new.len() + 64);
     let mut kind = BlockKind::Fresh;
     if change {
-        let mut old = Vec::with_capacity(rows.len() * size);
-        for row in rows {
-            old.extend_from_slice(row.old.expect("a change has its old bits"));
-        }
+        let old = gather(rows, size, |r| r.old.expect("a change has its old bits"));
         if codec::encode_change(table.element, dims, &old, &new, &mut payload) == Base::Needed {
             kind = BlockKind::Change;
         }
@@ -195,8 +229,20 @@ pub fn parts(blocks: &[BlockRef], collection: u16) -> Vec<PartIndex> {
 /// # Errors
 /// When they do not: the record and its blocks contradict each other.
 pub fn check_part(lists: &SlotLists, rows: &[BlockRef], path: &str) -> Result<()> {
-    let held: u64 = rows.iter().map(|b| u64::from(b.rows)).sum();
-    if held != (lists.fresh.len() + lists.change.len()) as u64 {
+    let (fresh, all) = (lists.fresh.len() as u64, (lists.fresh.len() + lists.change.len()) as u64);
+    let mut held = 0;
+    let mut parted = fresh == 0;
+    for block in rows {
+        let whole = held >= fresh || block.kind == BlockKind::Fresh;
+        held += u64::from(block.rows);
+        parted |= held == fresh;
+        if block.rows == 0 || !whole {
+            held = u64::MAX;
+            break;
+        }
+    }
+    // A block is of rows written whole or of changed ones, never of both.
+    if held != all || !parted {
         return Err(StoreError::corrupt(path, None, "the blocks of a commit do not hold the rows it lists"));
     }
     Ok(())

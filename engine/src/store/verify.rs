@@ -4,6 +4,7 @@ use super::disk::Disk;
 use super::error::{Damage, Result, StoreError};
 use super::frame::FrameHeader;
 use super::head::{self, HEAD, Head};
+use super::log;
 use super::segment::{self, SEGMENT_HEADER, Scanner, Segment};
 
 /// Reads all that was reported and compares it with its hashes; returns the bytes read and what is wrong.
@@ -36,8 +37,17 @@ pub fn check_files(disk: &dyn Disk) -> Result<(u64, Vec<Damage>)> {
     if let Some(head) = slots.newest() {
         for number in 0..=head.segment {
             bytes += check_segment(disk, number, &head, &mut problems)?;
+            if disk.len(&segment::path(number)).map_err(StoreError::io("look at", disk.display("log")))?.is_none() {
+                // One that is missing is enough to tell: a damaged head may name billions.
+                break;
+            }
         }
         check_names(disk, &head, &mut problems)?;
+        if let Some(problem) = log::older_than_log(disk, &head)?
+            && head::read(disk)?.and_then(|s| s.newest()) == Some(head)
+        {
+            problems.push(problem);
+        }
     }
     Ok((bytes, problems))
 }
@@ -86,9 +96,11 @@ fn check_segment(disk: &dyn Disk, number: u32, head: &Head, problems: &mut Vec<D
 fn check_names(disk: &dyn Disk, head: &Head, problems: &mut Vec<Damage>) -> Result<()> {
     let list = |dir: &str| disk.list(dir).map_err(StoreError::io("list", disk.display(dir)));
     // A segment behind the last one may have been begun by a writer that was then killed.
-    let segments = head.segment + 2;
-    let known: Vec<String> = (0..segments).map(segment::path).collect();
-    let stray = list("log")?.into_iter().map(|n| format!("log/{n}")).filter(|p| !known.contains(p));
+    let known = |path: &String| {
+        let number = path.strip_prefix("log/").and_then(|n| n.strip_suffix(".vdlog")?.parse::<u32>().ok());
+        number.is_some_and(|n| segment::path(n) == *path && u64::from(n) < u64::from(head.segment) + 2)
+    };
+    let stray = list("log")?.into_iter().map(|n| format!("log/{n}")).filter(|p| !known(p));
     let top = list("")?.into_iter().filter(|n| !["cache", "log", HEAD, "head.new"].contains(&n.as_str()));
     for path in stray.chain(top) {
         problems.push(Damage {

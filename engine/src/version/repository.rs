@@ -6,12 +6,15 @@ use std::sync::Arc;
 use super::error::{Result, VersionError};
 use crate::delta::{CommitId, Element, Table, Timestamp, domain};
 use crate::store::{
-    Action, BlockRef, CollectionState, CommitRecord, Disk, Log, OperationRecord, Place, Record, StoreError,
+    Action, BlockKind, BlockRef, CollectionState, CommitRecord, Disk, KEYS_PER_BLOCK, Log, OperationRecord, Place, Record, StoreError,
     Transaction, keep_measures,
 };
 
 /// The branch that commands work on unless told otherwise.
 pub const MAIN: &str = "main";
+
+/// The widest vector, in components.
+const DIMS_MAX: u32 = 1 << 20;
 
 /// The number of a commit in the order of the log.
 pub type CommitIndex = usize;
@@ -263,13 +266,15 @@ impl Graph {
     fn take_commit(&mut self, place: Place, record: CommitRecord) -> std::result::Result<(), String> {
         let id = record.body.id();
         let known = |p: &CommitId| self.by_id.get(p).copied().ok_or_else(|| "its parent is unknown".to_owned());
-        let parents = record.body.parents.iter().map(known).collect::<std::result::Result<_, _>>()?;
+        let parents: Vec<CommitIndex> =
+            record.body.parents.iter().map(known).collect::<std::result::Result<_, _>>()?;
         if self.by_id.contains_key(&id) {
             return Err("the same commit comes twice".to_owned());
         }
         if record.slots.len() != record.body.collections.len() {
             return Err("the record's lists differ in length".to_owned());
         }
+        self.check_slots(&record, &parents)?;
         let names = record.body.collections.iter().map(|c| c.name.as_str());
         let numbers: Vec<u16> = names.map(|n| intern(&mut self.collections, n)).collect();
         let slots = numbers.into_iter().zip(record.slots).collect();
@@ -287,19 +292,52 @@ impl Graph {
         Ok(())
     }
 
+    /// Checks that a commit has the slots of its parent and those of its new keys: what is allocated to read it goes
+    /// by its slots, so a record must not be able to name more of them than there are keys.
+    fn check_slots(&self, record: &CommitRecord, parents: &[CommitIndex]) -> std::result::Result<(), String> {
+        check_blocks(&record.blocks, &record.slots)?;
+        for (number, (state, &slots)) in record.body.collections.iter().zip(&record.slots).enumerate() {
+            let own = self.collections.iter().position(|c| *c == state.name);
+            let before = parents.first().and_then(|&p| {
+                let held = &self.commits[p].slots;
+                held.iter().find(|(c, _)| Some(usize::from(*c)) == own).map(|(_, s)| u64::from(*s))
+            });
+            let keys = record.blocks.iter().filter(|b| b.kind == BlockKind::Keys && usize::from(b.collection) == number);
+            let new: u64 = keys.map(|b| u64::from(b.rows)).sum();
+            if before.unwrap_or(0) + new != u64::from(slots) {
+                return Err("the record names other slots than its keys make".to_owned());
+            }
+        }
+        Ok(())
+    }
+
     fn take_operation(&mut self, place: Place, action: Action) -> std::result::Result<(), String> {
         let find = |id: &CommitId| self.by_id.get(id).copied().ok_or_else(|| "it names an unknown commit".to_owned());
         match action {
             Action::Branch { name, to, .. } => set(&mut self.branches, name, to.as_ref().map(find).transpose()?),
             Action::Tag { name, to, .. } => set(&mut self.tags, name, to.as_ref().map(find).transpose()?),
             Action::Snapshot { commit, blocks } => {
-                let blocks = Arc::new(blocks);
                 let commit = find(&commit)?;
+                let slots: Vec<u32> = self.commits[commit].slots.iter().map(|(_, s)| *s).collect();
+                check_blocks(&blocks, &slots)?;
+                let blocks = Arc::new(blocks);
                 self.snapshots.insert(commit, Snapshot { place, blocks });
             }
         }
         Ok(())
     }
+}
+
+/// Checks that no block claims more rows than its collection has slots, or more keys than a block holds.
+fn check_blocks(blocks: &[BlockRef], slots: &[u32]) -> std::result::Result<(), String> {
+    for block in blocks {
+        let slots = *slots.get(usize::from(block.collection)).ok_or("a block is of no collection of its record")?;
+        let most = if block.kind == BlockKind::Keys { slots.min(KEYS_PER_BLOCK as u32) } else { slots };
+        if block.rows > most {
+            return Err("a block claims more rows than there can be".to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn set(names: &mut BTreeMap<String, CommitIndex>, name: String, to: Option<CommitIndex>) {
@@ -349,6 +387,9 @@ fn check_place(disk: &dyn Disk) -> Result<()> {
 /// # Errors
 /// When its element type is unknown: the record is damaged or of a later version.
 pub fn table_of(state: &CollectionState) -> Result<Table> {
+    if state.dims > DIMS_MAX {
+        return Err(VersionError::corrupt("log", format!("a width of {} is beyond the limit", state.dims)));
+    }
     let element = Element::from_code(state.element)
         .ok_or_else(|| VersionError::corrupt("log", format!("element type {} is unknown", state.element)))?;
     Ok(Table {
