@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
 use rayon::prelude::*;
-use vecdelta_kernels::{differs, measure, norm_squared};
+use vecdelta_kernels::{differs, max_abs, measure, norm_squared};
 
 use super::{CaptureError, CapturePolicy, Missing};
 use crate::delta::{Change, DeltaBatch, DeltaRow, Element, Keys, RowBatch, Table};
@@ -40,13 +40,26 @@ pub struct Captured {
     pub raw_bytes: u64,
 }
 
-/// What a task found: a delta a row that differs, with its row number in the batch.
-#[derive(Default)]
-struct Found {
+/// What a task found: a delta a row that differs, with its row number in the batch. The bits of both sides go to the
+/// front of the task's piece of the batch's buffers.
+struct Found<'a> {
     rows: Vec<usize>,
     deltas: Vec<DeltaRow>,
-    old: Vec<u8>,
-    new: Vec<u8>,
+    old: &'a mut [u8],
+    new: &'a mut [u8],
+}
+
+impl Found<'_> {
+    /// Returns the place of the next row on both sides.
+    fn next(&mut self, size: usize) -> (&mut [u8], &mut [u8]) {
+        let at = self.deltas.len() * size;
+        (&mut self.old[at..at + size], &mut self.new[at..at + size])
+    }
+
+    fn push(&mut self, row: usize, delta: DeltaRow) {
+        self.rows.push(row);
+        self.deltas.push(delta);
+    }
 }
 
 impl Capture {
@@ -82,10 +95,6 @@ impl Capture {
     fn compare(&mut self, rows: &RowBatch, pending: Option<Pending<'_>>) -> Result<Captured, CaptureError> {
         let slots = self.slots(rows)?;
         let mirror = self.mirror.read().expect("no thread panics with it");
-        let tasks: Vec<Range<usize>> = (0..slots.len())
-            .step_by(TASK_ROWS)
-            .map(|start| start..(start + TASK_ROWS).min(slots.len()))
-            .collect();
         let compare = Compare {
             mirror: &mirror,
             table: &self.table,
@@ -94,15 +103,31 @@ impl Capture {
             slots: &slots,
             pending,
         };
-        let found: Vec<Found> = tasks
-            .into_par_iter()
-            .map_init(Vec::new, |buffer, task| compare.task(task, buffer))
+        let size = self.table.row_bytes();
+        // Untouched pages of these cost nothing, so few changes stay cheap and many are written where they belong.
+        let (mut old, mut new) = (vec![0; slots.len() * size], vec![0; slots.len() * size]);
+        let pieces = old.par_chunks_mut(TASK_ROWS * size).zip(new.par_chunks_mut(TASK_ROWS * size)).enumerate();
+        let found: Vec<(Vec<usize>, Vec<DeltaRow>)> = pieces
+            .map_init(Vec::new, |buffer, (i, (old, new))| {
+                let start = i * TASK_ROWS;
+                compare.task(start..(start + TASK_ROWS).min(slots.len()), buffer, old, new)
+            })
             .collect::<Result<_, _>>()?;
-        let deltas: usize = found.iter().map(|f| f.deltas.len()).sum();
+        let counts: Vec<usize> = found.iter().map(|(_, deltas)| deltas.len()).collect();
+        let deltas: usize = counts.iter().sum();
+        compact(&mut old, &counts, size);
+        compact(&mut new, &counts, size);
+        let (numbers, found): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         Ok(Captured {
             unchanged: (slots.len() - deltas) as u64,
             raw_bytes: rows.rows.len() as u64,
-            batch: join(&self.table, &rows.keys, found),
+            batch: DeltaBatch {
+                table: self.table.clone(),
+                keys: Keys::from_texts(numbers.iter().flatten().map(|&r| rows.keys.get(r))),
+                deltas: found.concat(),
+                old,
+                new,
+            },
         })
     }
 
@@ -165,8 +190,14 @@ struct Compare<'a, 'p> {
 }
 
 impl Compare<'_, '_> {
-    fn task(&self, task: Range<usize>, buffer: &mut Vec<u8>) -> Result<Found, CaptureError> {
-        let mut found = Found::default();
+    fn task(
+        &self,
+        task: Range<usize>,
+        buffer: &mut Vec<u8>,
+        old: &mut [u8],
+        new: &mut [u8],
+    ) -> Result<(Vec<usize>, Vec<DeltaRow>), CaptureError> {
+        let mut found = Found { rows: Vec::new(), deltas: Vec::new(), old, new };
         let mut start = task.start;
         while start < task.end {
             if let Some(row) = self.pending.and_then(|pending| pending(self.slots[start])) {
@@ -178,7 +209,7 @@ impl Compare<'_, '_> {
             self.compare_run(start..start + run, buffer, &mut found)?;
             start += run;
         }
-        Ok(found)
+        Ok((found.rows, found.deltas))
     }
 
     /// Returns how many rows from the start on have neighbouring slots that are all alive, or are all new.
@@ -193,7 +224,7 @@ impl Compare<'_, '_> {
         1 + slots.windows(2).take_while(|pair| next(pair)).count()
     }
 
-    fn compare_run(&self, run: Range<usize>, buffer: &mut Vec<u8>, found: &mut Found) -> Result<(), CaptureError> {
+    fn compare_run(&self, run: Range<usize>, buffer: &mut Vec<u8>, found: &mut Found<'_>) -> Result<(), CaptureError> {
         let size = self.table.row_bytes();
         let first = self.slots[run.start];
         if !self.mirror.is_alive(first) {
@@ -217,7 +248,7 @@ impl Compare<'_, '_> {
     }
 
     /// Compares a row with what an open window holds of its source.
-    fn compare_pending(&self, row: usize, held: Option<&[u8]>, found: &mut Found) {
+    fn compare_pending(&self, row: usize, held: Option<&[u8]>, found: &mut Found<'_>) {
         let size = self.table.row_bytes();
         let new = &self.rows.rows[row * size..(row + 1) * size];
         match held {
@@ -227,33 +258,44 @@ impl Compare<'_, '_> {
         }
     }
 
-    fn insert(&self, row: usize, found: &mut Found) {
-        let size = self.table.row_bytes();
-        let new = &self.rows.rows[row * size..(row + 1) * size];
-        let length = norm_squared(self.table.element, new).sqrt();
-        let max_abs = vecdelta_kernels::max_abs(self.table.element, new);
-        found.rows.push(row);
-        found.deltas.push(DeltaRow::whole(self.slots[row], Change::Insert, self.table, length, max_abs));
-        found.old.resize(found.old.len() + size, 0);
-        found.new.extend_from_slice(new);
+    fn insert(&self, row: usize, found: &mut Found<'_>) {
+        let (size, element) = (self.table.row_bytes(), self.table.element);
+        let row_bits = &self.rows.rows[row * size..(row + 1) * size];
+        found.next(size).1.copy_from_slice(row_bits);
+        let (length, max_abs) = (norm_squared(element, row_bits).sqrt(), max_abs(element, row_bits));
+        found.push(row, DeltaRow::whole(self.slots[row], Change::Insert, self.table, length, max_abs));
     }
 
-    fn update(&self, row: usize, old: &[u8], new: &[u8], found: &mut Found) {
+    /// Notes an update, unless the policy passes it over: what is then left behind is written over by the next one.
+    fn update(&self, row: usize, old: &[u8], row_bits: &[u8], found: &mut Found<'_>) {
         let element = self.table.element;
-        let start = found.new.len();
-        found.new.extend_from_slice(new);
-        let mut change = measure(element, old, new);
+        let (before, after) = found.next(old.len());
+        before.copy_from_slice(old);
+        after.copy_from_slice(row_bits);
         if self.policy.epsilon > 0.0 {
-            keep_small(element, self.policy.epsilon, old, &mut found.new[start..]);
-            change = measure(element, old, &found.new[start..]);
+            keep_small(element, self.policy.epsilon, old, after);
         }
-        if change.changed == 0 || !self.policy.detector.takes(&change) {
-            found.new.truncate(start);
-            return;
+        let change = measure(element, before, after);
+        if change.changed > 0 && self.policy.detector.takes(&change) {
+            found.push(row, DeltaRow::update(self.slots[row], &change));
         }
-        found.rows.push(row);
-        found.old.extend_from_slice(old);
-        found.deltas.push(DeltaRow::update(self.slots[row], &change));
+    }
+}
+
+/// Moves what each task found to the front, and cuts off the rest.
+fn compact(buffer: &mut Vec<u8>, counts: &[usize], size: usize) {
+    let mut end = 0;
+    for (task, count) in counts.iter().enumerate() {
+        let (start, len) = (task * TASK_ROWS * size, count * size);
+        if start != end {
+            buffer.copy_within(start..start + len, end);
+        }
+        end += len;
+    }
+    buffer.truncate(end);
+    // A few rows must not hold on to the room of a whole batch.
+    if end < buffer.capacity() / 2 {
+        buffer.shrink_to_fit();
     }
 }
 
@@ -277,7 +319,7 @@ fn deletes(mirror: &Mirror, table: &Arc<Table>, slots: &[u32]) -> Result<DeltaBa
             return Err(CaptureError::Mirror);
         }
         let length = norm_squared(table.element, row).sqrt();
-        let max_abs = vecdelta_kernels::max_abs(table.element, row);
+        let max_abs = max_abs(table.element, row);
         deltas.push(DeltaRow::whole(slot, Change::Delete, table, length, max_abs));
     }
     Ok(DeltaBatch {
@@ -287,23 +329,4 @@ fn deletes(mirror: &Mirror, table: &Arc<Table>, slots: &[u32]) -> Result<DeltaBa
         new: vec![0; old.len()],
         old,
     })
-}
-
-fn join(table: &Arc<Table>, keys: &Keys, found: Vec<Found>) -> DeltaBatch {
-    let rows = found.iter().flat_map(|f| &f.rows);
-    let keys = Keys::from_texts(rows.map(|&r| keys.get(r)));
-    let bytes: usize = found.iter().map(|f| f.new.len()).sum();
-    let mut batch = DeltaBatch {
-        table: table.clone(),
-        keys,
-        deltas: Vec::new(),
-        old: Vec::with_capacity(bytes),
-        new: Vec::with_capacity(bytes),
-    };
-    for part in found {
-        batch.deltas.extend(part.deltas);
-        batch.old.extend(part.old);
-        batch.new.extend(part.new);
-    }
-    batch
 }

@@ -17,6 +17,7 @@ mod record;
 mod segment;
 mod tree;
 mod verify;
+mod wal;
 
 pub use disk::{Disk, DiskFile, LocalDisk, sync_dir};
 pub use error::{Damage, Result, StoreError};
@@ -33,3 +34,4 @@ pub use record::{
 };
 pub use tree::{Entry, EntryChange, StateTree};
 pub use verify::check_files;
+pub use wal::{Recovered, WAL, Wal};

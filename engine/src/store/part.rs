@@ -3,6 +3,8 @@
 //! A part is a `Slots` block, which lists the slots written whole, those changed and those deleted, and then the rows
 //! of the first two lists, cut into blocks.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use super::error::{Result, StoreError};
@@ -18,15 +20,36 @@ pub const BLOCK_BYTES: usize = 128 << 10;
 /// The most keys in one block.
 pub const KEYS_PER_BLOCK: usize = 4096;
 
-/// One changed row: its slot, its bits before (absent when it is written whole) and after.
+/// One changed row: its slot, and its place among rows before (absent when it is written whole) and after.
 #[derive(Clone, Copy)]
 pub struct PartRow<'a> {
     /// The source's number.
     pub slot: u32,
-    /// The bits before.
+    /// Rows before the change.
     pub old: Option<&'a [u8]>,
-    /// The bits after.
+    /// Rows after the change.
     pub new: &'a [u8],
+    /// Which of these rows it is.
+    pub at: usize,
+}
+
+impl<'a> PartRow<'a> {
+    /// Returns the bits after the change.
+    pub fn row(&self, size: usize) -> &'a [u8] {
+        &self.new[self.at * size..][..size]
+    }
+}
+
+/// Returns the rows one after another: as they lie where they are neighbours, else in a copy.
+fn gather<'a>(rows: &[PartRow<'a>], size: usize, side: impl Fn(&PartRow<'a>) -> &'a [u8]) -> Cow<'a, [u8]> {
+    let (first, all) = (&rows[0], side(&rows[0]));
+    let neighbours = |(i, r): (usize, &PartRow<'a>)| std::ptr::eq(side(r), all) && r.at == first.at + i;
+    if rows.iter().enumerate().all(neighbours) {
+        return Cow::Borrowed(&all[first.at * size..][..rows.len() * size]);
+    }
+    let mut copy = Vec::with_capacity(rows.len() * size);
+    rows.iter().for_each(|r| copy.extend_from_slice(&side(r)[r.at * size..][..size]));
+    Cow::Owned(copy)
 }
 
 /// The slots of a part, each list ascending.
@@ -132,17 +155,11 @@ pub fn encode_part(
 
 fn encode_rows(collection: u16, table: &Table, rows: &[PartRow<'_>], change: bool) -> PartBlock {
     let (dims, size) = (table.dims as usize, table.row_bytes());
-    let mut new = Vec::with_capacity(rows.len() * size);
-    for row in rows {
-        new.extend_from_slice(row.new);
-    }
+    let new = gather(rows, size, |r| r.new);
     let mut payload = Vec::with_capacity(new.len() + 64);
     let mut kind = BlockKind::Fresh;
     if change {
-        let mut old = Vec::with_capacity(rows.len() * size);
-        for row in rows {
-            old.extend_from_slice(row.old.expect("a change has its old bits"));
-        }
+        let old = gather(rows, size, |r| r.old.expect("a change has its old bits"));
         if codec::encode_change(table.element, dims, &old, &new, &mut payload) == Base::Needed {
             kind = BlockKind::Change;
         }

@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::error::{Damage, Result, StoreError};
+use super::wal::WAL;
 use super::frame::FrameHeader;
 use super::head::{self, HEAD, Head};
 use super::log;
@@ -43,6 +44,7 @@ pub fn check_files(disk: &dyn Disk) -> Result<(u64, Vec<Damage>)> {
             }
         }
         check_names(disk, &head, &mut problems)?;
+        super::wal::check(disk, &mut problems)?;
         if let Some(problem) = log::older_than_log(disk, &head)?
             && head::read(disk)?.and_then(|s| s.newest()) == Some(head)
         {
@@ -101,7 +103,7 @@ fn check_names(disk: &dyn Disk, head: &Head, problems: &mut Vec<Damage>) -> Resu
         number.is_some_and(|n| segment::path(n) == *path && u64::from(n) < u64::from(head.segment) + 2)
     };
     let stray = list("log")?.into_iter().map(|n| format!("log/{n}")).filter(|p| !known(p));
-    let top = list("")?.into_iter().filter(|n| !["cache", "log", HEAD, "head.new"].contains(&n.as_str()));
+    let top = list("")?.into_iter().filter(|n| !["cache", "log", WAL, HEAD, "head.new"].contains(&n.as_str()));
     for path in stray.chain(top) {
         problems.push(Damage {
             path: disk.display(&path),

@@ -376,7 +376,7 @@ fn take_lock(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>> {
 /// Refuses a directory that holds other things.
 fn check_place(disk: &dyn Disk) -> Result<()> {
     let names = disk.list("").map_err(StoreError::io("list", disk.display("")))?;
-    if names.iter().any(|n| !["cache", "log", "head.new"].contains(&n.as_str())) {
+    if names.iter().any(|n| !["cache", "log", "wal", "head.new"].contains(&n.as_str())) {
         return Err(StoreError::NotARepository { path: disk.display("") }.into());
     }
     Ok(())

@@ -37,7 +37,8 @@ pub fn snapshot(repo: &mut Repository, commit: CommitIndex, now_millis: u64) -> 
                     .map(|i| PartRow {
                         slot: start + i as u32,
                         old: None,
-                        new: &rows.data[i * size..(i + 1) * size],
+                        new: &rows.data,
+                        at: i,
                     })
                     .collect();
                 for (entry, block) in encode_part(number, &table, &fresh, &[], &[]) {

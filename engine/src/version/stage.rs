@@ -292,16 +292,11 @@ impl<'b> Sorted<'b> {
         };
         for batch in batches {
             for (i, delta) in batch.deltas.iter().enumerate() {
-                let (old, new) = batch.rows(i);
-                let row = |old| PartRow {
-                    slot: delta.slot,
-                    old,
-                    new,
-                };
+                let row = |old| PartRow { slot: delta.slot, old, new: &batch.new, at: i };
                 let related = delta.changed_dims * 2 < batch.table.dims || delta.l2 < 0.6 * delta.length;
                 match delta.change {
                     Change::Delete => out.deleted.push(delta.slot),
-                    Change::Update if related && mirror.cost(delta.slot) < COST_MAX => out.change.push(row(Some(old))),
+                    Change::Update if related && mirror.cost(delta.slot) < COST_MAX => out.change.push(row(Some(&batch.old))),
                     Change::Update | Change::Insert => out.fresh.push(row(None)),
                 }
             }
@@ -314,16 +309,17 @@ impl<'b> Sorted<'b> {
 
     /// Writes the new rows into the mirror, runs of neighbours at once.
     fn mirror(&self, mirror: &Mirror) -> Result<()> {
+        let size = mirror.table().row_bytes();
         for rows in [&self.fresh, &self.change] {
             rows.par_chunk_by(|a, b| a.slot + 1 == b.slot)
                 .try_for_each_init(Vec::new, |buffer: &mut Vec<u8>, run| {
                     for part in run.chunks(512) {
                         if let [one] = part {
-                            mirror.write(one.slot, one.new)?;
+                            mirror.write(one.slot, one.row(size))?;
                             continue;
                         }
                         buffer.clear();
-                        part.iter().for_each(|r| buffer.extend_from_slice(r.new));
+                        part.iter().for_each(|r| buffer.extend_from_slice(r.row(size)));
                         mirror.write(part[0].slot, buffer)?;
                     }
                     Ok::<_, VersionError>(())
@@ -351,14 +347,14 @@ impl<'b> Sorted<'b> {
     }
 
     fn written(&self, table: &Table, mirror: &Mirror, costs: &[u8]) -> Vec<Written> {
-        let element = table.element;
+        let (element, size) = (table.element, table.row_bytes());
         let row = |row: &PartRow<'_>, cost: u8| {
-            let key = mirror.keys().get(row.slot);
+            let (key, bits) = (mirror.keys().get(row.slot), row.row(size));
             Written {
                 slot: row.slot,
                 key: key_hash(key),
-                row: Some(row_hash(key, element, row.new)),
-                sum: row_sum(row.slot, row.new),
+                row: Some(row_hash(key, element, bits)),
+                sum: row_sum(row.slot, bits),
                 cost,
             }
         };
