@@ -216,7 +216,6 @@ fn window_policy(close: &Close) -> WindowPolicy {
             after_millis: t.after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
             count_max: t.count,
             bytes_max: t.bytes,
-            on_meta: t.on_meta.clone(),
         },
     }
 }

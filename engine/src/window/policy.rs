@@ -11,8 +11,6 @@ pub struct WindowPolicy {
     pub count_max: Option<u64>,
     /// Bytes of the vectors of the deltas.
     pub bytes_max: Option<u64>,
-    /// A row that carries this metadata key.
-    pub on_meta: Option<String>,
 }
 
 impl WindowPolicy {
@@ -36,8 +34,6 @@ pub enum CloseReason {
     Count,
     /// It held enough bytes.
     Bytes,
-    /// A row said so.
-    Metadata,
     /// The input ended, or the pipeline was asked to stop.
     Drain,
 }
@@ -50,7 +46,6 @@ impl CloseReason {
             CloseReason::Time => "time",
             CloseReason::Count => "count",
             CloseReason::Bytes => "bytes",
-            CloseReason::Metadata => "metadata",
             CloseReason::Drain => "drain",
         }
     }

@@ -39,7 +39,6 @@ pub struct Window {
     places: HashMap<u32, usize>,
     entries: Vec<Option<Entry>>,
     metrics: WindowMetrics,
-    told: bool,
 }
 
 #[derive(Debug)]
@@ -62,7 +61,6 @@ impl Window {
             places: HashMap::new(),
             entries: Vec::new(),
             metrics: WindowMetrics::default(),
-            told: false,
         }
     }
 
@@ -103,11 +101,6 @@ impl Window {
         }));
     }
 
-    /// Notes that a row carried the metadata key that closes this window.
-    pub fn tell(&mut self) {
-        self.told = true;
-    }
-
     /// Returns the time at which the window closes by itself.
     pub fn deadline(&self) -> Option<u64> {
         Some(self.opened_millis?.saturating_add(self.policy.after_millis?))
@@ -115,9 +108,6 @@ impl Window {
 
     /// Returns why the window should close now, if it should.
     pub fn due(&self, now_millis: u64) -> Option<CloseReason> {
-        if self.told {
-            return Some(CloseReason::Metadata);
-        }
         let reached = |max: Option<u64>, value: u64| max.is_some_and(|max| value >= max);
         if reached(self.policy.count_max, self.metrics.added) {
             return Some(CloseReason::Count);
@@ -233,7 +223,5 @@ mod tests {
         assert_eq!((w.due(0), w.due(1_099), w.due(1_100)), (None, None, Some(CloseReason::Time)));
         w.add(&b, 1, 500);
         assert_eq!(w.due(500), Some(CloseReason::Count));
-        w.tell();
-        assert_eq!(w.due(500), Some(CloseReason::Metadata));
     }
 }

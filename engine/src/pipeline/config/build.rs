@@ -79,8 +79,6 @@ fn capture(view: View<'_>) -> Capture {
             Detect::Any(detectors)
         },
         epsilon: view.number("epsilon").unwrap_or_default(),
-        min_interval: view.duration("min_interval"),
-        buffer_limit: view.count("buffer_limit"),
         heartbeat: view.duration("heartbeat"),
     }
 }

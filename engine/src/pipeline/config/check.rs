@@ -1,13 +1,12 @@
 //! What the sections demand of each other. Nothing here looks at a file besides the pipeline file.
 
 use super::codes::{
-    CONFIG_VERSION, EMPTY, HEARTBEAT, INTERVAL, LOCK_OUTSIDE, LOSSY, MISSING_KEY, NO_EFFECT,
+    CONFIG_VERSION, EMPTY, HEARTBEAT, LOCK_OUTSIDE, LOSSY, MISSING_KEY, NO_EFFECT,
     SINK_UNREACHED, WINDOW_UNREACHED,
 };
 use super::diagnostic::{Diagnostic, Report};
 use super::tree::{Node, Place, Value};
-use super::types::{Close, Detect, Pipeline, Sink, Window};
-use super::value::show_duration;
+use super::types::{Detect, Pipeline, Sink, Window};
 use super::walk::Unsound;
 use super::{cases, route, sink, source, window};
 
@@ -31,7 +30,7 @@ pub(super) fn check(pipeline: &Pipeline, root: &Node, unsound: &Unsound, report:
     check_sources_exist(&mut checks);
     source::check(&mut checks);
     check_capture(&mut checks);
-    check_intervals(&mut checks);
+    check_heartbeat(&mut checks);
     route::check(&mut checks);
     window::check(&mut checks);
     check_locked_dims(&mut checks);
@@ -175,8 +174,8 @@ fn check_capture(checks: &mut Checks<'_, '_>) {
     }
 }
 
-/// Settings of capture that only a stream can honour.
-fn check_intervals(checks: &mut Checks<'_, '_>) {
+/// Only a stream can fall quiet.
+fn check_heartbeat(checks: &mut Checks<'_, '_>) {
     let pipeline = checks.pipeline;
     let (capture, sources) = (&pipeline.capture, &pipeline.sources);
     if sources.is_empty()
@@ -192,34 +191,6 @@ fn check_intervals(checks: &mut Checks<'_, '_>) {
             .label("no source is live: files end")
             .help("remove `heartbeat`, or read a source from standard input with `path = \"-\"`");
         checks.report_at(&["capture", "heartbeat"], diagnostic);
-    }
-    let Some(interval) = capture.min_interval else {
-        return;
-    };
-    if sources.iter().all(|source| source.epoch) {
-        let diagnostic = Diagnostic::error(INTERVAL, "`min_interval` cannot be honoured")
-            .label("every source is read in epochs, which hold each id once")
-            .help("remove `min_interval`, or set `epoch = false` in a source of changes");
-        return checks.report_at(&["capture", "min_interval"], diagnostic);
-    }
-    let shorter = pipeline
-        .windows
-        .iter()
-        .find_map(|window| match &window.close {
-            Close::First(triggers) => triggers
-                .after
-                .filter(|after| *after < interval)
-                .map(|after| (window, after)),
-            Close::Epoch => None,
-        });
-    if let Some((window, after)) = shorter {
-        let diagnostic = Diagnostic::warning(
-            INTERVAL,
-            format!("`min_interval` is longer than window \"{}\"", window.name),
-        )
-        .label(format!("the window closes after {}", show_duration(after)))
-        .help("a change may wait for a later commit; shorten `min_interval` if it should not");
-        checks.report_at(&["capture", "min_interval"], diagnostic);
     }
 }
 

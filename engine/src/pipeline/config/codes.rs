@@ -29,7 +29,6 @@ pub(super) const NOT_WITH_KIND: &str = "VD0304";
 pub(super) const STDIN: &str = "VD0305";
 pub(super) const DELETE_WITHOUT_EPOCH: &str = "VD0306";
 pub(super) const HEARTBEAT: &str = "VD0307";
-pub(super) const INTERVAL: &str = "VD0308";
 pub(super) const LOSSY: &str = "VD0310";
 pub(super) const NO_EFFECT: &str = "VD0311";
 pub(super) const NEVER_CLOSES: &str = "VD0320";

@@ -115,10 +115,6 @@ other row would be deleted."),
     ("VD0307", "There is nothing to send heartbeats about.
 
 A heartbeat says that a quiet source is alive. Files end, so only a source that reads standard input can be quiet."),
-    ("VD0308", "`min_interval` cannot do what it says, or delays more than it seems.
-
-It holds back the second of two changes of one id, so it needs a source with `epoch = false`: an epoch holds each id once.
-When it is longer than a window's `after`, a held change lands in a later commit."),
     ("VD0310", "Capture is lossy.
 
 With `epsilon` above 0, or with thresholds, some changes are left out on purpose. What is captured is still exact, and the
@@ -129,7 +125,7 @@ The commits are marked. Use `epsilon = 0.0` and `detect = \"any_bit\"` to keep e
 `bits = true` captures every change, so the other thresholds of `any` never decide anything."),
     ("VD0320", "The window has no trigger.
 
-Its deltas would never be committed. Give at least one of `after`, `count`, `bytes`, `on_meta`, or `epoch = true`."),
+Its deltas would never be committed. Give at least one of `after`, `count`, `bytes`, or `epoch = true`."),
     ("VD0321", "The window waits for more changes, without a limit of time.
 
 When the stream falls quiet, the last changes stay uncommitted until more arrive or the pipeline stops. They are safe, but

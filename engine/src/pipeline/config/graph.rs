@@ -289,7 +289,6 @@ fn window_detail(window: &Window) -> String {
         triggers.after.map(show_duration),
         triggers.count.map(|count| format!("{count} deltas")),
         triggers.bytes.map(show_size),
-        triggers.on_meta.as_ref().map(|key| format!("on {key}")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" or ")
 }

@@ -137,10 +137,6 @@ pub struct Capture {
     pub detect: Detect,
     /// Components that moved by at most this much keep their old bits; 0 keeps replay bit-exact.
     pub epsilon: f64,
-    /// The least time between two deltas of one source.
-    pub min_interval: Option<Duration>,
-    /// The most rows that may wait to be compared.
-    pub buffer_limit: Option<u64>,
     /// How often a quiet live source says that it is alive.
     pub heartbeat: Option<Duration>,
 }
@@ -150,8 +146,6 @@ impl Default for Capture {
         Self {
             detect: Detect::AnyBit,
             epsilon: 0.0,
-            min_interval: None,
-            buffer_limit: None,
             heartbeat: None,
         }
     }
@@ -242,7 +236,7 @@ pub enum Close {
 }
 
 /// The triggers of a window that does not follow epochs.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Triggers {
     /// Time since the first delta of the window.
     pub after: Option<Duration>,
@@ -250,8 +244,6 @@ pub struct Triggers {
     pub count: Option<u64>,
     /// Bytes of deltas.
     pub bytes: Option<u64>,
-    /// A delta that carries this metadata key.
-    pub on_meta: Option<String>,
 }
 
 /// What is checked before a window is committed.

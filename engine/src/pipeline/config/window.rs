@@ -37,7 +37,6 @@ fn triggers(view: View<'_>) -> Triggers {
         after: view.duration("after"),
         count: view.count("count"),
         bytes: view.size("bytes"),
-        on_meta: view.text("on_meta"),
     }
 }
 
@@ -85,7 +84,7 @@ fn never_closes(checks: &mut Checks<'_, '_>, window: &Window) {
 /// An epoch window follows files; mixing it with other triggers would cut a file into several commits.
 fn check_epoch(checks: &mut Checks<'_, '_>, window: &Window) {
     let close = ["window", &window.name, "close"];
-    let others: Vec<&str> = ["after", "count", "bytes", "on_meta"]
+    let others: Vec<&str> = ["after", "count", "bytes"]
         .into_iter()
         .filter(|key| checks.place(&[close[0], close[1], close[2], key]).is_some())
         .collect();

@@ -126,12 +126,6 @@ pub(in crate::pipeline::config) static CLOSE: Section = section(
             Optional("the size does not matter"),
             "Bytes of deltas; at most `memory`.",
         ),
-        key(
-            "on_meta",
-            Kind::Text,
-            Optional("metadata does not matter"),
-            "A delta that carries this metadata key.",
-        ),
     ],
 );
 

@@ -2,7 +2,7 @@
 
 use super::super::keys::Need::{Default, Optional, Required};
 use super::super::keys::{Kind, Section, Word};
-use super::{ANY_NUMBER_FROM_0, COUNT_32, COUNT_FROM_1, SOME_TIME, THREADS, key, section, word};
+use super::{ANY_NUMBER_FROM_0, COUNT_32, SOME_TIME, THREADS, key, section, word};
 
 /// `[pipeline]`.
 pub(in crate::pipeline::config) static PIPELINE: Section = section(
@@ -177,18 +177,6 @@ pub(in crate::pipeline::config) static CAPTURE: Section = section(
             ANY_NUMBER_FROM_0,
             Default("0.0"),
             "Components that moved by at most this much keep their old bits. 0 keeps replay bit-exact.",
-        ),
-        key(
-            "min_interval",
-            SOME_TIME,
-            Optional("every change is captured"),
-            "The least time between two deltas of one id; later changes in between are merged. Needs a source with `epoch = false`.",
-        ),
-        key(
-            "buffer_limit",
-            COUNT_FROM_1,
-            Optional("only `memory` bounds it"),
-            "The most rows that may wait to be compared; then the source waits.",
         ),
         key(
             "heartbeat",

@@ -57,6 +57,16 @@ pub(in crate::pipeline::config) static LATER: &[Later] = &[
         "remove it: deltas are differences of bit patterns, which replay and undo exactly",
     ),
     later(
+        "[capture]",
+        "min_interval",
+        "use a window that closes by `after`: it commits only the last state of each id",
+    ),
+    later(
+        "[capture]",
+        "buffer_limit",
+        "remove it: `memory` in [pipeline] bounds every queue",
+    ),
+    later(
         "[[route]]",
         "priority",
         "remove it: routes are served in the order of the file",
@@ -86,6 +96,11 @@ pub(in crate::pipeline::config) static LATER: &[Later] = &[
         "close",
         "idle",
         "use `after`, which counts from the first delta of the window",
+    ),
+    later(
+        "close",
+        "on_meta",
+        "use `after`, `count` or `bytes`: columns are not read as metadata",
     ),
     later(
         "[apply]",

@@ -22,7 +22,7 @@ collection = "dump"
 epoch = false
 [capture]
 detect = { any = [{ l2 = 0.02 }, { cosine = 1e-4 }] }
-min_interval = "100ms"
+heartbeat = "60s"
 [[route]]
 name = "eü"
 match = "dump/{b,p}/**"

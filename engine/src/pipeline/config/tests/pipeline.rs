@@ -29,7 +29,6 @@ collection = "dump"
 epoch = false
 [capture]
 detect = { any = [{ l2 = 1 }, { cosine = 1e-4 }] }
-min_interval = "100ms"
 heartbeat = "60s"
 [[route]]
 name = "eu-live"
@@ -41,7 +40,7 @@ continue = true
 window = "bulk"
 to = ["lake"]
 [window.live]
-close = { after = "2s", count = 500, bytes = "4MiB", on_meta = "end" }
+close = { after = "2s", count = 500, bytes = "4MiB" }
 [window.bulk]
 close = { after = "5m" }
 [apply]
@@ -133,7 +132,6 @@ fn check_routes(pipeline: &Pipeline) {
         after: Some(Duration::from_secs(2)),
         count: Some(500),
         bytes: Some(4 << 20),
-        on_meta: Some("end".to_owned()),
     };
     assert_eq!(pipeline.windows[0].close, Close::First(triggers));
 }
