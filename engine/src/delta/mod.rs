@@ -3,12 +3,14 @@
 //! No I/O, no clock, no threads: time and randomness come in as values.
 
 mod batch;
+mod glob;
 mod hash;
 mod keys;
 mod source;
 mod timestamp;
 
 pub use batch::{Change, DeltaBatch, DeltaRow, RowBatch, Table};
+pub use glob::{Glob, GlobError};
 pub(crate) use hash::domain;
 pub use hash::{CommitId, DeltaId, RowHash, StateRoot, hex, key_hash, row_hash};
 pub use keys::Keys;

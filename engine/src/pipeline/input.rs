@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use globset::GlobBuilder;
-
 use super::PipelineError;
 use super::config::{FileOrder, Input, Source};
+use crate::delta::Glob;
 
 /// One input to read: a file, or standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,10 +65,9 @@ fn modified(item: &Item) -> Option<std::time::SystemTime> {
 
 fn expand(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, PipelineError> {
     // The pattern was checked when the configuration was read.
-    let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).build() else {
+    let Ok(glob) = Glob::new(pattern) else {
         return Ok(Vec::new());
     };
-    let matcher = glob.compile_matcher();
     let mut found = Vec::new();
     let mut open = vec![directory.to_path_buf()];
     while let Some(path) = open.pop() {
@@ -81,10 +79,11 @@ fn expand(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, PipelineError
             let entry = entry.map_err(list)?;
             let kind = entry.file_type().map_err(list)?;
             let path = entry.path();
-            if kind.is_dir() {
-                open.push(path);
-            } else if path.strip_prefix(directory).is_ok_and(|rest| matcher.is_match(rest)) {
+            let rest = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy();
+            if !kind.is_dir() && glob.is_match(&rest) {
                 found.push(path);
+            } else if kind.is_dir() && glob.matches_below(&format!("{rest}/")) {
+                open.push(path);
             }
         }
     }

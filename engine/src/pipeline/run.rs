@@ -192,7 +192,7 @@ pub fn router(pipeline: &Pipeline) -> Result<Router, PipelineError> {
         Route::new(&r.name, &r.matches, conditions, window(&r.window), r.continues).map_err(|problem| {
             PipelineError::Route {
                 route: r.name.clone(),
-                problem,
+                problem: problem.to_string(),
             }
         })
     };

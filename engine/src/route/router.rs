@@ -1,8 +1,6 @@
 //! The router: policies tried in order, each a glob over sources and typed conditions.
 
-use globset::{GlobBuilder, GlobMatcher};
-
-use crate::delta::{Change, DeltaRow};
+use crate::delta::{Change, DeltaRow, Glob, GlobError};
 
 /// A condition on a delta; all of a route's conditions must hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +22,7 @@ pub struct Route {
     pub window: usize,
     /// Whether later routes are tried as well.
     pub continues: bool,
-    matcher: GlobMatcher,
+    glob: Glob,
     conditions: Vec<Condition>,
 }
 
@@ -39,29 +37,28 @@ impl Route {
         conditions: Vec<Condition>,
         window: usize,
         continues: bool,
-    ) -> Result<Self, String> {
-        let glob = GlobBuilder::new(glob).literal_separator(true).build();
+    ) -> Result<Self, GlobError> {
         Ok(Self {
             name: name.to_owned(),
             window,
             continues,
-            matcher: glob.map_err(|e| e.to_string())?.compile_matcher(),
+            glob: Glob::new(glob)?,
             conditions,
         })
     }
 
-    fn takes(&self, source: &str, collection: &str, delta: &DeltaRow) -> bool {
+    fn takes(&self, collection: &str, key: &str, delta: &DeltaRow) -> bool {
         let holds = |condition: &Condition| match condition {
             Condition::MinL2(min) => delta.l2.is_nan() || delta.l2 >= *min,
             Condition::Change(kinds) => kinds.contains(&delta.change),
             Condition::Collection(name) => name == collection,
         };
-        self.conditions.iter().all(holds) && self.matcher.is_match(source)
+        self.conditions.iter().all(holds) && self.glob.is_source(collection, key)
     }
 
     /// Returns whether every delta fits.
     fn takes_all(&self) -> bool {
-        self.conditions.is_empty() && self.matcher.glob().glob() == "**"
+        self.conditions.is_empty() && self.glob.takes_all()
     }
 }
 
@@ -99,10 +96,9 @@ impl Router {
 
     /// Decides where a delta of a source goes; `None` when no route takes it.
     pub fn route(&self, collection: &str, key: &str, delta: &DeltaRow) -> Option<Decision> {
-        let source = format!("{collection}/{key}");
         let mut routes = Vec::new();
         for (i, route) in self.routes.iter().enumerate() {
-            if route.takes(&source, collection, delta) {
+            if route.takes(collection, key, delta) {
                 routes.push(i);
                 if !route.continues {
                     break;

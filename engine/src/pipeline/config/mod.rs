@@ -15,7 +15,6 @@ mod codes;
 mod data;
 mod diagnostic;
 mod explain;
-mod glob;
 mod graph;
 mod keys;
 mod overrides;

@@ -5,13 +5,13 @@ use super::codes::{
     ROUTE_MATCHES_NOTHING, SHADOWED, SOURCE_UNROUTED, UNKNOWN_SINK, UNKNOWN_WINDOW, WHICH_WINDOW,
 };
 use super::diagnostic::Diagnostic;
-use super::glob::Glob;
 use super::suggest::{nearest, one_of};
 use super::table::{ROUTE, WHEN};
 use super::tree::Node;
 use super::types::{Route, Sink, When, Window};
 use super::view::View;
 use super::window::BUILT_IN;
+use crate::delta::Glob;
 
 /// Reads the routes; without any there is one that takes everything.
 pub(super) fn read(rows: &[Node], windows: &[Window], sinks: &[Sink]) -> Vec<Route> {

@@ -5,14 +5,13 @@ use super::codes::{
     UNKNOWN_WORD,
 };
 use super::diagnostic::Diagnostic;
-use super::glob::Glob;
 use super::keys::{Kind, Word};
 use super::suggest::nearest;
 use super::table::LATER;
 use super::tree::{Node, Value};
 use super::value;
 use super::walk::{bad_name, wrong_type};
-use crate::delta::check_collection;
+use crate::delta::{Glob, check_collection};
 
 /// Returns whether a value has the TOML type of a kind, whatever its content.
 pub(super) fn fits(kind: &Kind, value: &Value) -> bool {
@@ -101,7 +100,7 @@ fn with_unit(node: &Node, kind: &Kind, diagnostic: Diagnostic) -> Diagnostic {
 fn text_problem(text: &str, kind: &Kind) -> Option<(&'static str, String)> {
     match kind {
         Kind::Path if text == "-" => Some((STDIN, "only a source reads standard input".to_owned())),
-        Kind::PathGlob | Kind::SourceGlob => Glob::new(text).err().map(|problem| (GLOB, problem)),
+        Kind::PathGlob | Kind::SourceGlob => Glob::new(text).err().map(|problem| (GLOB, problem.to_string())),
         Kind::Template(names) => value::template(text, names)
             .err()
             .map(|problem| (PLACEHOLDER, problem)),

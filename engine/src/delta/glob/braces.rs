@@ -1,20 +1,28 @@
 //! Braces written out as alternatives.
 
-use super::limit;
+use super::{BYTES_MAX, GlobError};
 
 /// Writes out the braces: `a{b,c}` becomes `ab` and `ac`.
-pub(super) fn without_braces(pattern: &str) -> Result<Vec<String>, String> {
+pub(super) fn without_braces(pattern: &str) -> Result<Vec<String>, GlobError> {
     let mut done = Vec::new();
     let mut open = vec![pattern.to_owned()];
+    let mut bytes = pattern.len();
     while let Some(pattern) = open.pop() {
+        if bytes > BYTES_MAX {
+            return Err(GlobError(format!("the pattern has more than {BYTES_MAX} bytes with its braces written out")));
+        }
         match Braces::first(&pattern)? {
-            Some(braces) => open.extend(braces.parts.iter().rev().map(|part| {
-                let (before, after) = (&pattern[..braces.start], &pattern[braces.end..]);
-                format!("{before}{part}{after}")
-            })),
+            Some(braces) => {
+                bytes -= pattern.len();
+                for part in braces.parts.iter().rev() {
+                    let (before, after) = (&pattern[..braces.start], &pattern[braces.end..]);
+                    let written = format!("{before}{part}{after}");
+                    bytes += written.len();
+                    open.push(written);
+                }
+            }
             None => done.push(pattern),
         }
-        limit(done.len() + open.len())?;
     }
     Ok(done)
 }
@@ -27,7 +35,7 @@ struct Braces {
 }
 
 impl Braces {
-    fn first(pattern: &str) -> Result<Option<Self>, String> {
+    fn first(pattern: &str) -> Result<Option<Self>, GlobError> {
         let (mut depth, mut class, mut escaped) = (0_usize, false, false);
         let (mut start, mut part_start, mut parts) = (0, 0, Vec::new());
         for (at, c) in pattern.char_indices() {
@@ -47,7 +55,7 @@ impl Braces {
                     parts.push(pattern[part_start..at].to_owned());
                     part_start = at + 1;
                 }
-                '}' if depth == 0 => return Err("`}` has no `{`".to_owned()),
+                '}' if depth == 0 => return Err(GlobError("`}` has no `{`".to_owned())),
                 '}' if depth == 1 => {
                     parts.push(pattern[part_start..at].to_owned());
                     let end = at + 1;
@@ -58,15 +66,15 @@ impl Braces {
             }
         }
         if depth > 0 {
-            Err("`{` is not closed".to_owned())
+            Err(GlobError("`{` is not closed".to_owned()))
         } else {
             Ok(None)
         }
     }
 
-    fn checked(self) -> Result<Self, String> {
+    fn checked(self) -> Result<Self, GlobError> {
         if self.parts.iter().any(String::is_empty) {
-            return Err("an alternative of `{..}` is empty".to_owned());
+            return Err(GlobError("an alternative of `{..}` is empty".to_owned()));
         }
         Ok(self)
     }

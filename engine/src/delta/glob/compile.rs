@@ -1,15 +1,13 @@
 //! A pattern without braces as steps.
 
-use super::{Step, limit};
+use super::{GlobError, Step};
 
-/// Compiles a pattern without braces; each `**/` doubles it: with nothing there, and with any folders.
-pub(super) fn compile(plain: &str) -> Result<Vec<Vec<Step>>, String> {
+/// Compiles a pattern without braces.
+pub(super) fn compile(plain: &str) -> Result<Vec<Step>, GlobError> {
     if plain.ends_with('/') {
-        return Err(
-            "nothing stands behind the last `/`; `**` there takes everything below".to_owned(),
-        );
+        return Err(bad("nothing stands behind the last `/`; `**` there takes everything below"));
     }
-    let mut all = vec![Vec::new()];
+    let mut steps = Vec::new();
     let mut rest = plain;
     while let Some(c) = rest.chars().next() {
         let segment_start =
@@ -21,11 +19,14 @@ pub(super) fn compile(plain: &str) -> Result<Vec<Vec<Step>>, String> {
                 match (segment_start, rest.strip_prefix('/')) {
                     (true, Some(below)) => {
                         rest = below;
-                        double(&mut all)?;
-                        continue;
+                        // Twice says no more than once.
+                        if steps.last() == Some(&Step::Folders) {
+                            continue;
+                        }
+                        Step::Folders
                     }
                     (true, None) if rest.is_empty() => Step::Text,
-                    _ => return Err("`**` must be a whole segment".to_owned()),
+                    _ => return Err(bad("`**` must be a whole segment")),
                 }
             }
             '*' => Step::Segment,
@@ -36,35 +37,29 @@ pub(super) fn compile(plain: &str) -> Result<Vec<Vec<Step>>, String> {
                 step
             }
             '\\' => {
-                let next = rest.chars().next().ok_or("nothing stands behind `\\`")?;
+                let next = rest.chars().next().ok_or_else(|| bad("nothing stands behind `\\`"))?;
                 rest = &rest[next.len_utf8()..];
                 Step::Char(next)
             }
             c => Step::Char(c),
         };
-        all.iter_mut().for_each(|steps| steps.push(step.clone()));
+        steps.push(step);
     }
-    Ok(all)
+    Ok(steps)
 }
 
-fn double(all: &mut Vec<Vec<Step>>) -> Result<(), String> {
-    limit(all.len() * 2)?;
-    let with_folders: Vec<Vec<Step>> = all
-        .iter()
-        .map(|steps| [steps.as_slice(), &[Step::Text, Step::Char('/')]].concat())
-        .collect();
-    all.extend(with_folders);
-    Ok(())
+fn bad(problem: &str) -> GlobError {
+    GlobError(problem.to_owned())
 }
 
 /// Reads a class from behind its `[`; returns what stands behind its `]`.
-fn class(text: &str) -> Result<(Step, &str), String> {
+fn class(text: &str) -> Result<(Step, &str), GlobError> {
     let body = text.strip_prefix(['!', '^']);
     let (inside, body) = (body.is_none(), body.unwrap_or(text));
-    let end = body.find(']').ok_or("`[` is not closed")?;
+    let end = body.find(']').ok_or_else(|| bad("`[` is not closed"))?;
     let chars: Vec<char> = body[..end].chars().collect();
     if chars.is_empty() {
-        return Err("`[]` matches nothing".to_owned());
+        return Err(bad("`[]` matches nothing"));
     }
     let (mut ranges, mut at) = (Vec::new(), 0);
     while let Some(&low) = chars.get(at) {
@@ -74,7 +69,7 @@ fn class(text: &str) -> Result<(Step, &str), String> {
         };
         at += read;
         if range.0 > range.1 {
-            return Err(format!("the range {}-{} is upside down", range.0, range.1));
+            return Err(GlobError(format!("the range {}-{} is upside down", range.0, range.1)));
         }
         ranges.push(range);
     }
