@@ -6,6 +6,7 @@ mod batch;
 mod glob;
 mod hash;
 mod keys;
+mod refs;
 mod source;
 mod timestamp;
 
@@ -14,6 +15,7 @@ pub use glob::{Glob, GlobError};
 pub(crate) use hash::domain;
 pub use hash::{CommitId, DeltaId, RowHash, StateRoot, hex, key_hash, row_hash};
 pub use keys::Keys;
+pub use refs::{HASH_DIGITS_MIN, check_ref};
 pub use source::{KEY_BYTES_MAX, Source, SourceError, check_collection, check_key};
 pub use timestamp::{ClockError, Timestamp};
 pub use vecdelta_kernels::Element;

@@ -2,9 +2,7 @@
 
 use super::error::{Result, VersionError};
 use super::repository::{CommitIndex, MAIN, Repository};
-
-/// The fewest hex digits that may stand for a commit.
-const PREFIX_MIN: usize = 6;
+use crate::delta::{HASH_DIGITS_MIN, check_ref};
 
 /// Finds the commit that a revision names: a branch, a tag, a hash or a prefix of it, `REV~N`, or `@TIME`.
 ///
@@ -36,7 +34,7 @@ pub fn default_head(repo: &Repository) -> Option<CommitIndex> {
 }
 
 fn by_prefix(repo: &Repository, text: &str) -> Result<CommitIndex> {
-    let hex = text.len() >= PREFIX_MIN && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let hex = text.len() >= HASH_DIGITS_MIN && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     if !hex {
         return Err(unknown(repo, text));
     }
@@ -84,18 +82,7 @@ fn unknown(repo: &Repository, text: &str) -> VersionError {
 /// # Errors
 /// When it is empty, long, looks like a hash or holds a character that revisions use.
 pub fn check_name(what: &'static str, name: &str) -> Result<()> {
-    let problem = if name.is_empty() || name.len() > 128 {
-        "a name has 1 to 128 bytes"
-    } else if name.starts_with(['@', '-', '/']) || name.ends_with('/') || name.contains("..") {
-        "it begins or ends with a sign that means something else"
-    } else if name.chars().any(|c| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c)) {
-        "spaces and the signs ~ ^ : ? * [ \\ are not allowed"
-    } else if name.len() >= PREFIX_MIN && name.bytes().all(|b| b.is_ascii_hexdigit()) {
-        "it could be taken for a hash"
-    } else {
-        return Ok(());
-    };
-    Err(VersionError::BadName {
+    check_ref(name).map_err(|problem| VersionError::BadName {
         name: name.to_owned(),
         what,
         problem: problem.to_owned(),

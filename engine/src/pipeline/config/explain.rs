@@ -53,7 +53,8 @@ missing variable never turns into an empty value."),
     ("VD0110", "The name cannot be used.
 
 Names of sources, collections, routes, windows and sinks are 1 to 128 letters, digits, `_`, `-` or `.`, without `.` in
-front. They become parts of paths and metrics."),
+front. They become parts of paths and metrics. The name of a branch has no spaces and none of the signs that revisions use,
+and it is not a row of hex digits, which could be taken for a hash."),
     ("VD0201", "The value has another type than the key needs.
 
 Texts stand in quotes; numbers, `true` and `false` do not. Sizes and durations are texts with a unit: \"64MiB\", \"30s\".

@@ -50,6 +50,8 @@ pub(super) enum Kind {
     Text,
     /// A name made of letters, digits, `_`, `-` and `.`.
     Name,
+    /// The name of a branch.
+    Branch,
     /// A path, relative to the file's directory.
     Path,
     /// A path or a glob over paths.
@@ -94,6 +96,7 @@ impl Kind {
         match self {
             Self::Text => "a text".into(),
             Self::Name => "a name".into(),
+            Self::Branch => "a branch".into(),
             Self::Path => "a path".into(),
             Self::PathGlob => "a path or glob".into(),
             Self::SourceGlob => "a glob over `collection/key`".into(),

@@ -1,7 +1,7 @@
 //! One value against one kind: the type, then the content.
 
 use super::codes::{
-    DIM_RANGE, DURATION, EMPTY, GLOB, NOT_SUPPORTED, OUT_OF_RANGE, PLACEHOLDER, SIZE, STDIN,
+    DIM_RANGE, DURATION, EMPTY, GLOB, NAME, NOT_SUPPORTED, OUT_OF_RANGE, PLACEHOLDER, SIZE, STDIN,
     UNKNOWN_WORD,
 };
 use super::diagnostic::Diagnostic;
@@ -11,7 +11,7 @@ use super::table::LATER;
 use super::tree::{Node, Value};
 use super::value;
 use super::walk::{bad_name, wrong_type};
-use crate::delta::{Glob, check_collection};
+use crate::delta::{Glob, check_collection, check_ref};
 
 /// Returns whether a value has the TOML type of a kind, whatever its content.
 pub(super) fn fits(kind: &Kind, value: &Value) -> bool {
@@ -99,6 +99,7 @@ fn with_unit(node: &Node, kind: &Kind, diagnostic: Diagnostic) -> Diagnostic {
 /// Returns the code and the way out when a text does not mean what its key needs.
 fn text_problem(text: &str, kind: &Kind) -> Option<(&'static str, String)> {
     match kind {
+        Kind::Branch => check_ref(text).err().map(|problem| (NAME, problem.to_owned())),
         Kind::Path if text == "-" => Some((STDIN, "only a source reads standard input".to_owned())),
         Kind::PathGlob | Kind::SourceGlob => Glob::new(text).err().map(|problem| (GLOB, problem.to_string())),
         Kind::Template(names) => value::template(text, names)

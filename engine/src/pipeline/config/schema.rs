@@ -94,6 +94,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Rows(below) => json!({ "type": "array", "items": section(below) }),
         Kind::Text
         | Kind::Name
+        | Kind::Branch
         | Kind::Path
         | Kind::PathGlob
         | Kind::SourceGlob

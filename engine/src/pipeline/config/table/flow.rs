@@ -185,7 +185,7 @@ pub(in crate::pipeline::config) static VERSION: Section = section(
     &[
         key(
             "branch",
-            Kind::Text,
+            Kind::Branch,
             Default("\"main\""),
             "The branch that moves; it is created when absent.",
         ),
