@@ -3,7 +3,7 @@
 use std::io::BufReader;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::config::Source;
+use super::config::{Source, SourceKind};
 use super::input::Item;
 use super::link::Outlet;
 use crate::capture::read::{self, ReadError, ReadOptions, Reader};
@@ -55,6 +55,7 @@ fn read_item(
     out: &Outlet<Row>,
 ) -> Result<bool, ReadError> {
     let options = ReadOptions {
+        format: (source.kind != SourceKind::Files).then(|| source.kind.name()),
         id: source.id.clone(),
         vector: source.vector.clone(),
         dims: source.dims,

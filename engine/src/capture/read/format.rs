@@ -18,6 +18,32 @@ pub(super) enum Format {
     JsonLines,
 }
 
+impl Format {
+    /// Returns the format's name; layouts of one format share it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::ArrowFile | Self::ArrowStream => "arrow",
+            Self::Npy => "npy",
+            Self::Fvecs | Self::Bvecs => "fvecs",
+            Self::SafeTensors => "safetensors",
+            Self::JsonLines => "jsonl",
+        }
+    }
+
+    /// Checks that the format is the one that a caller expects, if any.
+    pub(super) fn expect(self, name: Option<&str>) -> Result<Self, Fault> {
+        match name.filter(|name| *name != self.name()) {
+            Some(name) => {
+                let have = self.name();
+                let fault = Fault::data(format!("this is `{have}`, but the `kind` of its source is `{name}`"));
+                Err(fault.help(format!("set `kind = \"{have}\"`, or `files` for any format")))
+            }
+            None => Ok(self),
+        }
+    }
+}
+
 /// Returns the format of a file.
 pub(super) fn detect(path: &Path, file: &[u8]) -> Result<Format, Fault> {
     by_content(file)

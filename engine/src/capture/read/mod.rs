@@ -56,6 +56,8 @@ pub const DIMS_MAX: u32 = 1 << 20;
 /// What a caller knows of a table beforehand; everything else is found in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadOptions {
+    /// The name of the format that the file must have: parquet, arrow, npy, fvecs, safetensors or jsonl.
+    pub format: Option<&'static str>,
     /// The id column.
     pub id: Option<String>,
     /// The vector column, or the tensor.
@@ -146,6 +148,7 @@ fn open_path(path: &Path, options: &ReadOptions) -> Result<(Opened, Option<Behin
     }
     if !metadata.is_file() {
         // A pipe or a device: what it holds next cannot be looked at, and only lines of text can be read from it.
+        Format::JsonLines.expect(options.format)?;
         return Ok((jsonl::open(file, jsonl::Source::Stream, options)?, None));
     }
     let mapping = Mapping::of(&file).map_err(|error| Fault::io(&error))?;
@@ -154,7 +157,7 @@ fn open_path(path: &Path, options: &ReadOptions) -> Result<(Opened, Option<Behin
 }
 
 fn open_bytes(path: &Path, bytes: Bytes, options: &ReadOptions) -> Result<Opened, Fault> {
-    match format::detect(path, &bytes)? {
+    match format::detect(path, &bytes)?.expect(options.format)? {
         Format::Parquet => parquet::open(bytes, options),
         Format::ArrowFile => arrow::open_file(bytes, options),
         Format::ArrowStream => arrow::open_stream(bytes, options),

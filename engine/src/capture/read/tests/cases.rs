@@ -113,6 +113,12 @@ fn expectations_of_the_caller_are_checked() {
         ..ReadOptions::default()
     };
     assert!(message(id).contains("no column `key`; --id can name one of `id`, `embedding`"));
+    let format = |name| ReadOptions {
+        format: Some(name),
+        ..ReadOptions::default()
+    };
+    assert!(message(format("parquet")).contains("this is `arrow`, but the `kind` of its source is `parquet`"));
+    assert!(read("t.parquet", &file, &format("arrow")).is_ok(), "the content counts, not the name");
 }
 
 #[test]
