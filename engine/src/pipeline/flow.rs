@@ -24,6 +24,8 @@ pub enum Work {
     Open {
         /// The collection's shape as the input has it; width 0 when the input has no rows.
         table: Table,
+        /// The source's name.
+        source: String,
         /// The input's name.
         file: String,
     },
@@ -188,7 +190,7 @@ impl Flow<'_> {
             rows,
         });
         let collection = table.collection.clone();
-        self.send(Work::Open { table, file: file.clone() }, 0)?;
+        self.send(Work::Open { table, source: settings.name.clone(), file: file.clone() }, 0)?;
         let Ok(Reply::Mirror(mirror)) = self.replies.recv() else {
             return Err(Stop::Gone);
         };

@@ -25,7 +25,7 @@ pub struct Versioning<'a> {
     pub branch: String,
     /// Who makes the commits.
     pub author: String,
-    /// The message, with `{file}` to be filled in.
+    /// The message, with `{source}` and `{file}` to be filled in.
     pub message: String,
     /// What every commit says besides.
     pub metadata: BTreeMap<String, String>,
@@ -51,11 +51,13 @@ impl Versioning<'_> {
     /// # Errors
     /// The first failure of any stage; what was committed before stays.
     pub fn run(&mut self, work: &Inlet<Work>, replies: &Sender<Reply>) -> Result<(), PipelineError> {
+        let mut source = String::new();
         let mut file = String::new();
         let mut collection = String::new();
         while let Some(item) = work.receive() {
             match item.into_inner() {
-                Work::Open { table, file: name } => {
+                Work::Open { table, source: from, file: name } => {
+                    source = from;
                     file = name;
                     collection.clone_from(&table.collection);
                     let mirror = self.open(table, &file)?;
@@ -64,15 +66,17 @@ impl Versioning<'_> {
                     }
                 }
                 Work::Deltas(captured) => {
-                    let staged = self.epoch(work, &file, &collection, Some(captured))?;
+                    let info = self.info(&source, &file, CloseReason::Epoch);
+                    let staged = self.epoch(work, info, &file, &collection, Some(captured))?;
                     self.commit(staged, replies)?;
                 }
                 Work::EndEpoch => {
-                    let staged = self.epoch(work, &file, &collection, None)?;
+                    let info = self.info(&source, &file, CloseReason::Epoch);
+                    let staged = self.epoch(work, info, &file, &collection, None)?;
                     self.commit(staged, replies)?;
                 }
                 Work::Closed { window, closed, unchanged, raw_bytes } => {
-                    let mut info = self.info(&file, closed.reason);
+                    let mut info = self.info(&source, &file, closed.reason);
                     info.metadata.insert("window".to_owned(), window);
                     let captured = Captured { batch: closed.batch, unchanged, raw_bytes };
                     let staged = self.window(info, &file, captured)?;
@@ -120,11 +124,11 @@ impl Versioning<'_> {
     fn epoch(
         &mut self,
         work: &Inlet<Work>,
+        info: CommitInfo,
         file: &str,
         collection: &str,
         first: Option<Captured>,
     ) -> Result<Option<Staged>, PipelineError> {
-        let info = self.info(file, CloseReason::Epoch);
         let mut stage = Stage::begin(self.repo, &info, (self.now)())?;
         let number = stage.add_collection(self.mirrors[collection].clone())?;
         let mut next = first;
@@ -197,7 +201,7 @@ impl Versioning<'_> {
         Ok(())
     }
 
-    fn info(&self, file: &str, reason: CloseReason) -> CommitInfo {
+    fn info(&self, source: &str, file: &str, reason: CloseReason) -> CommitInfo {
         let name = Path::new(file).file_name().map_or(file.into(), |n| n.to_string_lossy());
         let mut metadata = self.metadata.clone();
         metadata.insert("file".to_owned(), name.to_string());
@@ -208,7 +212,7 @@ impl Versioning<'_> {
         CommitInfo {
             branch: self.branch.clone(),
             author: self.author.clone(),
-            message: self.message.replace("{file}", &name),
+            message: self.message.replace("{source}", source).replace("{file}", &name),
             metadata,
             merged: None,
         }
