@@ -13,9 +13,11 @@ use super::output::{commit_json, count, delta_bytes, print_json, size};
 use super::progress::Progress;
 use crate::event::Event;
 use crate::pipeline::config::{self, Diagnosis, Diagnostic, Pipeline};
-use crate::pipeline::{Context, plan as plan_run, run_case};
+use crate::pipeline::{Context, check_widths, plan as plan_run, run_case};
 
 /// Print all errors of a pipeline file at once, with line and column; nothing is written.
+///
+/// Where a source names `dims` and its files are there, the first of them is compared.
 #[derive(clap::Args)]
 pub struct CheckArgs {
     /// The pipeline file.
@@ -82,7 +84,7 @@ pub struct ExplainArgs {
 pub fn check(args: CheckArgs) -> Result<ExitCode, CliError> {
     let (text, result) = parse(&args.pipeline, &args.set)?;
     let (errors, warnings) = match result {
-        Ok((_, warnings)) => (Vec::new(), warnings),
+        Ok((pipeline, warnings)) => (check_widths(&text, &pipeline), warnings),
         Err(found) => (found.errors, found.warnings),
     };
     if args.json {

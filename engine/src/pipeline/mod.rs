@@ -19,9 +19,11 @@ mod retention;
 mod run;
 mod sinks;
 mod versioning;
+mod widths;
 
 pub use cases::run_case;
 pub use error::PipelineError;
 pub use plan::{Forecast, plan};
 pub use run::{Context, RunReport, run};
 pub use sinks::{export_deltas, write_sinks};
+pub use widths::check_widths;
