@@ -1,5 +1,6 @@
 //! `vecdelta branch` and `vecdelta tag`: list, make and delete names.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,8 +9,8 @@ use serde_json::json;
 
 use super::error::{CliError, NOT_FOUND};
 use super::open::{commit, now_millis, reader, writer};
-use super::output::{short, time};
-use crate::version::{Repository, delete_branch, delete_tag, set_branch, set_tag};
+use super::output::{printable, short, time};
+use crate::version::{CommitIndex, Repository, delete_branch, delete_tag, set_branch, set_tag};
 
 /// List, make or delete branches.
 #[derive(clap::Args)]
@@ -55,8 +56,14 @@ pub fn tag(args: TagArgs) -> Result<ExitCode, CliError> {
 fn run(args: Names, tags: bool) -> Result<ExitCode, CliError> {
     if let Some(name) = &args.delete {
         let mut repo = writer(&args.repo)?;
+        let (what, known) = if tags { ("tag", repo.tags()) } else { ("branch", repo.branches()) };
+        let was = *known.get(name).ok_or_else(|| unknown(what, name, known))?;
         let delete = if tags { delete_tag } else { delete_branch };
         delete(&mut repo, name, now_millis())?;
+        if !args.json {
+            let (name, id) = (printable(name), short(repo.entry(was).id));
+            writeln!(io::stdout(), "{what} {name} deleted; it was at {id}, which stays")?;
+        }
         return list(&repo, tags, args.json);
     }
     if let Some(name) = &args.name {
@@ -68,6 +75,13 @@ fn run(args: Names, tags: bool) -> Result<ExitCode, CliError> {
         return list(&repo, tags, args.json);
     }
     list(&reader(&args.repo)?, tags, args.json)
+}
+
+/// Says that a name is not there, and which are.
+pub fn unknown(what: &str, name: &str, known: &BTreeMap<String, CommitIndex>) -> CliError {
+    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+    let there = if names.is_empty() { String::new() } else { format!(" (there is {})", names.join(", ")) };
+    CliError::new(NOT_FOUND, format!("there is no {what} `{}`{there}", printable(name)))
 }
 
 fn list(repo: &Repository, tags: bool, json: bool) -> Result<ExitCode, CliError> {

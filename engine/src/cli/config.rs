@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::error::{BAD_CONFIG, CANNOT_CREATE, CliError, NOT_FOUND};
 use super::open::{author, now_millis};
-use super::output::{commit_json, count, delta_bytes, print_json, size};
+use super::output::{commit_json, count, delta_bytes, plural, print_json, size};
 use super::progress::Progress;
 use crate::event::Event;
 use crate::pipeline::config::{self, Diagnosis, Diagnostic, Pipeline};
@@ -95,7 +95,7 @@ pub fn check(args: CheckArgs) -> Result<ExitCode, CliError> {
         show(&args.pipeline, &text, &warnings);
         if errors.is_empty() {
             let n = warnings.len();
-            println!("{}: no errors, {n} warning{}", args.pipeline.display(), if n == 1 { "" } else { "s" });
+            writeln!(io::stdout(), "{}: no errors, {}", args.pipeline.display(), plural(n as u64, "warning"))?;
         }
     }
     Ok(ExitCode::from(if errors.is_empty() { 0 } else { BAD_CONFIG }))
@@ -138,10 +138,10 @@ pub fn plan(args: PlanArgs) -> Result<ExitCode, CliError> {
         writeln!(out, "{message}: {inserted} inserted, {updated} updated, {deleted} deleted, {bytes}")?;
     }
     for (route, deltas) in &forecast.routed {
-        writeln!(out, "route {route}: {} deltas", count(*deltas))?;
+        writeln!(out, "route {route}: {}", plural(*deltas, "delta"))?;
     }
-    let commits = forecast.report.commits.len();
-    writeln!(out, "{commits} commits would be made; nothing was written")?;
+    let commits = plural(forecast.report.commits.len() as u64, "commit");
+    writeln!(out, "{commits} would be made; nothing was written")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -154,15 +154,16 @@ pub fn test(args: TestArgs) -> Result<ExitCode, CliError> {
         let wrong = run_case(&pipeline, test)?;
         failed += usize::from(!wrong.is_empty());
         if !args.json {
-            println!("{} {}", if wrong.is_empty() { "ok    " } else { "FAILED" }, test.name);
-            wrong.iter().for_each(|w| println!("       {w}"));
+            let mut out = io::stdout().lock();
+            writeln!(out, "{} {}", if wrong.is_empty() { "ok    " } else { "FAILED" }, test.name)?;
+            wrong.iter().try_for_each(|w| writeln!(out, "       {w}"))?;
         }
         results.push(json!({ "name": test.name, "ok": wrong.is_empty(), "problems": wrong }));
     }
     if args.json {
         print_json(&json!({ "ok": failed == 0, "tests": results }))?;
     } else {
-        println!("{} passed, {failed} failed", pipeline.tests.len() - failed);
+        writeln!(io::stdout(), "{} passed, {failed} failed", pipeline.tests.len() - failed)?;
     }
     Ok(ExitCode::from(u8::from(failed > 0)))
 }

@@ -117,11 +117,14 @@ impl From<ReadError> for CliError {
 
 impl From<ExportError> for CliError {
     fn from(error: ExportError) -> Self {
-        let code = match error {
-            ExportError::Format { .. } => 2,
-            _ => CANNOT_CREATE,
-        };
-        Self::new(code, error.to_string())
+        let message = error.to_string();
+        match error {
+            ExportError::Format { .. } => Self::new(2, message),
+            ExportError::Create { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                Self::new(CANNOT_CREATE, message).hint("name another place, or remove what is there")
+            }
+            _ => Self::new(CANNOT_CREATE, message),
+        }
     }
 }
 

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::open::{commit, reader};
-use super::output::{count, print_json};
+use super::output::{plural, print_json};
 use crate::delta::{Element, Table};
-use crate::export::{TableWriter, format_of};
+use crate::export::{ExportError, TableWriter, format_of, write_manifest};
 use crate::version::{Repository, read_table, resolve, table};
 
 /// Write a whole table as it was, or the stream of deltas.
@@ -48,11 +48,11 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let repo = reader(&args.repo)?;
     let rows = if args.deltas { export_deltas(&repo, &args)? } else { export_table(&repo, &args)? };
-    let what = if args.deltas { "deltas" } else { "rows" };
+    let what = if args.deltas { "delta" } else { "row" };
     if args.json {
-        print_json(&json!({ what: rows, "output": args.output.display().to_string() }))?;
+        print_json(&json!({ format!("{what}s"): rows, "output": args.output.display().to_string() }))?;
     } else {
-        eprintln!("{} {what} in {}", count(rows), args.output.display());
+        eprintln!("{} in {}", plural(rows, what), args.output.display());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -76,7 +76,10 @@ fn export_table(repo: &Repository, args: &Args) -> Result<u64, CliError> {
 fn export_deltas(repo: &Repository, args: &Args) -> Result<u64, CliError> {
     let from = args.from.as_deref().map(|r| resolve(repo, r)).transpose()?;
     let Some(to) = commit(repo, args.to.as_deref())? else {
-        return Err(CliError::new(super::error::NOT_FOUND, "the repository has no commit yet"));
+        std::fs::create_dir_all(&args.output)
+            .map_err(|source| ExportError::Create { path: args.output.clone(), source })?;
+        write_manifest(&args.output, &[], serde_json::Map::new())?;
+        return Ok(0);
     };
     let table = table(repo, to, args.collection.as_deref())?;
     Ok(write_deltas(repo, from, to, table, &args.output)?)

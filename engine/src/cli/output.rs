@@ -95,6 +95,11 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// Returns a number of things.
+pub fn plural(n: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
 /// Makes a text safe to print on one line of a terminal.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()

@@ -1,12 +1,13 @@
 //! `vecdelta reindex`: make everything under cache/ anew from the log.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::error::CliError;
 use super::open::writer;
-use super::output::{count, print_json};
+use super::output::{plural, print_json};
 use crate::version::{discard_mirror, open_mirror, save_mirror, tables};
 
 /// Make the cache anew from the log, which is the truth.
@@ -35,7 +36,8 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     if args.json {
         print_json(&serde_json::json!({ "branches": branches, "rows": rows }))?;
     } else {
-        println!("{} rows of {branches} branches mirrored from the log", count(rows));
+        let (rows, branches) = (plural(rows as u64, "row"), plural(branches as u64, "branch head"));
+        writeln!(std::io::stdout(), "{rows} of {branches} mirrored from the log")?;
     }
     Ok(ExitCode::SUCCESS)
 }

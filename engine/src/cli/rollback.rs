@@ -1,11 +1,13 @@
 //! `vecdelta rollback`: a new commit that restores an older state.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::branch::unknown;
 use super::error::CliError;
 use super::open::{author, now_millis, writer};
-use super::output::{commit_json, count, print_json, short};
+use super::output::{commit_json, count, print_json, printable, short};
 use crate::version::{MAIN, VersionError, resolve, rollback};
 
 /// Make a commit that restores an older state, bit for bit; the history is kept.
@@ -32,7 +34,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let mut repo = writer(&args.repo)?;
     let head = repo.head(&args.branch);
-    let head = head.ok_or_else(|| VersionError::Refused(format!("there is no branch `{}`", args.branch)))?;
+    let head = head.ok_or_else(|| unknown("branch", &args.branch, repo.branches()))?;
     let to = match (args.last, &args.to) {
         (Some(n), _) => {
             let held = repo.first_parents(head).count() - 1;
@@ -50,7 +52,11 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         let counts = repo.commit(commit)?.body.counts;
         let (updated, inserted, deleted) = (count(counts.updated), count(counts.inserted), count(counts.deleted));
         let (id, old) = (short(repo.entry(commit).id), short(repo.entry(to).id));
-        println!("{id}: {} is as at {old} again ({updated} updated, {inserted} inserted, {deleted} deleted)", args.branch);
+        let branch = printable(&args.branch);
+        writeln!(
+            std::io::stdout(),
+            "{id}: {branch} is as at {old} again ({inserted} inserted, {updated} updated, {deleted} deleted)"
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -67,7 +67,9 @@ pub fn execute(pipeline: &Pipeline, resume: bool) -> Result<(Repository, RunRepo
         signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone())?;
         signal_hook::flag::register(signal, stop.clone())?;
     }
-    let mut repo = writer_or_new(&pipeline.settings.store)?;
+    let store = &pipeline.settings.store;
+    let made = !store.exists();
+    let mut repo = writer_or_new(store)?;
     let progress = Progress::new();
     let listener = |event: &Event| progress.on(event);
     let context = Context {
@@ -79,7 +81,17 @@ pub fn execute(pipeline: &Pipeline, resume: bool) -> Result<(Repository, RunRepo
     };
     let result = pipeline::run(pipeline, &mut repo, &context);
     progress.done();
-    Ok((repo, result?))
+    match result {
+        Ok(report) => Ok((repo, report)),
+        Err(error) => {
+            if made && repo.branches().is_empty() {
+                // Bad input leaves no repository where there was none.
+                drop(repo);
+                let _ = std::fs::remove_dir_all(store);
+            }
+            Err(error.into())
+        }
+    }
 }
 
 /// Prints what a run did.
@@ -105,7 +117,7 @@ pub fn print_report(
     let (commits, passed, repository) = (report.commits.len(), report.skipped.len(), shown(path));
     if commits == 0 {
         match passed {
-            0 => writeln!(out, "no rows came, so there is nothing to commit to {repository}")?,
+            0 => writeln!(out, "nothing has changed: no commit was made to {repository}")?,
             _ => writeln!(out, "nothing new: {} in the history of {repository} already", files_are(passed))?,
         }
         return Ok(ExitCode::SUCCESS);
@@ -117,12 +129,12 @@ pub fn print_report(
     let (rows, seconds) = (count(report.rows_read), elapsed.as_secs_f64());
     let (raw, stored) = (size(totals.raw), size(totals.stored));
     writeln!(out, "{rows} rows in {seconds:.2} s: {raw} of vectors, {stored} stored in {repository}")?;
-    writeln!(
-        out,
-        "{} smaller, {}",
-        times(totals.raw, totals.stored),
-        if totals.lossy { "without the changes that the capture settings leave out" } else { "every bit kept" }
-    )?;
+    let smaller = times(totals.raw, totals.stored);
+    match (totals.stored, totals.lossy) {
+        (0, _) => writeln!(out, "nothing has changed")?,
+        (_, true) => writeln!(out, "{smaller} smaller, without the changes that the capture settings leave out")?,
+        (_, false) => writeln!(out, "{smaller} smaller, every bit kept")?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

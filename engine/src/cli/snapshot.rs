@@ -1,5 +1,6 @@
 //! `vecdelta snapshot`: write the whole table of a commit down, so that reading starts there.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,8 +32,8 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let id = repo.entry(at).id;
     match (args.json, bytes) {
         (true, _) => print_json(&json!({ "commit": id.to_hex(), "bytes": bytes }))?,
-        (false, Some(bytes)) => println!("snapshot of {}: {}", short(id), size(bytes)),
-        (false, None) => println!("{} has a snapshot already", short(id)),
+        (false, Some(bytes)) => writeln!(std::io::stdout(), "snapshot of {}: {}", short(id), size(bytes))?,
+        (false, None) => writeln!(std::io::stdout(), "{} has a snapshot already", short(id))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::error::{CORRUPT, CliError};
 use super::open::{disk, reader};
-use super::output::{count, print_json, size};
+use super::output::{plural, print_json, size};
 use crate::export::check_manifest;
 use crate::store::Damage;
 use crate::version::{Checkpoint, check_since, verify};
@@ -33,9 +33,9 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let pinned = args.since.as_deref().map(checkpoint).transpose()?;
     let mut report = verify(&disk(&args.repo))?;
-    if let Some(pinned) = pinned
+    if let Some(pinned) = &pinned
         && report.problems.is_empty()
-        && let Err(problem) = check_since(&reader(&args.repo)?, &pinned)
+        && let Err(problem) = check_since(&reader(&args.repo)?, pinned)
     {
         report.problems.push(Damage {
             path: args.repo.display().to_string(),
@@ -71,9 +71,15 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         for problem in &report.problems {
             writeln!(out, "damaged: {problem}")?;
         }
-        let (commits, bytes) = (count(report.commits), size(report.bytes));
+        let (commits, bytes) = (plural(report.commits, "commit"), size(report.bytes));
         let verdict = if ok { "whole" } else { "NOT whole" };
-        writeln!(out, "{verdict}: {commits} commits rebuilt, {bytes} compared with their hashes")?;
+        writeln!(out, "{verdict}: {commits} rebuilt, {bytes} compared with their hashes")?;
+        if let (true, Some(pinned)) = (ok, &pinned) {
+            writeln!(out, "the history continues the checkpoint of size {}", pinned.size)?;
+        }
+        if let (true, Some(dir)) = (ok, &args.manifest) {
+            writeln!(out, "{}: every file is as its manifest says", dir.display())?;
+        }
     }
     Ok(ExitCode::from(if ok { 0 } else { CORRUPT }))
 }
