@@ -18,6 +18,7 @@ mod resume;
 mod retention;
 mod run;
 mod sinks;
+mod stdin;
 mod versioning;
 mod widths;
 

@@ -1,11 +1,11 @@
 //! The reader's thread: opens each input in turn and sends its rows on.
 
-use std::io::BufReader;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::config::{Source, SourceKind};
 use super::input::Item;
 use super::link::Outlet;
+use super::stdin::with_stdin;
 use crate::capture::read::{self, ReadError, ReadOptions, Reader};
 use crate::delta::{Element, RowBatch};
 
@@ -61,7 +61,23 @@ fn read_item(
         dims: source.dims,
         element: None,
     };
-    let mut reader = open(item, &options)?;
+    match item {
+        Item::File(path) => send_rows(read::open(path, &options)?, source, number, item, stop, out),
+        Item::Stdin => with_stdin(stop, |input| {
+            let reader = read::read_stream(input, &options)?;
+            send_rows(reader, source, number, item, stop, out)
+        }),
+    }
+}
+
+fn send_rows(
+    mut reader: Reader,
+    source: &Source,
+    number: usize,
+    item: &Item,
+    stop: &AtomicBool,
+    out: &Outlet<Row>,
+) -> Result<bool, ReadError> {
     let begin = Row::Begin {
         source: number,
         item: item.clone(),
@@ -73,21 +89,19 @@ fn read_item(
         return Ok(false);
     }
     while let Some(batch) = reader.next()? {
-        if stop.load(Ordering::Relaxed) {
-            // A stream ends here; half an epoch is no epoch and is left out.
-            return Ok(!source.epoch && out.send(Row::End, 0) && false);
+        let stopped = stop.load(Ordering::Relaxed);
+        if stopped && source.epoch {
+            // Half an epoch is no epoch and is left out.
+            return Ok(false);
         }
         let bytes = batch.rows.len() as u64;
         if !out.send(Row::Rows(batch), bytes) {
             return Ok(false);
         }
+        if stopped {
+            // A stream ends here, with the rows that came before.
+            break;
+        }
     }
     Ok(out.send(Row::End, 0) && !stop.load(Ordering::Relaxed))
-}
-
-fn open(item: &Item, options: &ReadOptions) -> Result<Reader, ReadError> {
-    match item {
-        Item::File(path) => read::open(path, options),
-        Item::Stdin => read::read_stream(BufReader::new(std::io::stdin()), options),
-    }
 }

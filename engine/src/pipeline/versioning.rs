@@ -78,6 +78,9 @@ impl Versioning<'_> {
                 Work::Closed { window, closed, unchanged, raw_bytes } => {
                     let mut info = self.info(&source, &file, closed.reason);
                     info.metadata.insert("window".to_owned(), window);
+                    // An id that came several times within the window was read as often.
+                    let composed = closed.metrics.added.saturating_sub(closed.batch.deltas.len() as u64);
+                    self.rows_read += composed;
                     let captured = Captured { batch: closed.batch, unchanged, raw_bytes };
                     let staged = self.window(info, &file, captured)?;
                     self.commit(staged, replies)?;

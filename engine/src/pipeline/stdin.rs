@@ -1,0 +1,112 @@
+//! Standard input that can be given up: a read ends when data come or when the run is asked to stop.
+//!
+//! A read of standard input cannot be interrupted, so a thread of its own does it and is left behind at the end of the
+//! process. Only whole lines are passed on: a line that is not yet whole keeps none before it waiting, and a stop in the
+//! middle of a line loses that line alone.
+
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+
+/// How often the wish to stop is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What is held back for the end of a line at most; longer lines are for the parser to refuse.
+const LINE_BYTES_MAX: usize = 65 << 20;
+
+/// A reader that sees the end of standard input early once it is given up.
+pub struct Stdin {
+    chunks: Receiver<io::Result<Vec<u8>>>,
+    given_up: Receiver<()>,
+    /// The beginning of a line whose end has not come.
+    held: Vec<u8>,
+    /// Whole lines, and how much of them was read.
+    ready: Vec<u8>,
+    read: usize,
+    ended: bool,
+}
+
+/// Calls `work` with standard input; it is given up when `stop` is set.
+pub fn with_stdin<T>(stop: &AtomicBool, work: impl FnOnce(Stdin) -> T) -> T {
+    let (give_up, given_up) = bounded(0);
+    let (send, chunks) = bounded(4);
+    thread::spawn(move || pump(&send));
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| watch(stop, &done, give_up));
+        let result = work(Stdin {
+            chunks,
+            given_up,
+            held: Vec::new(),
+            ready: Vec::new(),
+            read: 0,
+            ended: false,
+        });
+        done.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+/// Drops the sender, which the reader notices, when it is time to stop.
+fn watch(stop: &AtomicBool, done: &AtomicBool, give_up: Sender<()>) {
+    while !stop.load(Ordering::Relaxed) && !done.load(Ordering::Relaxed) {
+        thread::sleep(LOOK);
+    }
+    drop(give_up);
+}
+
+fn pump(send: &Sender<io::Result<Vec<u8>>>) {
+    let mut input = io::stdin().lock();
+    loop {
+        let mut chunk = vec![0; 1 << 16];
+        let read = input.read(&mut chunk).map(|n| {
+            chunk.truncate(n);
+            chunk
+        });
+        let end = read.as_ref().map_or(true, Vec::is_empty);
+        if send.send(read).is_err() || end {
+            return;
+        }
+    }
+}
+
+impl Stdin {
+    /// Waits for whole lines; nothing is the end of the input, or the stop.
+    fn lines(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            let chunk = select! {
+                recv(self.chunks) -> chunk => chunk.unwrap_or_else(|_| Ok(Vec::new()))?,
+                recv(self.given_up) -> _ => return Ok(Vec::new()),
+            };
+            if chunk.is_empty() {
+                return Ok(std::mem::take(&mut self.held));
+            }
+            let end = chunk.iter().rposition(|&byte| byte == b'\n').map(|at| at + 1);
+            let end = end.or((self.held.len() > LINE_BYTES_MAX).then_some(chunk.len()));
+            let Some(end) = end else {
+                self.held.extend(chunk);
+                continue;
+            };
+            let mut lines = std::mem::replace(&mut self.held, chunk[end..].to_vec());
+            lines.extend(&chunk[..end]);
+            return Ok(lines);
+        }
+    }
+}
+
+impl Read for Stdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.read == self.ready.len() && !self.ended {
+            self.ready = self.lines()?;
+            self.read = 0;
+            self.ended = self.ready.is_empty();
+        }
+        let n = buffer.len().min(self.ready.len() - self.read);
+        buffer[..n].copy_from_slice(&self.ready[self.read..self.read + n]);
+        self.read += n;
+        Ok(n)
+    }
+}
