@@ -15,7 +15,7 @@ use crate::capture::{Capture, CapturePolicy, Captured};
 use crate::delta::{DeltaBatch, RowBatch, Table};
 use crate::event::{Event, Listener};
 use crate::route::Router;
-use crate::store::Mirror;
+use crate::store::{Disk, Mirror, Recovered, StoreError, Wal};
 use crate::window::{CloseReason, Closed, Window, WindowPolicy};
 
 /// What the flow tells the version stage.
@@ -78,6 +78,8 @@ pub struct Flow<'a> {
     pub out: Outlet<Work>,
     /// Answers come from there.
     pub replies: Receiver<Reply>,
+    /// Where the rows of live sources are kept until they are committed.
+    pub disk: Arc<dyn Disk>,
 }
 
 /// The version stage has stopped: so does the flow.
@@ -108,6 +110,8 @@ struct Current {
 struct State {
     captures: BTreeMap<String, Capture>,
     open: Vec<(usize, String, Window)>,
+    /// The write-ahead log of the live source that is being read.
+    wal: Option<(Wal, Table)>,
     unchanged: u64,
     raw_bytes: u64,
 }
@@ -128,11 +132,15 @@ impl Flow<'_> {
                 Row::Begin { source, item, element, dims, rows_hint } => {
                     let collection = self.sources[source].collection.clone();
                     let table = Table { collection, element, dims };
-                    current = Some(self.begin(&mut state, source, item.name(), table, rows_hint)?);
+                    current = Some(self.begin_live(&mut state, source, item.name(), table, rows_hint)?);
                 }
                 Row::Rows(batch) => {
                     let at = current.as_ref().expect("rows follow their beginning");
+                    if let Some((wal, table)) = &mut state.wal {
+                        wal.append(table, &batch).map_err(store_failed)?;
+                    }
                     self.rows(&mut state, at, &batch)?;
+                    forget_committed(&mut state)?;
                 }
                 Row::End => {
                     let at = current.take().expect("an end follows its beginning");
@@ -147,7 +155,8 @@ impl Flow<'_> {
                 }
             }
         }
-        self.close_all(&mut state, CloseReason::Drain)
+        self.close_all(&mut state, CloseReason::Drain)?;
+        forget_committed(&mut state)
     }
 
     /// Waits for rows, and closes windows whose time is over in the meantime.
@@ -170,9 +179,43 @@ impl Flow<'_> {
                         (self.listener)(&Event::Heartbeat { source });
                     }
                     self.close_due(state)?;
+                    forget_committed(state)?;
                 }
             }
         }
+    }
+
+    /// Begins an input; a live one with the rows that a crash kept from being committed.
+    fn begin_live(
+        &self,
+        state: &mut State,
+        source: usize,
+        file: String,
+        mut table: Table,
+        rows: Option<u64>,
+    ) -> Result<Current, Stop> {
+        if !self.sources[source].live() || self.sources[source].epoch {
+            return self.begin(state, source, file, table, rows);
+        }
+        let (wal, recovered) = Wal::open(&self.disk, &self.sources[source].name).map_err(store_failed)?;
+        if let Some(first) = recovered.first().filter(|_| table.dims == 0) {
+            table = first.table.clone();
+        }
+        let current = self.begin(state, source, file, table.clone(), rows)?;
+        for Recovered { table: shape, rows } in &recovered {
+            if *shape != table {
+                return Err(Stop::Failed(PipelineError::OtherShape {
+                    file: current.file,
+                    collection: table.collection,
+                    have: format!("rows of an earlier run that are {} x {}", shape.dims, shape.element.name()),
+                    got: format!("{} x {}", table.dims, table.element.name()),
+                }));
+            }
+            self.rows(state, &current, rows)?;
+        }
+        state.wal = Some((wal, table));
+        forget_committed(state)?;
+        Ok(current)
     }
 
     fn begin(
@@ -377,6 +420,18 @@ impl Flow<'_> {
             _ => Err(Gone),
         }
     }
+}
+
+/// Empties the write-ahead log when no window holds anything.
+fn forget_committed(state: &mut State) -> Result<(), Stop> {
+    match &mut state.wal {
+        Some((wal, _)) if state.open.iter().all(|(_, _, w)| w.is_empty()) => wal.clear().map_err(store_failed),
+        _ => Ok(()),
+    }
+}
+
+fn store_failed(error: StoreError) -> Stop {
+    Stop::Failed(error.into())
 }
 
 /// Cuts a batch where an id comes again, so that each piece has every id once.

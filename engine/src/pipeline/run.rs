@@ -114,6 +114,7 @@ fn run_once(
         rows: row_in,
         out: work_out,
         replies: reply_in,
+        disk: repo.disk().clone(),
     };
     let (commits, snapshot) = (&mut report.commits, pipeline.version.snapshot);
     let mut committed = |repo: &mut Repository, commit: CommitIndex| {
