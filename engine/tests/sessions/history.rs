@@ -1,0 +1,104 @@
+//! A small table through its life: epochs, names, travel in time, a roll-back, proofs.
+
+use crate::shell::Session;
+
+/// Three epochs of four rows.
+pub fn small(name: &str) -> Session {
+    let s = Session::new(name);
+    s.table("mon.jsonl", &[("apple", &[1.0, 0.0, 0.5]), ("pear", &[0.0, 1.0, 0.5]), ("plum", &[0.5, 0.5, 0.0])]);
+    s.table("tue.jsonl", &[("apple", &[1.0, 0.0, 0.25]), ("pear", &[0.0, 1.0, 0.5]), ("fig", &[0.25, 0.0, 1.0])]);
+    s.table("wed.jsonl", &[("apple", &[1.0, 0.5, 0.25]), ("pear", &[0.0, 1.0, 0.5]), ("fig", &[0.25, 0.0, 1.0])]);
+    s
+}
+
+/// The same, ingested.
+pub fn ingested(name: &str) -> Session {
+    let s = small(name);
+    s.quiet(&["ingest", "fruit.vd", "mon.jsonl", "tue.jsonl", "wed.jsonl", "--missing", "delete"]).exits(0);
+    s
+}
+
+#[test]
+fn a_table_and_its_history() {
+    let mut s = small("history");
+    s.run("ingest fruit.vd mon.jsonl").exits(0);
+    s.run("ingest fruit.vd tue.jsonl wed.jsonl --missing delete").exits(0);
+    s.remark("equal to the head: a commit without deltas");
+    s.run("ingest fruit.vd wed.jsonl").exits(0);
+    s.run("log fruit.vd").exits(0);
+    s.run("log fruit.vd --source vectors/fig --limit 1").exits(0);
+    s.run("show fruit.vd main~2").exits(0);
+    s.run("diff fruit.vd main~3 main").exits(0);
+    s.run("diff fruit.vd main~1 main --exit-code").exits(0);
+    s.run("diff fruit.vd main~2 main --exit-code").exits(1);
+    s.run("get fruit.vd vectors/apple").exits(0);
+    s.run("get fruit.vd vectors/apple --at main~3").exits(0);
+    s.run("replay fruit.vd --source vectors/apple").exits(0);
+    s.run("replay fruit.vd --from main~3 --to main~2").exits(0);
+    insta::assert_snapshot!(s.transcript());
+}
+
+#[test]
+fn names_and_roll_backs() {
+    let mut s = ingested("names");
+    s.run("tag fruit.vd monday --at main~2").exits(0);
+    s.run("branch fruit.vd trial --at monday").exits(0);
+    s.run("branch fruit.vd").exits(0);
+    s.run("ingest fruit.vd wed.jsonl --branch trial --message fresh").exits(0);
+    s.run("log fruit.vd trial").exits(0);
+    s.run("rollback fruit.vd --to monday").exits(0);
+    s.run("diff fruit.vd monday main --exit-code").exits(0);
+    s.run("log fruit.vd --limit 2").exits(0);
+    s.run("rollback fruit.vd --last 1").exits(0);
+    s.run("diff fruit.vd main~2 main --exit-code").exits(0);
+    s.run("branch fruit.vd --delete trial").exits(0);
+    s.run("tag fruit.vd --delete monday").exits(0);
+    s.run("tag fruit.vd").exits(0);
+    s.run("verify fruit.vd").exits(0);
+    insta::assert_snapshot!(s.transcript());
+}
+
+#[test]
+fn a_pinned_checkpoint() {
+    let mut s = ingested("checkpoint");
+    let pin = s.run("checkpoint fruit.vd").exits(0).out;
+    s.write("pin.txt", &pin);
+    s.run("snapshot fruit.vd").exits(0);
+    s.run("snapshot fruit.vd").exits(0);
+    s.quiet(&["ingest", "fruit.vd", "mon.jsonl"]).exits(0);
+    s.run("verify fruit.vd --since pin.txt").exits(0);
+    s.run("reindex fruit.vd").exits(0);
+    s.remark("another repository does not continue this one");
+    s.quiet(&["ingest", "other.vd", "mon.jsonl", "tue.jsonl"]).exits(0);
+    s.run("verify other.vd --since pin.txt").exits(76);
+    insta::assert_snapshot!(s.transcript());
+}
+
+#[test]
+fn an_exported_stream() {
+    let mut s = ingested("stream-export");
+    s.run("export fruit.vd --deltas --output all").exits(0);
+    s.run("export fruit.vd --deltas --from main~1 --output last").exits(0);
+    s.run("verify fruit.vd --manifest all").exits(0);
+    s.run("export fruit.vd --output fruit.npy --at main~1").exits(0);
+    assert_eq!(s.read("fruit.npy.ids.txt"), "apple\npear\nfig\n");
+    let file = s.dir.join("all/vectors-00000.parquet");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+    s.remark("one bit of the export is flipped");
+    s.run("verify fruit.vd --manifest all").exits(76);
+    insta::assert_snapshot!(s.transcript());
+}
+
+/// Deleting `cache/` costs time, never data.
+#[test]
+fn the_cache_may_be_deleted() {
+    let s = ingested("cache");
+    let before = s.quiet(&["get", "fruit.vd", "vectors/apple", "--json"]).exits(0).out;
+    std::fs::remove_dir_all(s.dir.join("fruit.vd/cache")).unwrap();
+    assert_eq!(s.quiet(&["get", "fruit.vd", "vectors/apple", "--json"]).exits(0).out, before);
+    let again = s.quiet(&["ingest", "fruit.vd", "wed.jsonl", "--json"]).exits(0).json();
+    assert_eq!(again["commits"][0]["unchanged"], 3);
+    s.quiet(&["verify", "fruit.vd"]).exits(0);
+}

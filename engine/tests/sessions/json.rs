@@ -1,0 +1,128 @@
+//! Every JSON document of the contract: it parses, it is alone on standard output, and no key of it is gone.
+
+use serde_json::Value;
+
+use crate::history::ingested;
+use crate::shell::Session;
+
+const COMMIT: &str = "commit:hash parents:list branch:text time:time author:text message:text inserted:count updated:count \
+                      deleted:count unchanged:count delta_bytes:count raw_bytes:count l2_max:number state_root:hash metadata:object";
+const RUN: &str = "commits:list rows_read:count seconds:number repository:text";
+const DIFF: &str = "source:text change:text changed_dims:count l2:number cosine:number? max_abs:number";
+const NAME: &str = "name:text commit:hash";
+
+/// Each command of the program, with what it is asked and the keys of its answer.
+pub const COMMANDS: &[(&str, &[(&str, &str)])] = &[
+    ("ingest", &[("ingest fruit.vd wed.jsonl", RUN)]),
+    ("run", &[("run fruit.toml", RUN)]),
+    ("log", &[("log fruit.vd", COMMIT), ("log fruit.vd main~1 --source vectors/fig", COMMIT)]),
+    ("show", &[("show fruit.vd main~1", COMMIT)]),
+    ("diff", &[("diff fruit.vd main~2 main", DIFF), ("diff fruit.vd main~2 main~1 --source vectors/apple", DIFF)]),
+    ("get", &[("get fruit.vd vectors/apple", "source:text commit:hash dtype:text dims:count vector:list bits:text")]),
+    ("replay", &[("replay fruit.vd", "commit:hash source:text change:text")]),
+    ("branch", &[("branch fruit.vd", NAME)]),
+    ("tag", &[("tag fruit.vd first --at main~2", NAME)]),
+    ("verify", &[("verify fruit.vd", "ok:bool commits:count bytes:count problems:list")]),
+    ("check", &[("check fruit.toml", "ok:bool errors:list warnings:list"), ("check bad.toml", "ok:bool errors:list warnings:list")]),
+    ("plan", &[("plan fruit.toml", "commits:list")]),
+    ("test", &[("test fruit.toml", "ok:bool tests:list")]),
+    ("checkpoint", &[("checkpoint fruit.vd", "origin:text size:count root:hash")]),
+    ("rollback", &[("rollback fruit.vd --last 1", COMMIT)]),
+    ("snapshot", &[("snapshot fruit.vd --at main~1", "commit:hash")]),
+    ("export", &[("export fruit.vd --output t.arrow", "output:text"), ("export fruit.vd --deltas --output d", "output:text")]),
+    ("reindex", &[("reindex fruit.vd", "rows:count")]),
+    ("graph", &[]),
+    ("explain", &[]),
+    ("completions", &[]),
+];
+
+fn set_up(name: &str) -> Session {
+    let s = ingested(name);
+    s.write(
+        "fruit.toml",
+        "config_version = 1\n[pipeline]\nstore = \"fruit.vd\"\n[source.vectors]\nkind = \"jsonl\"\npath = \"tue.jsonl\"\n",
+    );
+    s.write("bad.toml", "config_version = 1\n[pipeline]\nstore = \"x.vd\"\nnmae = \"x\"\n");
+    s
+}
+
+#[test]
+fn every_document_has_its_keys() {
+    for (command, cases) in COMMANDS {
+        let s = set_up(&format!("json-{command}"));
+        for (line, keys) in *cases {
+            let words: Vec<&str> = line.split_whitespace().chain(["--json"]).collect();
+            let done = s.quiet(&words);
+            assert!(done.code == 0 || line.contains("bad.toml"), "{line}: {} {}", done.code, done.err);
+            let documents = done.lines();
+            assert!(!documents.is_empty(), "{line} says nothing");
+            for document in &documents {
+                has(line, document, keys);
+                for commit in document["commits"].as_array().into_iter().flatten() {
+                    has(line, commit, COMMIT);
+                }
+                for error in document["errors"].as_array().into_iter().flatten() {
+                    has(line, error, "code:text message:text line:count column:count help:text?");
+                }
+            }
+        }
+    }
+}
+
+/// Every command of the help is in the table above.
+#[test]
+fn no_command_is_forgotten() {
+    let help = Session::new("json-help").quiet(&["--help"]).exits(0).out;
+    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    for line in list.lines().filter(|l| l.starts_with("  ") && !l.starts_with("   ")) {
+        let command = line.split_whitespace().next().unwrap();
+        assert!(command == "help" || COMMANDS.iter().any(|(c, _)| *c == command), "{command} is not checked");
+    }
+}
+
+/// A failure says nothing on standard output and everything on standard error.
+#[test]
+fn failures_leave_standard_output_empty() {
+    let s = set_up("json-failures");
+    for line in ["log no.vd", "show fruit.vd no", "get fruit.vd vectors/no", "diff fruit.vd main no", "run no.toml", "ingest fruit.vd no.npy"] {
+        let words: Vec<&str> = line.split_whitespace().chain(["--json"]).collect();
+        let done = s.quiet(&words).exits(66);
+        assert_eq!(done.out, "", "{line}");
+        assert!(done.err.starts_with("error: "), "{line}: {}", done.err);
+    }
+}
+
+/// What a script computes from the bits is what the numbers say; what is not finite is null.
+#[test]
+fn bits_and_numbers_agree() {
+    let s = ingested("json-bits");
+    let found = s.quiet(&["get", "fruit.vd", "vectors/apple", "--at", "main~1", "--json"]).exits(0).json();
+    assert_eq!(found["vector"], serde_json::json!([1.0, 0.0, 0.25]));
+    assert_eq!(found["bits"], "0000803f000000000000803e");
+    let line = &s.quiet(&["diff", "fruit.vd", "main~1", "main", "--json"]).exits(0).lines()[0];
+    assert_eq!(line["changed_dims"], 1);
+    assert_eq!(line["l2"], 0.5);
+    assert_eq!(line["max_abs"], 0.5);
+}
+
+#[track_caller]
+fn has(line: &str, document: &Value, keys: &str) {
+    for key in keys.split_whitespace() {
+        let (name, kind) = key.split_once(':').unwrap();
+        let value = document.get(name).unwrap_or_else(|| panic!("{line}: no key `{name}` in {document}"));
+        let text = |fits: &dyn Fn(&str) -> bool| value.as_str().is_some_and(fits);
+        let good = match kind.trim_end_matches('?') {
+            _ if kind.ends_with('?') && value.is_null() => true,
+            "text" => value.is_string(),
+            "hash" => text(&|t| t.len() == 64 && t.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))),
+            "time" => text(&|t| t.ends_with('Z') && t.as_bytes().get(10) == Some(&b'T')),
+            "count" => value.is_u64(),
+            "number" => value.is_number(),
+            "bool" => value.is_boolean(),
+            "list" => value.is_array(),
+            "object" => value.is_object(),
+            other => panic!("no kind {other}"),
+        };
+        assert!(good, "{line}: `{name}` is {value}, not a {kind}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Every pipeline file that is shipped runs, and runs again.
+
+use serde_json::Value;
+
+use crate::shell::Session;
+
+/// A pipeline file in the folder that no test runs would rot.
+#[test]
+fn every_shipped_file_is_checked_planned_and_run_twice() {
+    let s = Session::checkout("shipped");
+    let mut names: Vec<String> = std::fs::read_dir(s.dir.join("pipelines"))
+        .unwrap()
+        .map(|entry| format!("pipelines/{}", entry.unwrap().file_name().into_string().unwrap()))
+        .filter(|name| name.ends_with(".toml"))
+        .collect();
+    names.sort();
+    assert!(names.len() >= 4, "{names:?}");
+    let changes = s.read("datasets/changes.jsonl");
+    for name in &names {
+        s.quiet(&["check", name]).exits(0);
+        s.quiet(&["test", name]).exits(0);
+        s.quiet(&["graph", name]).exits(0);
+        let plan = s.quiet_with(&["plan", name, "--json"], &changes).exits(0).json();
+        let first = s.quiet_with(&["run", name, "--json"], &changes).exits(0).json();
+        let counts = |report: &Value| -> Vec<Value> {
+            let commits = report["commits"].as_array().unwrap().iter();
+            commits.map(|c| serde_json::json!([c["inserted"], c["updated"], c["deleted"], c["state_root"]])).collect()
+        };
+        assert_eq!(counts(&plan), counts(&first), "{name}: the plan and the run differ");
+        assert!(!counts(&first).is_empty(), "{name}");
+        s.quiet_with(&["run", name], &changes).exits(0);
+        let store = first["repository"].as_str().unwrap();
+        assert_eq!(s.quiet(&["verify", store, "--json"]).exits(0).json()["ok"], true);
+    }
+}
+
+#[test]
+fn analytics() {
+    let mut s = Session::checkout("analytics");
+    s.run("run pipelines/analytics.toml").exits(0);
+    s.run("run pipelines/analytics.toml").exits(0);
+    s.run("verify out/analytics.vd --manifest out/analytics/packages-main").exits(0);
+    insta::assert_snapshot!(s.transcript());
+    let edited = lines(&s.read("out/analytics/edited.jsonl"));
+    let updates = s.quiet(&["replay", "out/analytics.vd", "--json"]).exits(0).lines();
+    let far = updates.iter().filter(|d| d["change"] == "update" && d["l2"].as_f64().unwrap() >= 0.05).count();
+    assert_eq!(edited.len(), far);
+    assert!(edited.iter().all(|line| line.as_object().unwrap().len() == 7), "{}", edited[0]);
+}
+
+#[test]
+fn guarded() {
+    let mut s = Session::checkout("guarded");
+    s.run("check pipelines/guarded.toml").exits(0);
+    s.run("test pipelines/guarded.toml").exits(0);
+    s.run("plan pipelines/guarded.toml").exits(0);
+    assert!(!s.dir.join("out/guarded.vd").exists(), "a plan writes nothing");
+    s.run("run pipelines/guarded.toml").exits(0);
+    s.run("run pipelines/guarded.toml").exits(0);
+    s.run("graph pipelines/guarded.toml").exits(0);
+    s.run("explain VD0310").exits(0);
+    insta::assert_snapshot!(s.transcript());
+    let prefixes = ["mariadb", "mysql", "postgresql", "sqlite"];
+    for line in lines(&s.read("out/guarded/databases.jsonl")) {
+        assert!(prefixes.iter().any(|p| line["id"].as_str().unwrap().starts_with(p)), "{line}");
+    }
+    for line in lines(&s.read("out/guarded/libraries.jsonl")) {
+        assert!(line["id"].as_str().unwrap().starts_with("lib") && line["change"] != "update", "{line}");
+    }
+}
+
+/// A vector that a validator refuses stops the run; what was committed before it stays.
+#[test]
+fn a_refused_vector() {
+    let mut s = Session::checkout("refused");
+    let limits = "pipelines/stream.toml";
+    let text = s.read(limits).replace("[\"finite\"]", "[\"finite\", { max_abs = 5.0 }]");
+    s.write(limits, &text);
+    s.quiet_with(&["run", limits], "{\"id\":\"lamp\",\"embedding\":[1,2]}\n").exits(0);
+    s.run_with("run pipelines/stream.toml", "{\"id\":\"lamp\",\"embedding\":[3,4]}\n{\"id\":\"chair\",\"embedding\":[1,9]}\n").exits(65);
+    s.run("get out/stream.vd products/lamp").exits(0);
+    insta::assert_snapshot!(s.transcript());
+}
+
+#[test]
+fn a_stream_in_windows() {
+    let mut s = Session::checkout("stream");
+    let changes = s.read("datasets/changes.jsonl");
+    s.run_with("run pipelines/stream.toml", &changes).exits(0);
+    s.remark("the last change again: the table has it already");
+    let last = changes.lines().last().unwrap().to_owned();
+    s.run_with("run pipelines/stream.toml", &last).exits(0);
+    s.run("log out/stream.vd").exits(0);
+    insta::assert_snapshot!(s.transcript());
+    // Whatever the windows, the table is what the last line of each id says.
+    for line in lines(&changes).iter().rev().take(20) {
+        let id = line["id"].as_str().unwrap();
+        let newest = lines(&changes).into_iter().rfind(|l| l["id"] == id).unwrap();
+        let found = s.quiet(&["get", "out/stream.vd", &format!("products/{id}"), "--json"]).exits(0).json();
+        let floats = |value: &Value| -> Vec<f32> {
+            value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
+        };
+        assert_eq!(floats(&found["vector"]), floats(&newest["embedding"]), "{id}");
+    }
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
