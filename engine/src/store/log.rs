@@ -510,7 +510,7 @@ impl Drop for Transaction<'_> {
 pub(super) fn older_than_log(disk: &dyn Disk, head: &Head) -> Result<Option<Damage>> {
     let mut whole = 0;
     let mut from = head.length;
-    for number in head.segment.. {
+    for number in head.segment..=u32::MAX {
         let segment = match Segment::open(disk, number, &head.origin, false) {
             Ok(segment) => segment,
             Err(StoreError::Corrupt(_)) => break,

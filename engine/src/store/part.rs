@@ -228,15 +228,20 @@ pub fn parts(blocks: &[BlockRef], collection: u16) -> Vec<PartIndex> {
 ///
 /// # Errors
 /// When they do not: the record and its blocks contradict each other.
-pub fn check_part(lists: &SlotLists, rows: &[BlockRef], path: &str) -> Result<()> {
+pub fn check_part(entry: &BlockRef, lists: &SlotLists, rows: &[BlockRef], path: &str) -> Result<()> {
+    if lists.bounds() != (entry.first_slot, entry.last_slot) {
+        return Err(StoreError::corrupt(path, None, "the slots of a part are not those between which it claims to be"));
+    }
     let (fresh, all) = (lists.fresh.len() as u64, (lists.fresh.len() + lists.change.len()) as u64);
     let mut held = 0;
     let mut parted = fresh == 0;
+    let slot = |i: u64| lists.fresh.iter().chain(&lists.change).nth(usize::try_from(i).ok()?);
     for block in rows {
         let whole = held >= fresh || block.kind == BlockKind::Fresh;
+        let first = slot(held) == Some(&block.first_slot);
         held += u64::from(block.rows);
         parted |= held == fresh;
-        if block.rows == 0 || !whole {
+        if !first || !whole || block.rows == 0 || slot(held - 1) != Some(&block.last_slot) {
             held = u64::MAX;
             break;
         }

@@ -39,7 +39,7 @@ pub fn read_parts(repo: &Repository, place: Place, blocks: &[BlockRef], collecti
         let payload = repo.log().block(place, blocks, index.slots)?;
         let lists = SlotLists::decode(&payload, blocks[index.slots].rows).map_err(|p| damaged(repo, place, p))?;
         let path = repo.disk().display("log");
-        check_part(&lists, &blocks[index.slots + 1..index.end], &path)?;
+        check_part(&blocks[index.slots], &lists, &blocks[index.slots + 1..index.end], &path)?;
         Ok(Part { index, lists })
     };
     parts(blocks, collection).into_iter().map(read).collect()

@@ -303,8 +303,15 @@ impl Graph {
                 held.iter().find(|(c, _)| Some(usize::from(*c)) == own).map(|(_, s)| u64::from(*s))
             });
             let keys = record.blocks.iter().filter(|b| b.kind == BlockKind::Keys && usize::from(b.collection) == number);
-            let new: u64 = keys.map(|b| u64::from(b.rows)).sum();
-            if before.unwrap_or(0) + new != u64::from(slots) {
+            let mut next = before.unwrap_or(0);
+            for block in keys {
+                let end = next + u64::from(block.rows);
+                if u64::from(block.first_slot) != next || u64::from(block.last_slot) + 1 != end {
+                    return Err("the keys of a record are not those of the next slots".to_owned());
+                }
+                next = end;
+            }
+            if next != u64::from(slots) {
                 return Err("the record names other slots than its keys make".to_owned());
             }
         }
