@@ -3,19 +3,35 @@
 //! No I/O, no clock, no threads: time and randomness come in as values.
 
 mod batch;
+#[allow(clippy::module_inception, reason = "the room is named after it")]
+mod delta;
+mod delta_error;
 mod glob;
 mod hash;
 mod keys;
+mod magnitude;
+mod payload;
 mod refs;
 mod source;
+#[cfg(test)]
+mod tests;
 mod timestamp;
+mod vector;
+mod vector_error;
+mod wire;
 
 pub use batch::{Change, DeltaBatch, DeltaRow, RowBatch, Table};
+pub use delta::{Applied, Delta, DeltaInfo};
+pub use delta_error::{ChainError, DeltaError};
 pub use glob::{Glob, GlobError};
 pub(crate) use hash::domain;
 pub use hash::{CommitId, DeltaId, RowHash, StateRoot, hex, key_hash, row_hash};
 pub use keys::Keys;
+pub use magnitude::Magnitude;
+pub use payload::Payload;
 pub use refs::{HASH_DIGITS_MIN, check_ref};
 pub use source::{KEY_BYTES_MAX, Source, SourceError, check_collection, check_key};
 pub use timestamp::{ClockError, Timestamp};
+pub use vector::DeltaVector;
+pub use vector_error::VectorError;
 pub use vecdelta_kernels::Element;
