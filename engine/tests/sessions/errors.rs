@@ -28,7 +28,8 @@ fn what_is_not_there_is_66() {
 #[test]
 fn wrong_usage_is_2() {
     let mut s = ingested("usage");
-    s.run("").exits(2);
+    let nothing = s.quiet(&[]).exits(2);
+    assert!(nothing.err.contains("Usage: vecdelta <COMMAND>"), "{}", nothing.err);
     s.run("logg fruit.vd").exits(2);
     s.run("show fruit.vd").exits(2);
     s.run("get fruit.vd apple").exits(2);

@@ -33,9 +33,9 @@ fn the_export_of_an_epoch_is_the_epoch() {
 
 #[test]
 fn help_fits_the_window_and_names_every_command() {
-    let mut s = Session::new("help");
-    s.run("--help").exits(0);
-    insta::assert_snapshot!(s.transcript());
+    let s = Session::new("help");
+    let overview = s.quiet(&["--help"]).exits(0).out;
+    assert!(overview.lines().all(|line| line.chars().count() <= 100), "{overview}");
     for (command, _) in crate::json::COMMANDS {
         let help = s.quiet(&[command, "--help"]).exits(0).out;
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
