@@ -188,7 +188,7 @@ pub fn explain(args: ExplainArgs) -> Result<ExitCode, CliError> {
             Ok(ExitCode::SUCCESS)
         }
         None => {
-            let codes = config::codes().into_iter().collect::<Vec<_>>().join(", ");
+            let codes = config::codes().collect::<Vec<_>>().join(", ");
             Err(CliError::new(2, format!("there is no code `{}`", args.code)).hint(format!("the codes are {codes}")))
         }
     }

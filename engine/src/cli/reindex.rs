@@ -36,7 +36,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     if args.json {
         print_json(&serde_json::json!({ "branches": branches, "rows": rows }))?;
     } else {
-        let (rows, branches) = (plural(rows as u64, "row"), plural(branches as u64, "branch head"));
+        let (rows, branches) = (plural(rows, "row"), plural(branches as u64, "branch head"));
         writeln!(std::io::stdout(), "{rows} of {branches} mirrored from the log")?;
     }
     Ok(ExitCode::SUCCESS)
