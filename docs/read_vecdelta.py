@@ -44,10 +44,10 @@ class Commit:
         start = f.at
         self.parents, self.branch, _time = f.list(lambda: f.take("32s")), f.text(), f.take("QII")
         self.author, self.message, self.metadata = f.text(), f.text(), dict(f.list(lambda: (f.text(), f.text())))
-        self.counts, self.collections = f.take("5Qd"), f.list(lambda: (f.text(), *f.take("BI"), f.text(), *f.take("Q32s")))
+        self.counts, self.collections = f.take("5Q"), f.list(lambda: (f.text(), *f.take("BI"), f.text(), *f.take("Q32s")))
         self.state_root = f.take("32s")
         self.id = keyed("commit", f.data[start:f.at])
-        self.slots, self.refs = f.list(lambda: f.take("I")), f.list(lambda: f.take("HBIIII32s"))
+        self.slots, self.refs, _l2_max = f.list(lambda: f.take("I")), f.list(lambda: f.take("HBIIII32s")), f.take("d")
 
 class Repository:
     def __init__(self, path):

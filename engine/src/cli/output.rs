@@ -48,7 +48,7 @@ pub fn commit_json(repo: &Repository, commit: CommitIndex) -> Result<Value, CliE
         "unchanged": counts.unchanged,
         "delta_bytes": delta_bytes(&record),
         "raw_bytes": counts.raw_bytes,
-        "l2_max": f64::from_bits(counts.l2_max),
+        "l2_max": f64::from_bits(record.l2_max),
         "state_root": body.state_root.to_hex(),
         "metadata": body.metadata,
         "collections": body.collections.iter().map(|c| json!({

@@ -55,7 +55,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         count(c.unchanged)
     )?;
     if c.updated > 0 {
-        writeln!(out, "largest     an update of L2 {:.6}", f64::from_bits(c.l2_max))?;
+        writeln!(out, "largest     an update of L2 {:.6}", f64::from_bits(record.l2_max))?;
     }
     writeln!(out, "bytes       {} of vectors read, {} stored", size(c.raw_bytes), size(delta_bytes(&record)))?;
     for state in &body.collections {

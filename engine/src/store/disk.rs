@@ -141,6 +141,11 @@ impl Disk for LocalDisk {
     }
 
     fn sync_dir(&self, dir: &str) -> io::Result<()> {
+        if dir.is_empty() {
+            // The repository's own name is an entry of the directory above.
+            let root = std::path::absolute(&self.root)?;
+            root.parent().map_or(Ok(()), sync_dir)?;
+        }
         sync_dir(&self.path(dir))
     }
 

@@ -20,6 +20,11 @@ impl KeyTable {
         self.ends.len() as u32
     }
 
+    /// Returns whether no slot has one.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
     /// Returns the key of a slot.
     ///
     /// # Panics

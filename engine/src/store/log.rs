@@ -6,7 +6,7 @@ use super::disk::Disk;
 use super::error::{Damage, Result, StoreError};
 use super::frame::{FRAME_HEADER, FrameHeader, FrameKind};
 use super::head::{self, Head};
-use super::record::{BlockRef, CommitRecord, Link, OperationRecord};
+use super::record::{Action, BlockRef, CommitRecord, Link, OperationRecord};
 use super::segment::{self, SEGMENT_HEADER, Scanner, Segment};
 
 /// Where a record stands, and the hash of its frame.
@@ -51,6 +51,15 @@ impl Record {
             Record::Operation(r) => (FrameKind::Operation, borsh::to_vec(r)),
         };
         (kind, bytes.expect("writing to memory cannot fail"))
+    }
+
+    /// Returns the blocks that stand before it.
+    fn blocks(&self) -> &[BlockRef] {
+        match self {
+            Record::Commit(r) => &r.blocks,
+            Record::Operation(OperationRecord { action: Action::Snapshot { blocks, .. }, .. }) => blocks,
+            Record::Operation(_) => &[],
+        }
     }
 
     fn link(&self) -> Link {
@@ -330,12 +339,14 @@ impl Opening<'_> {
 
     /// Reads one transaction; the state moves on only when it is whole.
     fn step(&mut self, scanner: &mut Scanner<'_>, segment: u32, check_blocks: bool) -> Result<()> {
+        let mut blocks = Vec::new();
         loop {
             let header = scanner.header()?;
             if header.kind == FrameKind::Block {
                 if check_blocks {
                     scanner.payload(&header)?;
                 }
+                blocks.push(header.hash);
                 scanner.skip(&header);
                 continue;
             }
@@ -346,6 +357,9 @@ impl Opening<'_> {
             let link = record.link();
             if link.sequence != self.last.sequence + 1 || link.previous != self.last_hash {
                 return Err(damaged("the record does not follow the one before it"));
+            }
+            if !record.blocks().iter().map(|b| &b.hash).eq(&blocks) {
+                return Err(damaged("the blocks before the record are not those it names"));
             }
             let place = Place {
                 segment,

@@ -142,7 +142,7 @@ mod tests {
             changed_dims: i,
             l2: f64::from(i) + 0.5,
             max_abs: f64::INFINITY,
-            cosine: (i % 2 == 0).then_some(0.25),
+            cosine: i.is_multiple_of(2).then_some(0.25),
         };
         let commits: Vec<_> = (0..5u8).map(|i| CommitId([i; 32])).collect();
         for (n, &commit) in (0..).zip(&commits) {

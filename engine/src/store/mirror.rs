@@ -138,6 +138,11 @@ impl Mirror {
         self.tree.len() as u64
     }
 
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.tree.is_empty()
+    }
+
     /// Reads the rows of consecutive slots; those that hold none are left as they are on disk.
     ///
     /// # Errors

@@ -111,6 +111,11 @@ impl SlotLists {
         self.fresh.len() + self.change.len() + self.deleted.len()
     }
 
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn bounds(&self) -> (u32, u32) {
         let lists = [&self.fresh, &self.change, &self.deleted];
         let first = lists.iter().filter_map(|l| l.first()).min();

@@ -45,8 +45,6 @@ pub struct Counts {
     pub unchanged: u64,
     /// The size of the vectors that were looked at, in bytes.
     pub raw_bytes: u64,
-    /// The largest Euclidean length of an update, as the bits of an f64.
-    pub l2_max: u64,
 }
 
 /// Everything a commit means; its hash is the commit's identity.
@@ -125,6 +123,8 @@ pub struct CommitRecord {
     pub slots: Vec<u32>,
     /// Where its data are.
     pub blocks: Vec<BlockRef>,
+    /// The largest Euclidean length of an update, as the bits of an f64: a measure, so no part of the identity.
+    pub l2_max: u64,
 }
 
 /// What an operation does.

@@ -7,7 +7,7 @@
 
 use super::disk::{Disk, DiskFile};
 use super::error::{Result, StoreError};
-use super::frame::{FRAME_HEADER, FrameHeader};
+use super::frame::{FRAME_HEADER, FrameHeader, PAYLOAD_MAX};
 
 /// The size of a segment's header in bytes.
 pub const SEGMENT_HEADER: usize = 64;
@@ -92,6 +92,9 @@ impl Segment {
     /// # Errors
     /// When the bytes are damaged or cannot be read.
     pub fn payload(&self, offset: u64, expected: &[u8; 32], len: u64) -> Result<Vec<u8>> {
+        if len > PAYLOAD_MAX || offset + FRAME_HEADER as u64 + len > self.len()? {
+            return Err(self.corrupt(offset, "a record names a frame that is not there"));
+        }
         let mut bytes = vec![0; FRAME_HEADER + len as usize];
         self.read(&mut bytes, offset)?;
         let head: &[u8; FRAME_HEADER] = bytes[..FRAME_HEADER].try_into().expect("that long");

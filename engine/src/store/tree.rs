@@ -95,6 +95,11 @@ impl StateTree {
         self.len
     }
 
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Inserts, replaces and removes entries.
     pub fn apply(&mut self, mut changes: Vec<EntryChange>) {
         changes.par_sort_unstable_by_key(|c| (c.key, c.slot));
@@ -192,7 +197,7 @@ fn page_of(key: &[u8; 16], depth: usize) -> usize {
 
 fn step(key: &[u8; 16], level: usize) -> usize {
     let byte = key[level / 2];
-    usize::from(if level % 2 == 0 { byte >> 4 } else { byte & 15 })
+    usize::from(if level.is_multiple_of(2) { byte >> 4 } else { byte & 15 })
 }
 
 /// Returns the hash of sorted entries that agree in their first `level` steps.

@@ -253,14 +253,15 @@ impl Repository {
 impl Graph {
     /// Takes over one record; an error says why it does not fit.
     fn take(&mut self, place: Place, record: Record) -> std::result::Result<(), String> {
-        self.records.push(place.hash);
         match record {
-            Record::Commit(record) => self.take_commit(place, record),
+            Record::Commit(record) => self.take_commit(place, record)?,
             Record::Operation(record) => {
+                self.take_operation(place, record.action)?;
                 self.time = self.time.max(record.time);
-                self.take_operation(place, record.action)
             }
         }
+        self.records.push(place.hash);
+        Ok(())
     }
 
     fn take_commit(&mut self, place: Place, record: CommitRecord) -> std::result::Result<(), String> {

@@ -54,6 +54,7 @@ pub struct Stage<'r> {
     collections: Vec<Collection>,
     blocks: Vec<BlockRef>,
     counts: Counts,
+    l2_max: u64,
 }
 
 /// What the new commit builds on.
@@ -103,6 +104,7 @@ impl<'r> Stage<'r> {
             collections: Vec::new(),
             blocks: Vec::new(),
             counts: Counts::default(),
+            l2_max: 0,
         })
     }
 
@@ -148,9 +150,9 @@ impl<'r> Stage<'r> {
                 Change::Delete => self.counts.deleted += 1,
                 Change::Update => {
                     self.counts.updated += 1;
-                    let max = f64::from_bits(self.counts.l2_max);
+                    let max = f64::from_bits(self.l2_max);
                     if delta.l2 > max {
-                        self.counts.l2_max = delta.l2.to_bits();
+                        self.l2_max = delta.l2.to_bits();
                     }
                 }
             }
@@ -238,6 +240,7 @@ impl<'r> Stage<'r> {
             body,
             slots,
             blocks: self.blocks,
+            l2_max: self.l2_max,
         });
         let place = self.tx.finish(&record)?;
         Ok(Staged { place, record, measures })

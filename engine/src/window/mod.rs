@@ -1,7 +1,7 @@
 //! Window: gather deltas until something closes the group, and compose those of the same source.
 
+mod open;
 mod policy;
-mod window;
 
+pub use open::{Closed, Window, WindowMetrics};
 pub use policy::{CloseReason, WindowPolicy};
-pub use window::{Closed, Window, WindowMetrics};

@@ -34,6 +34,8 @@ pub enum CloseReason {
     Count,
     /// It held enough bytes.
     Bytes,
+    /// A source went on to another window, which must not be committed before this one.
+    Order,
     /// The input ended, or the pipeline was asked to stop.
     Drain,
 }
@@ -46,6 +48,7 @@ impl CloseReason {
             CloseReason::Time => "time",
             CloseReason::Count => "count",
             CloseReason::Bytes => "bytes",
+            CloseReason::Order => "order",
             CloseReason::Drain => "drain",
         }
     }
