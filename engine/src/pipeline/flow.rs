@@ -39,6 +39,8 @@ pub enum Work {
         window: String,
         /// Its deltas.
         closed: Closed,
+        /// Whether all that the input holds is committed with it.
+        whole: bool,
         /// How many rows were looked at in vain since the last commit.
         unchanged: u64,
         /// The size of the rows that were looked at since the last commit.
@@ -155,7 +157,7 @@ impl Flow<'_> {
                 }
             }
         }
-        self.close_all(&mut state, CloseReason::Drain)?;
+        self.close_all(&mut state, current.as_ref())?;
         forget_committed(&mut state)
     }
 
@@ -297,11 +299,15 @@ impl Flow<'_> {
             self.send(Work::EndEpoch, 0)?;
             return Ok(self.committed()?);
         }
-        for i in 0..state.open.len() {
-            let (window, collection, _) = &state.open[i];
-            if self.windows[*window].1.epoch && *collection == at.collection {
-                self.close(state, i, CloseReason::Epoch)?;
-            }
+        // The next epoch is compared with the table, so every window of this one is closed, whatever its policy.
+        let all = self.sources[at.source].epoch;
+        let own: Vec<usize> = (0..state.open.len()).filter(|&i| state.open[i].1 == at.collection).collect();
+        let (closing, left): (Vec<usize>, Vec<usize>) =
+            own.into_iter().partition(|&i| all || self.windows[state.open[i].0].1.epoch);
+        let left = left.into_iter().any(|i| !state.open[i].2.is_empty());
+        for (n, &i) in closing.iter().enumerate() {
+            let whole = !left && n + 1 == closing.len();
+            self.close_with(state, i, CloseReason::Epoch, whole)?;
         }
         Ok(())
     }
@@ -324,6 +330,7 @@ impl Flow<'_> {
                 continue;
             };
             decision.routes.iter().for_each(|&r| routed[r] += 1);
+            self.close_others(state, decision.window, &at.collection, delta.slot)?;
             let place = self.window_of(state, decision.window, &batch);
             state.open[place].2.add(&batch, i, (self.now)());
             if let Some(reason) = state.open[place].2.due((self.now)()) {
@@ -352,6 +359,17 @@ impl Flow<'_> {
         })
     }
 
+    /// Closes the other windows that hold a delta of a source: its next one builds on it, so it must not overtake it.
+    fn close_others(&self, state: &mut State, window: usize, collection: &str, slot: u32) -> Result<(), Stop> {
+        for i in 0..state.open.len() {
+            let (other, of, open) = &state.open[i];
+            if *other != window && of == collection && open.row(slot).is_some() {
+                self.close(state, i, CloseReason::Order)?;
+            }
+        }
+        Ok(())
+    }
+
     fn close_due(&self, state: &mut State) -> Result<(), Stop> {
         for i in 0..state.open.len() {
             if let Some(reason) = state.open[i].2.due((self.now)()) {
@@ -361,15 +379,24 @@ impl Flow<'_> {
         Ok(())
     }
 
-    fn close_all(&self, state: &mut State, reason: CloseReason) -> Result<(), Stop> {
+    /// Closes what is open when the rows end; what was seen of an epoch without an end is left out.
+    fn close_all(&self, state: &mut State, current: Option<&Current>) -> Result<(), Stop> {
+        let half = current.filter(|at| self.sources[at.source].epoch).map(|at| at.collection.as_str());
         for i in 0..state.open.len() {
-            self.close(state, i, reason)?;
+            if half != Some(state.open[i].1.as_str()) {
+                self.close(state, i, CloseReason::Drain)?;
+            }
         }
         Ok(())
     }
 
     /// Closes a window and waits until it is committed, so that later rows are compared with what it left.
     fn close(&self, state: &mut State, i: usize, reason: CloseReason) -> Result<(), Stop> {
+        self.close_with(state, i, reason, false)
+    }
+
+    /// Closes a window; `whole` says that with it all of its input is committed.
+    fn close_with(&self, state: &mut State, i: usize, reason: CloseReason, whole: bool) -> Result<(), Stop> {
         let (window, _, open) = &mut state.open[i];
         if open.is_empty() && reason != CloseReason::Epoch {
             return Ok(());
@@ -390,6 +417,7 @@ impl Flow<'_> {
         let work = Work::Closed {
             window: name,
             closed,
+            whole,
             unchanged: std::mem::take(&mut state.unchanged),
             raw_bytes: std::mem::take(&mut state.raw_bytes),
         };

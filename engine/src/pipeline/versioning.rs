@@ -66,17 +66,17 @@ impl Versioning<'_> {
                     }
                 }
                 Work::Deltas(captured) => {
-                    let info = self.info(&source, &file, CloseReason::Epoch);
+                    let info = self.info(&source, &file, CloseReason::Epoch, true);
                     let staged = self.epoch(work, info, &file, &collection, Some(captured))?;
                     self.commit(staged, replies)?;
                 }
                 Work::EndEpoch => {
-                    let info = self.info(&source, &file, CloseReason::Epoch);
+                    let info = self.info(&source, &file, CloseReason::Epoch, true);
                     let staged = self.epoch(work, info, &file, &collection, None)?;
                     self.commit(staged, replies)?;
                 }
-                Work::Closed { window, closed, unchanged, raw_bytes } => {
-                    let mut info = self.info(&source, &file, closed.reason);
+                Work::Closed { window, closed, whole, unchanged, raw_bytes } => {
+                    let mut info = self.info(&source, &file, closed.reason, whole);
                     info.metadata.insert("window".to_owned(), window);
                     // An id that came several times within the window was read as often.
                     let composed = closed.metrics.added.saturating_sub(closed.batch.deltas.len() as u64);
@@ -204,12 +204,13 @@ impl Versioning<'_> {
         Ok(())
     }
 
-    fn info(&self, source: &str, file: &str, reason: CloseReason) -> CommitInfo {
+    /// Says of a commit where it comes from; the mark by which a file is passed over stands on its last commit.
+    fn info(&self, source: &str, file: &str, reason: CloseReason, whole: bool) -> CommitInfo {
         let name = Path::new(file).file_name().map_or(file.into(), |n| n.to_string_lossy());
         let mut metadata = self.metadata.clone();
         metadata.insert("file".to_owned(), name.to_string());
         metadata.insert("closed_by".to_owned(), reason.name().to_owned());
-        if let Some(own) = self.inputs.get(file) {
+        if let Some(own) = self.inputs.get(file).filter(|_| whole) {
             metadata.extend(own.clone());
         }
         CommitInfo {
