@@ -68,13 +68,13 @@ pub fn run(pipeline: &Pipeline, repo: &mut Repository, context: &Context<'_>) ->
     loop {
         let result = run_once(pipeline, repo, context, &inputs[done..], &marks, &mut report, &mut mirrors);
         match result {
-            Err(PipelineError::Capture { error: CaptureError::Mirror, .. }) if !repaired => {
-                // The log is the truth: the mirror is made anew, and the input that noticed is read again.
+            Err(PipelineError::Capture { error: CaptureError::Mirror, file }) if !repaired => {
+                // The log is the truth: the mirror is made anew, and inputs are read again.
                 for collection in std::mem::take(&mut mirrors).into_keys() {
                     crate::version::discard_mirror(repo, &pipeline.version.branch, &collection)?;
                     (context.listener)(&Event::TargetStateCorrupted { collection });
                 }
-                done = inputs.len().min(report.commits.len());
+                done = again_from(pipeline, &inputs, &file, report.commits.len());
                 repaired = true;
             }
             other => {
@@ -88,6 +88,20 @@ pub fn run(pipeline: &Pipeline, repo: &mut Repository, context: &Context<'_>) ->
         let _ = crate::version::save_mirror(repo, &pipeline.version.branch, mirror);
     }
     Ok(report)
+}
+
+/// Returns the first input that is read again after one of them found the mirror damaged.
+///
+/// Epochs before that one are committed, each in one commit where there is only the window of epochs. Of a stream,
+/// parts may have waited in windows that are gone now: it is read from its beginning, and what was committed of it
+/// comes to the same table again.
+fn again_from(pipeline: &Pipeline, inputs: &[(usize, Item)], file: &str, commits: usize) -> usize {
+    let epochs = pipeline.sources.iter().all(|s| s.epoch);
+    if epochs && matches!(pipeline.windows.as_slice(), [only] if only.close == Close::Epoch) {
+        return inputs.len().min(commits);
+    }
+    let again = |(source, item): &(usize, Item)| !pipeline.sources[*source].epoch || item.name() == file;
+    inputs.iter().position(again).unwrap_or(0)
 }
 
 fn run_once(
