@@ -4,9 +4,12 @@ mod support;
 
 mod concurrency;
 mod crash;
+mod damage;
 mod faults;
+mod hostile;
 mod mirrors;
 mod model;
+mod resume;
 
 /// A journey that nobody lists is a journey that nobody runs.
 #[test]

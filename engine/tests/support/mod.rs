@@ -2,5 +2,6 @@
 
 pub mod drive;
 pub mod files;
+pub mod forge;
 pub mod oracle;
 pub mod random;

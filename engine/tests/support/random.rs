@@ -106,3 +106,27 @@ pub fn changed(rng: &mut Rng, element: Element, old: &[u8]) -> Vec<u8> {
     }
     new
 }
+
+/// Changes a few bytes: flips, extremes, lost, doubled and moved pieces, a cut.
+pub fn mutate(rng: &mut Rng, data: &[u8]) -> Vec<u8> {
+    let mut out = data.to_vec();
+    for _ in 0..=rng.below(3) {
+        let at = rng.below(out.len());
+        match rng.below(8) {
+            _ if out.is_empty() => out.push(rng.next() as u8),
+            0 => out[at] ^= 1 << rng.below(8),
+            1 => out[at] = *rng.pick(&[0, 1, 0x7F, 0x80, 0xFE, 0xFF]),
+            2 => out.truncate(at),
+            3 => drop(out.drain(at..(at + 1 + rng.below(8)).min(out.len()))),
+            4 => {
+                let piece = out[at..(at + 1 + rng.below(16)).min(out.len())].to_vec();
+                let to = rng.below(out.len() + 1);
+                out.splice(to..to, piece);
+            }
+            5 => out[at..].iter_mut().take(8).for_each(|b| *b = 0xFF),
+            6 => drop(out.splice(at..(at + 1).min(data.len().max(at + 1)).min(out.len()), [0xFF, 0xFF, 0xFF, 0xFF, 0x0F])),
+            _ => out[at] = rng.next() as u8,
+        }
+    }
+    out
+}
