@@ -23,7 +23,7 @@ use crate::support::random::{Rng, row};
 /// A row of the epoch `step`; every third one stays as it is.
 fn epoch(step: u64) -> [Epoch; 1] {
     let table = Table { collection: "c".to_owned(), element: Element::F32, dims: 4 };
-    let seed = |i: u64| if i % 3 == 0 { i } else { i + 100 * step };
+    let seed = |i: u64| if i.is_multiple_of(3) { i } else { i + 100 * step };
     let rows = (0..9).map(|i| (format!("key-{i}"), row(&mut Rng::new(seed(i)), Element::F32, 4))).collect();
     [Epoch { table: Arc::new(table), rows, missing: Missing::Delete, batch_rows: 4 }]
 }

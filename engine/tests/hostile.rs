@@ -170,7 +170,7 @@ fn repository() -> MemoryDisk {
     for step in 0..3 {
         let epochs = ["a", "b"].map(|name| {
             let table = Arc::new(Table { collection: name.to_owned(), element: Element::F32, dims: 6 });
-            let seed = |i: u64| if i % 2 == 0 { i } else { i + step * 50 };
+            let seed = |i: u64| if i.is_multiple_of(2) { i } else { i + step * 50 };
             let rows = (step..step + 9).map(|i| (format!("key/{i}"), row(&mut Rng::new(seed(i)), Element::F32, 6)));
             Epoch { table, rows: rows.collect(), missing: Missing::Delete, batch_rows: 4 }
         });
