@@ -7,8 +7,9 @@ say() { printf '\n== %s\n' "$*"; }
 
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
-# NOT YET: the code is not formatted by rustfmt's rules. When it is, this line comes in:
-# say "format" && cargo fmt --all --check
+cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+say "format"
+cargo fmt --all --check
 
 say "clippy"
 cargo clippy --locked --workspace --all-targets -- -D warnings

@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use vecdelta_benches::{Bits, Candidate, Table, measure, named, print, processor};
 use vecdelta_kernels::{
-    Composer, Element, RowChange, all_finite, compose_sparse, differs, extract, max_abs,
-    norm_squared, portable, scatter_xor, xor_into,
+    Composer, Element, RowChange, all_finite, compose_sparse, differs, extract, max_abs, norm_squared, portable,
+    scatter_xor, xor_into,
 };
 
 const F32: Element = Element::F32;
@@ -56,37 +56,24 @@ const MEMCPY: &str = "memcpy the table at once";
 
 /// Each kernel beside a floor that reads the very same memory: where a table lies in physical
 /// memory changes its speed by 20 %.
-fn readers<'a>(
-    old: &'a Table,
-    few_rows: &'a Table,
-    few_cells: &'a Table,
-    other: &'a Table,
-) -> Vec<Candidate<'a>> {
+fn readers<'a>(old: &'a Table, few_rows: &'a Table, few_cells: &'a Table, other: &'a Table) -> Vec<Candidate<'a>> {
     let bytes = 2 * old.bytes.len();
-    let floor =
-        |name, new: &'a Table| Candidate::new(name, bytes, || read_two(&old.bytes, &new.bytes));
+    let floor = |name, new: &'a Table| Candidate::new(name, bytes, || read_two(&old.bytes, &new.bytes));
     let every = |name, kernel: Measure| {
         let run = move || -> f64 { old.pairs(other).map(|(o, n)| kernel(F32, o, n).dot).sum() };
         Candidate::new(name, bytes, run).against("read old and other")
     };
-    let extraction = |name, kernel: Extract, new| {
-        Candidate::new(name, bytes, move || extract_rows(kernel, old, new))
-    };
+    let extraction = |name, kernel: Extract, new| Candidate::new(name, bytes, move || extract_rows(kernel, old, new));
     vec![
         floor("read old and few rows changed", few_rows),
-        Candidate::new(SCAN, bytes, || scan(old, few_rows))
-            .against("read old and few rows changed"),
+        Candidate::new(SCAN, bytes, || scan(old, few_rows)).against("read old and few rows changed"),
         floor("read old and other", other),
         every("measure every row", vecdelta_kernels::measure),
         every("measure every row, portable", portable::measure),
         floor("read old and few cells changed", few_cells),
         extraction(EXTRACT, extract, few_cells).against("read old and few cells changed"),
-        extraction(
-            "extract 5 % of cells, portable",
-            portable::extract,
-            few_cells,
-        )
-        .against("read old and few cells changed"),
+        extraction("extract 5 % of cells, portable", portable::extract, few_cells)
+            .against("read old and few cells changed"),
         extraction("extract all cells", extract, other).against("read old and other"),
     ]
 }
@@ -96,18 +83,10 @@ fn norms(table: &Table) -> Vec<Candidate<'_>> {
     let rows = || table.rows();
     vec![
         Candidate::new("read", bytes, || read_one(&table.bytes)),
-        Candidate::new("norm_squared", bytes, move || -> f64 {
-            rows().map(|row| norm_squared(F32, row)).sum()
-        })
-        .against("read"),
-        Candidate::new("max_abs", bytes, move || -> f64 {
-            rows().map(|row| max_abs(F32, row)).sum()
-        })
-        .against("read"),
-        Candidate::new("all_finite", bytes, move || {
-            rows().all(|row| all_finite(F32, row))
-        })
-        .against("read"),
+        Candidate::new("norm_squared", bytes, move || -> f64 { rows().map(|row| norm_squared(F32, row)).sum() })
+            .against("read"),
+        Candidate::new("max_abs", bytes, move || -> f64 { rows().map(|row| max_abs(F32, row)).sum() }).against("read"),
+        Candidate::new("all_finite", bytes, move || rows().all(|row| all_finite(F32, row))).against("read"),
     ]
 }
 
@@ -121,9 +100,7 @@ fn writers<'a>(
 ) -> Vec<Candidate<'a>> {
     let bytes = delta.bytes.len();
     vec![
-        Candidate::new(MEMCPY, bytes, || {
-            copy.borrow_mut().bytes.copy_from_slice(&delta.bytes)
-        }),
+        Candidate::new(MEMCPY, bytes, || copy.borrow_mut().bytes.copy_from_slice(&delta.bytes)),
         Candidate::new("memcpy row by row", bytes, || {
             for (to, from) in copy.borrow_mut().rows_mut().zip(delta.rows()) {
                 to.copy_from_slice(from);
@@ -164,11 +141,7 @@ fn read_one(bytes: &[u8]) -> u64 {
 
 fn read_two(old: &[u8], new: &[u8]) -> u64 {
     let mut sum = [0; 16];
-    let blocks = old
-        .as_chunks::<128>()
-        .0
-        .iter()
-        .zip(new.as_chunks::<128>().0);
+    let blocks = old.as_chunks::<128>().0.iter().zip(new.as_chunks::<128>().0);
     for (old, new) in blocks {
         let words = old.as_chunks::<8>().0.iter().zip(new.as_chunks::<8>().0);
         for (sum, (old, new)) in sum.iter_mut().zip(words) {
@@ -209,11 +182,7 @@ fn sparse_rows(old: &Table, new: &Table) -> Vec<Sparse> {
 fn cached() {
     println!("\n64 rows x {CACHED_DIMS} in cache, every element type (GB/s of both rows)\n");
     let columns = ["measure", "portable", "extract 5 %", "portable"];
-    println!(
-        "{:<6}{}",
-        "",
-        columns.map(|name| format!("{name:>13}")).concat()
-    );
+    println!("{:<6}{}", "", columns.map(|name| format!("{name:>13}")).concat());
     for element in Element::ALL {
         let (old, few, other) = cached_rows(element);
         let work = CACHED_REPEATS * 2 * old.len();
@@ -323,9 +292,7 @@ fn compose() {
         vec![
             Candidate::new("Composer", REPEATS, scatter),
             Candidate::new("compose_sparse, pair by pair", 1, || fold(sparse)),
-            Candidate::new("ruvector-delta-core 0.1, pair by pair", 1, || {
-                competitor::fold(&theirs)
-            }),
+            Candidate::new("ruvector-delta-core 0.1, pair by pair", 1, || competitor::fold(&theirs)),
         ],
     );
     let ours = times[0].speed();
@@ -333,10 +300,7 @@ fn compose() {
         let micros = 1e6 / times.speed();
         let per_entry = 1e3 * micros / entries as f64;
         let slower = ours / times.speed();
-        println!(
-            "{:<40}{micros:>10.1} us{per_entry:>8.2} ns an entry{slower:>8.1} x",
-            times.name
-        );
+        println!("{:<40}{micros:>10.1} us{per_entry:>8.2} ns an entry{slower:>8.1} x", times.name);
     }
     println!("\ntarget of Composer: 20 us");
 }

@@ -104,10 +104,7 @@ pub fn measure(rounds: usize, mut candidates: Vec<Candidate>) -> Vec<Times> {
 /// # Panics
 /// If there is none.
 pub fn named<'a>(times: &'a [Times], name: &str) -> &'a Times {
-    times
-        .iter()
-        .find(|times| times.name == name)
-        .expect("a candidate of that name was measured")
+    times.iter().find(|times| times.name == name).expect("a candidate of that name was measured")
 }
 
 /// Prints speeds in units of 1e9, and each beside its floor.
@@ -136,6 +133,5 @@ pub fn processor() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = info.lines().find(|line| line.starts_with("model name"));
     let name = line.and_then(|line| line.split_once(": "));
-    name.map_or("unknown processor", |(_, name)| name)
-        .to_owned()
+    name.map_or("unknown processor", |(_, name)| name).to_owned()
 }

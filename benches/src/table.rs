@@ -38,10 +38,7 @@ impl Table {
         let components = (0..rows * dims).flat_map(|_| bits.component().to_le_bytes());
         let mut bytes = Vec::with_capacity(rows * dims * 4);
         bytes.extend(components);
-        Table {
-            bytes,
-            row_bytes: dims * 4,
-        }
+        Table { bytes, row_bytes: dims * 4 }
     }
 
     /// Returns the rows.

@@ -25,7 +25,13 @@ const ROWS: u64 = 10;
 fn epoch(step: u64) -> Epoch {
     let table = Table { collection: "c".to_owned(), element: Element::F32, dims: 5 };
     let base = |i| row(&mut Rng::new(i), Element::F32, 5);
-    let value = |i: u64| if (i + step).is_multiple_of(3) { changed(&mut Rng::new(i + 50 * step), Element::F32, &base(i)) } else { base(i) };
+    let value = |i: u64| {
+        if (i + step).is_multiple_of(3) {
+            changed(&mut Rng::new(i + 50 * step), Element::F32, &base(i))
+        } else {
+            base(i)
+        }
+    };
     let rows = (step..step + ROWS).map(|i| (format!("key-{i}"), value(i))).collect();
     Epoch { table: Arc::new(table), rows, missing: Missing::Delete, batch_rows: 8 }
 }

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use vecdelta::capture::Missing;
 use vecdelta::delta::{Element, Table};
 use vecdelta::event::Event;
-use vecdelta::pipeline::config;
 use vecdelta::pipeline::PipelineError;
+use vecdelta::pipeline::config;
 use vecdelta::store::{Fault, FaultKind, MemoryDisk, Pending, StoreError};
 use vecdelta::version::{MAIN, Repository, VersionError, rollback, set_branch, set_tag, snapshot};
 
@@ -151,9 +151,8 @@ fn a_pipeline_ends_with_the_failure_and_resumes_behind_it() {
                 *told.lock().unwrap() += 1;
             }
         };
-        let result = open(disk).and_then(|mut repo| {
-            run_at(&pipeline, &mut repo, &AtomicBool::new(false), true, &listener).map(drop)
-        });
+        let result = open(disk)
+            .and_then(|mut repo| run_at(&pipeline, &mut repo, &AtomicBool::new(false), true, &listener).map(drop));
         (told.into_inner().unwrap(), result)
     };
     let whole = MemoryDisk::default();

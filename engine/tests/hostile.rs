@@ -17,7 +17,7 @@ use vecdelta::codec::{
 use vecdelta::delta::{Element, Source, Table};
 use vecdelta::pipeline::config;
 use vecdelta::store::{BlockKind, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Mirror, Record, SlotLists};
-use vecdelta::version::{MAIN, Repository, VersionError, snapshot, set_tag, value, verify};
+use vecdelta::version::{MAIN, Repository, VersionError, set_tag, snapshot, value, verify};
 
 use crate::support::drive::{Epoch, ingest, open};
 use crate::support::files::Dir;
@@ -271,7 +271,8 @@ fn exaggerate(rng: &mut Rng, tx: &mut Transaction) {
             _ => {}
         }
     }
-    let plain = matches!(&tx.closing, Closing::Operation(r) if !matches!(r.action, vecdelta::store::Action::Snapshot { .. }));
+    let plain =
+        matches!(&tx.closing, Closing::Operation(r) if !matches!(r.action, vecdelta::store::Action::Snapshot { .. }));
     if plain || tx.refs().is_empty() {
         return;
     }

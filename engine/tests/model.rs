@@ -205,7 +205,8 @@ impl Model {
     fn crash(&mut self) {
         self.repo = None;
         let variants = [Pending::Lost, Pending::Kept, Pending::NamesLost, Pending::Torn(512)];
-        let pending = if self.rng.chance(50) { *self.rng.pick(&variants) } else { Pending::Without(self.rng.below(20)) };
+        let pending =
+            if self.rng.chance(50) { *self.rng.pick(&variants) } else { Pending::Without(self.rng.below(20)) };
         self.disk = self.disk.crash(usize::MAX, pending);
         self.reopen();
     }

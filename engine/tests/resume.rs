@@ -125,8 +125,7 @@ fn two_windows(files: Vec<PathBuf>) -> Pipeline {
         ..pipeline.routes[0].clone()
     };
     pipeline.routes = vec![route("even", "vectors/id-*[02468]"), route("odd", "**")];
-    pipeline.windows =
-        ["even", "odd"].map(|name| Window { name: name.to_owned(), close: Close::Epoch }).to_vec();
+    pipeline.windows = ["even", "odd"].map(|name| Window { name: name.to_owned(), close: Close::Epoch }).to_vec();
     pipeline
 }
 
@@ -138,7 +137,8 @@ fn an_epoch_of_two_windows_is_not_left_half() {
     let paths = files(&dir, 9_000, 4);
     let want = undisturbed(&two_windows(paths.clone())).1;
     assert!(want == undisturbed(&epochs(paths.clone(), Missing::Delete)).1, "windows change no table");
-    let tables: Vec<Tables> = (1..=FILES).map(|n| undisturbed(&epochs(paths[..n].to_vec(), Missing::Delete)).1).collect();
+    let tables: Vec<Tables> =
+        (1..=FILES).map(|n| undisturbed(&epochs(paths[..n].to_vec(), Missing::Delete)).1).collect();
     let pipeline = two_windows(paths);
     for n in (0..).step_by(31) {
         let disk = MemoryDisk::default();
@@ -176,7 +176,8 @@ fn an_epoch_of_two_windows_is_not_left_half() {
 #[test]
 fn the_size_of_windows_changes_no_table() {
     let dir = Dir::new();
-    let rows = |values: [f32; 3]| values.iter().enumerate().map(|(i, v)| (format!("id-{i}"), vec![*v])).collect::<Vec<_>>();
+    let rows =
+        |values: [f32; 3]| values.iter().enumerate().map(|(i, v)| (format!("id-{i}"), vec![*v])).collect::<Vec<_>>();
     let mut paths = vec![
         dir.jsonl("0.jsonl", &rows([1.0, 2.0, 3.0])),
         dir.jsonl("1.jsonl", &rows([9.0, 2.0, 8.0])),
@@ -184,11 +185,9 @@ fn the_size_of_windows_changes_no_table() {
         dir.jsonl("2.jsonl", &rows([1.0, 2.0, 3.0])),
     ];
     let whole = files(&dir, 400, 3);
-    for (paths, missing) in [
-        (std::mem::take(&mut paths), Missing::Keep),
-        (whole.clone(), Missing::Keep),
-        (whole, Missing::Delete),
-    ] {
+    for (paths, missing) in
+        [(std::mem::take(&mut paths), Missing::Keep), (whole.clone(), Missing::Keep), (whole, Missing::Delete)]
+    {
         let want = undisturbed(&epochs(paths.clone(), missing)).1;
         for (epoch, count) in [true, false].into_iter().flat_map(|e| [1, 2, 7, 150, 1_000_000].map(|c| (e, c))) {
             if !epoch && missing == Missing::Delete {

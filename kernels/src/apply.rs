@@ -32,12 +32,7 @@ pub(crate) fn xor_bytes(target: &mut [u8], delta: &[u8]) {
 ///
 /// # Panics
 /// If the length of `target` is not a multiple of the element's size.
-pub fn scatter_xor(
-    element: Element,
-    target: &mut [u8],
-    indices: &[u32],
-    bits: &[u8],
-) -> Result<(), ShapeError> {
+pub fn scatter_xor(element: Element, target: &mut [u8], indices: &[u32], bits: &[u8]) -> Result<(), ShapeError> {
     let dims = target.len() / element.size();
     check_sparse(element.size(), dims, indices, bits)?;
     by_size!(element, scatter(target, indices, bits));

@@ -45,14 +45,7 @@ impl Avx2 {
         unsafe { by_cell!(element, max_abs(row)) }
     }
 
-    pub(crate) fn extract(
-        self,
-        element: Element,
-        old: &[u8],
-        new: &[u8],
-        indices: &mut Vec<u32>,
-        bits: &mut Vec<u8>,
-    ) {
+    pub(crate) fn extract(self, element: Element, old: &[u8], new: &[u8], indices: &mut Vec<u32>, bits: &mut Vec<u8>) {
         // SAFETY: `self` proves the features.
         unsafe { by_size!(element, pack::extract(old, new, indices, bits)) }
     }

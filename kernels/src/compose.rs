@@ -57,10 +57,7 @@ fn merge<const SIZE: usize>(
             out_bits.extend_from_slice(&cell);
         }
     }
-    for (rest, cells) in [
-        (&a_indices[a..], &a_cells[a..]),
-        (&b_indices[b..], &b_cells[b..]),
-    ] {
+    for (rest, cells) in [(&a_indices[a..], &a_cells[a..]), (&b_indices[b..], &b_cells[b..])] {
         for (&index, cell) in rest.iter().zip(cells) {
             if *cell != [0; SIZE] {
                 out_indices.push(index);
@@ -99,12 +96,7 @@ impl Composer {
     /// Returns a composer for rows of `dims` components, with nothing added.
     pub fn new(element: Element, dims: usize) -> Self {
         let zero = vec![0; dims * element.size()];
-        Composer {
-            element,
-            dims,
-            scratch: zero.clone(),
-            zero,
-        }
+        Composer { element, dims, scratch: zero.clone(), zero }
     }
 
     /// Adds a sparse row; the order of its indices does not matter.

@@ -20,14 +20,7 @@ pub enum Element {
 
 impl Element {
     /// Every element type, in the order of its code.
-    pub const ALL: [Element; 6] = [
-        Element::F32,
-        Element::F64,
-        Element::F16,
-        Element::Bf16,
-        Element::I8,
-        Element::U8,
-    ];
+    pub const ALL: [Element; 6] = [Element::F32, Element::F64, Element::F16, Element::Bf16, Element::I8, Element::U8];
 
     /// Returns the size of one element in bytes.
     pub const fn size(self) -> usize {

@@ -16,13 +16,7 @@ pub(crate) const GROUP: usize = 8;
 /// # Panics
 /// If the rows differ in length, the length is not a multiple of the element's size, or a row has
 /// more than `u32::MAX` components.
-pub fn extract(
-    element: Element,
-    old: &[u8],
-    new: &[u8],
-    indices: &mut Vec<u32>,
-    bits: &mut Vec<u8>,
-) {
+pub fn extract(element: Element, old: &[u8], new: &[u8], indices: &mut Vec<u32>, bits: &mut Vec<u8>) {
     dispatch!(extract(element, old, new, indices, bits))
 }
 
@@ -77,12 +71,7 @@ fn append<const SIZE: usize>(
     bits.extend_from_slice(changes[..found].as_flattened());
 }
 
-pub(crate) fn extract_portable<const SIZE: usize>(
-    old: &[u8],
-    new: &[u8],
-    indices: &mut Vec<u32>,
-    bits: &mut Vec<u8>,
-) {
+pub(crate) fn extract_portable<const SIZE: usize>(old: &[u8], new: &[u8], indices: &mut Vec<u32>, bits: &mut Vec<u8>) {
     check_rows::<SIZE>(old, new);
     extract_from::<SIZE>(0, old, new, indices, bits);
 }

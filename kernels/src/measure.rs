@@ -103,19 +103,13 @@ pub(crate) fn finish(
     new: [f64; LANES],
 ) -> RowChange {
     let l2_squared = fold(l2);
-    let max_abs = max
-        .into_iter()
-        .fold(0.0, |max, m| if m > max { m } else { max });
+    let max_abs = max.into_iter().fold(0.0, |max, m| if m > max { m } else { max });
     RowChange {
         changed,
         l2_squared,
         // A difference that is NaN makes the sum of squares NaN, and nothing else does (they are
         // never negative), so the maximum of a lane need not look for NaN.
-        max_abs: if l2_squared.is_nan() {
-            f64::NAN
-        } else {
-            max_abs
-        },
+        max_abs: if l2_squared.is_nan() { f64::NAN } else { max_abs },
         dot: fold(dot),
         old_squared: fold(old),
         new_squared: fold(new),

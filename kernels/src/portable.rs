@@ -27,17 +27,8 @@ pub fn max_abs(element: Element, row: &[u8]) -> f64 {
 }
 
 /// See [`extract`](crate::extract()).
-pub fn extract(
-    element: Element,
-    old: &[u8],
-    new: &[u8],
-    indices: &mut Vec<u32>,
-    bits: &mut Vec<u8>,
-) {
-    by_size!(
-        element,
-        extraction::extract_portable(old, new, indices, bits)
-    )
+pub fn extract(element: Element, old: &[u8], new: &[u8], indices: &mut Vec<u32>, bits: &mut Vec<u8>) {
+    by_size!(element, extraction::extract_portable(old, new, indices, bits))
 }
 
 /// See [`xor_into`](crate::xor_into).

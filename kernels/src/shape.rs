@@ -49,11 +49,7 @@ impl std::error::Error for ShapeError {}
 
 /// Checks that `found` bytes are as many as expected.
 pub(crate) fn check_length(expected: usize, found: usize) -> Result<(), ShapeError> {
-    if expected == found {
-        Ok(())
-    } else {
-        Err(ShapeError::Length { expected, found })
-    }
+    if expected == found { Ok(()) } else { Err(ShapeError::Length { expected, found }) }
 }
 
 /// Checks that there are as many components as indices.
@@ -62,12 +58,7 @@ pub(crate) fn check_bits(size: usize, indices: &[u32], bits: &[u8]) -> Result<()
 }
 
 /// Checks that a sparse row is made of as many components as indices, all within `dims`.
-pub(crate) fn check_sparse(
-    size: usize,
-    dims: usize,
-    indices: &[u32],
-    bits: &[u8],
-) -> Result<(), ShapeError> {
+pub(crate) fn check_sparse(size: usize, dims: usize, indices: &[u32], bits: &[u8]) -> Result<(), ShapeError> {
     check_bits(size, indices, bits)?;
     // The maximum of all rather than a search for the first: it vectorises.
     match indices.iter().copied().max() {
@@ -79,9 +70,7 @@ pub(crate) fn check_sparse(
 /// Checks that indices ascend strictly.
 pub(crate) fn check_order(indices: &[u32]) -> Result<(), ShapeError> {
     match indices.windows(2).position(|pair| pair[0] >= pair[1]) {
-        Some(before) => Err(ShapeError::Order {
-            position: before + 1,
-        }),
+        Some(before) => Err(ShapeError::Order { position: before + 1 }),
         None => Ok(()),
     }
 }

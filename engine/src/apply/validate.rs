@@ -46,10 +46,9 @@ pub fn validate(validators: &[Validator], batch: &DeltaBatch) -> Result<(), Reje
         }
         let old = (delta.change == Change::Update).then_some(old);
         for validator in validators {
-            validator.check(batch, old, new).map_err(|reason| Rejection {
-                key: batch.keys.get(i).to_owned(),
-                reason,
-            })?;
+            validator
+                .check(batch, old, new)
+                .map_err(|reason| Rejection { key: batch.keys.get(i).to_owned(), reason })?;
         }
     }
     Ok(())

@@ -66,13 +66,7 @@ impl Capture {
     /// Makes a capture stage over a mirror.
     pub fn new(mirror: Arc<RwLock<Mirror>>, policy: CapturePolicy) -> Self {
         let table = mirror.read().expect("no thread panics with it").table().clone();
-        Self {
-            mirror,
-            table,
-            policy,
-            seen: Vec::new(),
-            expected: 0,
-        }
+        Self { mirror, table, policy, seen: Vec::new(), expected: 0 }
     }
 
     /// Compares a batch of rows of an epoch with the mirror.
@@ -95,14 +89,8 @@ impl Capture {
     fn compare(&mut self, rows: &RowBatch, pending: Option<Pending<'_>>) -> Result<Captured, CaptureError> {
         let slots = self.slots(rows)?;
         let mirror = self.mirror.read().expect("no thread panics with it");
-        let compare = Compare {
-            mirror: &mirror,
-            table: &self.table,
-            policy: &self.policy,
-            rows,
-            slots: &slots,
-            pending,
-        };
+        let compare =
+            Compare { mirror: &mirror, table: &self.table, policy: &self.policy, rows, slots: &slots, pending };
         let size = self.table.row_bytes();
         // Untouched pages of these cost nothing, so few changes stay cheap and many are written where they belong.
         let (mut old, mut new) = (vec![0; slots.len() * size], vec![0; slots.len() * size]);
@@ -144,9 +132,7 @@ impl Capture {
         let mirror = self.mirror.read().expect("no thread panics with it");
         let mentioned = |s: u32| seen.get(s as usize / 64).is_some_and(|w| w >> (s % 64) & 1 == 1);
         let gone: Vec<u32> = (0..mirror.slots()).filter(|&s| mirror.is_alive(s) && !mentioned(s)).collect();
-        gone.par_chunks(DELETE_ROWS)
-            .map(|slots| deletes(&mirror, &self.table, slots))
-            .collect()
+        gone.par_chunks(DELETE_ROWS).map(|slots| deletes(&mirror, &self.table, slots)).collect()
     }
 
     /// Finds or makes the slot of each row, and refuses ids that come twice.
@@ -167,10 +153,7 @@ impl Capture {
                 self.seen.resize(word + 1, 0);
             }
             if self.seen[word] & bit != 0 {
-                return Err(CaptureError::Repeated {
-                    row: rows.first_row + row as u64,
-                    key: key.to_owned(),
-                });
+                return Err(CaptureError::Repeated { row: rows.first_row + row as u64, key: key.to_owned() });
             }
             self.seen[word] |= bit;
             slots.push(slot);

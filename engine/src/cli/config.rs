@@ -108,13 +108,7 @@ pub fn plan(args: PlanArgs) -> Result<ExitCode, CliError> {
     let progress = Progress::new();
     let listener = |event: &Event| progress.on(event);
     let stop = AtomicBool::new(false);
-    let context = Context {
-        now: &now_millis,
-        stop: &stop,
-        listener: &listener,
-        author: author(),
-        resume: true,
-    };
+    let context = Context { now: &now_millis, stop: &stop, listener: &listener, author: author(), resume: true };
     let result = plan_run(&pipeline, &scratch.0, &context);
     progress.done();
     let forecast = result?;
@@ -222,9 +216,8 @@ fn parse(path: &Path, set: &[String]) -> Result<(String, Parsed), CliError> {
     })?;
     let mut overrides = Vec::new();
     for pair in set {
-        let (key, value) = pair
-            .split_once('=')
-            .ok_or_else(|| CliError::new(2, format!("--set {pair}: write KEY=VALUE")))?;
+        let (key, value) =
+            pair.split_once('=').ok_or_else(|| CliError::new(2, format!("--set {pair}: write KEY=VALUE")))?;
         overrides.push((key.to_owned(), value.to_owned()));
     }
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

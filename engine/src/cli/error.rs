@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::capture::read::{ReadError, ReadErrorKind};
 use crate::capture::CaptureError;
+use crate::capture::read::{ReadError, ReadErrorKind};
 use crate::export::ExportError;
 use crate::pipeline::PipelineError;
 use crate::store::StoreError;
@@ -35,11 +35,7 @@ pub struct CliError {
 impl CliError {
     /// Makes a failure.
     pub fn new(code: u8, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            hint: None,
-        }
+        Self { code, message: message.into(), hint: None }
     }
 
     /// Adds what to do next.
@@ -65,8 +61,9 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
         match error {
-            StoreError::NoRepository { .. } => Self::new(NOT_FOUND, message)
-                .hint("`vecdelta ingest REPO FILE` makes one"),
+            StoreError::NoRepository { .. } => {
+                Self::new(NOT_FOUND, message).hint("`vecdelta ingest REPO FILE` makes one")
+            }
             StoreError::NotARepository { .. } => {
                 Self::new(CANNOT_CREATE, message).hint("name a path that does not exist yet, such as table.vd")
             }
@@ -90,10 +87,10 @@ impl From<VersionError> for CliError {
         let message = error.to_string();
         match error {
             VersionError::Store(error) => error.into(),
-            VersionError::UnknownRevision { .. } | VersionError::AmbiguousRevision { .. } => {
-                Self::new(NOT_FOUND, message)
-                    .hint("a revision is a branch, a tag, 6 or more digits of a hash, REV~N or @TIME; see `vecdelta log`")
-            }
+            VersionError::UnknownRevision { .. } | VersionError::AmbiguousRevision { .. } => Self::new(
+                NOT_FOUND, message,
+            )
+            .hint("a revision is a branch, a tag, 6 or more digits of a hash, REV~N or @TIME; see `vecdelta log`"),
             VersionError::BadRevision { .. } | VersionError::UnknownCollection { .. } => Self::new(NOT_FOUND, message),
             VersionError::UnknownSource { .. } => Self::new(NOT_FOUND, message)
                 .hint("a source is named collection/key; `vecdelta export` writes all of them"),
@@ -134,14 +131,10 @@ impl From<PipelineError> for CliError {
         match error {
             PipelineError::Read(error) => error.into(),
             PipelineError::Version(error) => error.into(),
-            PipelineError::Capture {
-                error: CaptureError::Store(error),
-                ..
-            } => error.into(),
-            PipelineError::Capture {
-                error: CaptureError::Mirror,
-                ..
-            } => Self::new(CORRUPT, message).hint("`vecdelta reindex REPO` makes the cache anew"),
+            PipelineError::Capture { error: CaptureError::Store(error), .. } => error.into(),
+            PipelineError::Capture { error: CaptureError::Mirror, .. } => {
+                Self::new(CORRUPT, message).hint("`vecdelta reindex REPO` makes the cache anew")
+            }
             PipelineError::Capture { .. } => Self::new(BAD_DATA, message).hint("the repository is as before"),
             PipelineError::OtherShape { .. } => {
                 Self::new(BAD_DATA, message).hint("use --collection NAME to keep another table beside this one")

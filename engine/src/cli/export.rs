@@ -60,11 +60,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
 fn export_table(repo: &Repository, args: &Args) -> Result<u64, CliError> {
     let format = format_of(&args.output)?;
     let Some(at) = commit(repo, args.at.as_deref())? else {
-        let empty = Table {
-            collection: args.collection.clone().unwrap_or_default(),
-            element: Element::F32,
-            dims: 0,
-        };
+        let empty = Table { collection: args.collection.clone().unwrap_or_default(), element: Element::F32, dims: 0 };
         return Ok(TableWriter::create(&args.output, format, &empty)?.finish()?);
     };
     let table = Arc::new(table(repo, at, args.collection.as_deref())?);

@@ -95,10 +95,7 @@ fn pipeline(args: &Args) -> Pipeline {
             },
             epoch: true,
         }],
-        capture: Capture {
-            epsilon: args.epsilon,
-            ..Capture::default()
-        },
+        capture: Capture { epsilon: args.epsilon, ..Capture::default() },
         routes: vec![config::Route {
             name: "all".to_owned(),
             matches: "**".to_owned(),
@@ -107,15 +104,8 @@ fn pipeline(args: &Args) -> Pipeline {
             to: Vec::new(),
             continues: false,
         }],
-        windows: vec![Window {
-            name: epoch,
-            close: Close::Epoch,
-        }],
-        version: Version {
-            branch: args.branch.clone(),
-            message: args.message.clone(),
-            snapshot: None,
-        },
+        windows: vec![Window { name: epoch, close: Close::Epoch }],
+        version: Version { branch: args.branch.clone(), message: args.message.clone(), snapshot: None },
         ..Pipeline::default()
     }
 }

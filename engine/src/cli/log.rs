@@ -73,13 +73,8 @@ fn ancestors(repo: &Repository, start: CommitIndex) -> impl Iterator<Item = Comm
 fn line(out: &mut impl Write, repo: &Repository, commit: CommitIndex) -> Result<(), CliError> {
     let record = repo.commit(commit)?;
     let counts = &record.body.counts;
-    let names: Vec<&str> = repo
-        .branches()
-        .iter()
-        .chain(repo.tags())
-        .filter(|(_, c)| **c == commit)
-        .map(|(n, _)| n.as_str())
-        .collect();
+    let names: Vec<&str> =
+        repo.branches().iter().chain(repo.tags()).filter(|(_, c)| **c == commit).map(|(n, _)| n.as_str()).collect();
     let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
     writeln!(
         out,

@@ -16,7 +16,8 @@ impl Progress {
     pub fn new() -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(15));
         if std::io::stderr().is_terminal() {
-            let style = ProgressStyle::with_template("{msg:30!} [{bar:30}] {human_pos}/{human_len} rows  {per_sec}  {eta}");
+            let style =
+                ProgressStyle::with_template("{msg:30!} [{bar:30}] {human_pos}/{human_len} rows  {per_sec}  {eta}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
             bar.enable_steady_tick(Duration::from_millis(200));
         } else {

@@ -38,9 +38,9 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let to = match (args.last, &args.to) {
         (Some(n), _) => {
             let held = repo.first_parents(head).count() - 1;
-            repo.first_parents(head).nth(n).ok_or_else(|| {
-                VersionError::Refused(format!("only {held} commits can be taken back, not {n}"))
-            })?
+            repo.first_parents(head)
+                .nth(n)
+                .ok_or_else(|| VersionError::Refused(format!("only {held} commits can be taken back, not {n}")))?
         }
         (None, Some(revision)) => resolve(&repo, revision)?,
         (None, None) => return Err(CliError::new(2, "name --last N or --to REV")),

@@ -72,13 +72,7 @@ pub fn execute(pipeline: &Pipeline, resume: bool) -> Result<(Repository, RunRepo
     let mut repo = writer_or_new(store)?;
     let progress = Progress::new();
     let listener = |event: &Event| progress.on(event);
-    let context = Context {
-        now: &now_millis,
-        stop: &stop,
-        listener: &listener,
-        author: author(),
-        resume,
-    };
+    let context = Context { now: &now_millis, stop: &stop, listener: &listener, author: author(), resume };
     let result = pipeline::run(pipeline, &mut repo, &context);
     progress.done();
     match result {

@@ -37,12 +37,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         && report.problems.is_empty()
         && let Err(problem) = check_since(&reader(&args.repo)?, pinned)
     {
-        report.problems.push(Damage {
-            path: args.repo.display().to_string(),
-            offset: None,
-            commit: None,
-            problem,
-        });
+        report.problems.push(Damage { path: args.repo.display().to_string(), offset: None, commit: None, problem });
     }
     if let Some(dir) = &args.manifest {
         let found = check_manifest(dir)?.into_iter();

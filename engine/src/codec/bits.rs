@@ -37,10 +37,7 @@ impl BitPen<'_> {
 impl BitWriter {
     /// Returns a writer with memory for about so many bytes.
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self {
-            bytes: Vec::with_capacity(bytes),
-            ..Self::default()
-        }
+        Self { bytes: Vec::with_capacity(bytes), ..Self::default() }
     }
 
     /// Makes room for so many values; must come before they are put.
@@ -55,12 +52,7 @@ impl BitWriter {
     #[inline(always)]
     pub(super) fn with_pen(&mut self, write: impl FnOnce(BitPen) -> BitPen) {
         let (at, pending, fill) = (self.at, self.pending, self.fill);
-        let pen = write(BitPen {
-            bytes: &mut self.bytes,
-            at,
-            pending,
-            fill,
-        });
+        let pen = write(BitPen { bytes: &mut self.bytes, at, pending, fill });
         (self.at, self.pending, self.fill) = (pen.at, pen.pending, pen.fill);
     }
 

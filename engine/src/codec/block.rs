@@ -26,12 +26,7 @@ impl<'a> Block<'a> {
     ///
     /// # Errors
     /// If the payload ends early, goes on too long, contradicts the shape or itself, or has an unknown mode.
-    pub fn parse(
-        element: Element,
-        dims: usize,
-        n_rows: usize,
-        payload: &'a [u8],
-    ) -> Result<Self, CodecError> {
+    pub fn parse(element: Element, dims: usize, n_rows: usize, payload: &'a [u8]) -> Result<Self, CodecError> {
         let shape = Shape::new(element, dims, n_rows)?;
         let mut input = Reader::new(payload);
         let body = match input.byte("payload mode")? {
@@ -103,10 +98,6 @@ impl<'a> Block<'a> {
         if buffer.len() == expected {
             return Ok(());
         }
-        Err(CodecError::Shape {
-            what: "buffer length in bytes",
-            found: buffer.len(),
-            expected,
-        })
+        Err(CodecError::Shape { what: "buffer length in bytes", found: buffer.len(), expected })
     }
 }

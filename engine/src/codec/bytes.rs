@@ -77,38 +77,22 @@ pub(super) fn read_bytes(input: &mut Reader, len_max: usize) -> Result<Vec<u8>, 
         Ok(len) if len <= len_max => len,
         _ => {
             let (len, max) = (header >> 2, len_max as u64);
-            return Err(CodecError::TooLong {
-                what: "byte string",
-                len,
-                max,
-                at,
-            });
+            return Err(CodecError::TooLong { what: "byte string", len, max, at });
         }
     };
     match header & 3 {
         RAW => Ok(input.take(len, "byte string")?.to_vec()),
         CONSTANT => Ok(vec![input.byte("byte string")?; len]),
         RANS => read_rans(input, len),
-        _ => Err(CodecError::Corrupt {
-            what: "unknown kind of byte string",
-            at,
-        }),
+        _ => Err(CodecError::Corrupt { what: "unknown kind of byte string", at }),
     }
 }
 
 /// Reads a byte string that must have exactly `len` bytes.
-pub(super) fn read_bytes_exact(
-    input: &mut Reader,
-    len: usize,
-    what: &'static str,
-) -> Result<Vec<u8>, CodecError> {
+pub(super) fn read_bytes_exact(input: &mut Reader, len: usize, what: &'static str) -> Result<Vec<u8>, CodecError> {
     let at = input.at();
     let data = read_bytes(input, len)?;
-    if data.len() == len {
-        Ok(data)
-    } else {
-        Err(CodecError::Corrupt { what, at })
-    }
+    if data.len() == len { Ok(data) } else { Err(CodecError::Corrupt { what, at }) }
 }
 
 fn read_rans(input: &mut Reader, len: usize) -> Result<Vec<u8>, CodecError> {

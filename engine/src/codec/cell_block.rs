@@ -61,10 +61,7 @@ pub(super) fn code<W: Word>(source: Source, steps: Steps) -> Coded {
         Steps::Values => 0,
     };
     let mut coded = Coded {
-        grid: Grid {
-            format: source.format,
-            k,
-        },
+        grid: Grid { format: source.format, k },
         exponents: Vec::with_capacity(n_rows),
         tokens: vec![0; source.len()],
         lengths: Vec::with_capacity(n_rows),
@@ -77,14 +74,7 @@ pub(super) fn code<W: Word>(source: Source, steps: Steps) -> Coded {
         coded.exponents.push(k.wrapping_sub(coded.grid.k) as u8);
         source.row(r, &mut predicted, &mut new);
         let tokens = &mut coded.tokens[source.range(r)];
-        W::encode_row(
-            Grid { k, ..coded.grid },
-            &predicted,
-            &new,
-            tokens,
-            &mut coded.low,
-            &mut scratch,
-        );
+        W::encode_row(Grid { k, ..coded.grid }, &predicted, &new, tokens, &mut coded.low, &mut scratch);
         let end = coded.low.align();
         coded.lengths.push((end - low_end) as u32);
         low_end = end;
@@ -97,16 +87,8 @@ pub(super) fn write<W: Word>(source: Source, steps: Steps, out: &mut Vec<u8>) {
     let coded = code::<W>(source, steps);
     let mut flags = (source.narrow as u8) << NARROW_SHIFT;
     flags |= if source.old.is_some() { FROM_OLD } else { 0 };
-    flags |= if source.positions.is_some() {
-        SPARSE
-    } else {
-        0
-    };
-    flags |= if flags & (FROM_OLD | SPARSE) != 0 {
-        NEEDS_BASE
-    } else {
-        0
-    };
+    flags |= if source.positions.is_some() { SPARSE } else { 0 };
+    flags |= if flags & (FROM_OLD | SPARSE) != 0 { NEEDS_BASE } else { 0 };
     out.extend([mode::CELLS, flags]);
     out.extend((coded.grid.k as u16).to_le_bytes());
     encode_bytes(&coded.exponents, out);
@@ -141,20 +123,12 @@ impl<'a> CellBlock<'a> {
         let narrow = Narrow::from_code(flags >> NARROW_SHIFT);
         let format = Format::new(shape.element, narrow).filter(|_| narrow.fits(shape.element));
         let needs_base = flags & (FROM_OLD | SPARSE) != 0;
-        let (Some(format), true, true) = (
-            format,
-            flags >> 5 == 0,
-            (flags & NEEDS_BASE != 0) == needs_base,
-        ) else {
+        let (Some(format), true, true) = (format, flags >> 5 == 0, (flags & NEEDS_BASE != 0) == needs_base) else {
             return input.corrupt("flags do not fit the mode");
         };
         let grids = read_grids(input, format, shape)?;
         let sparse = flags & SPARSE != 0;
-        let positions = if sparse {
-            Some(Positions::read(input, shape)?)
-        } else {
-            None
-        };
+        let positions = if sparse { Some(Positions::read(input, shape)?) } else { None };
         let count = positions.as_ref().map_or(shape.cells, Positions::len);
         let tokens = read_bytes_exact(input, count, "tokens do not match the block")?;
         let most = tokens.iter().fold(0, |most, &token| most.max(token));
@@ -170,28 +144,12 @@ impl<'a> CellBlock<'a> {
         let low_at = input.at();
         let low = input.take(end, "low bits")?;
         let from_old = flags & FROM_OLD != 0;
-        Ok(Self {
-            shape,
-            format,
-            narrow,
-            from_old,
-            needs_base,
-            grids,
-            positions,
-            tokens,
-            low_ends,
-            low,
-            low_at,
-        })
+        Ok(Self { shape, format, narrow, from_old, needs_base, grids, positions, tokens, low_ends, low, low_at })
     }
 
     /// Decodes row `first` and following ones into `rows`, which holds their old bits.
     pub(super) fn apply(&self, first: usize, rows: &mut [u8]) -> Result<(), CodecError> {
-        if self.format.width == 64 {
-            self.apply_as::<u64>(first, rows)
-        } else {
-            self.apply_as::<u32>(first, rows)
-        }
+        if self.format.width == 64 { self.apply_as::<u64>(first, rows) } else { self.apply_as::<u32>(first, rows) }
     }
 
     fn apply_as<W: Word>(&self, first: usize, rows: &mut [u8]) -> Result<(), CodecError> {
@@ -201,9 +159,7 @@ impl<'a> CellBlock<'a> {
             words.clear();
             match &self.positions {
                 None => self.apply_dense(r, row, &mut words, &mut scratch)?,
-                Some(positions) => {
-                    self.apply_sparse(r, row, positions, &mut words, &mut scratch)?
-                }
+                Some(positions) => self.apply_sparse(r, row, positions, &mut words, &mut scratch)?,
             }
         }
         Ok(())
@@ -238,8 +194,7 @@ impl<'a> CellBlock<'a> {
         let element = self.shape.element;
         let range = positions.range(r);
         let columns = positions.columns(range.clone());
-        let cell =
-            |column: u32| column as usize * element.size()..(column as usize + 1) * element.size();
+        let cell = |column: u32| column as usize * element.size()..(column as usize + 1) * element.size();
         if self.from_old {
             W::load(element, self.narrow, row, words);
             positions.pick(r, words);
@@ -263,18 +218,8 @@ impl<'a> CellBlock<'a> {
         let start = if r == 0 { 0 } else { self.low_ends[r - 1] };
         let len = self.low_ends[r] - start;
         let tokens = &self.tokens[range];
-        W::decode_row(
-            self.grids[r],
-            tokens,
-            &self.low[start..],
-            len,
-            words,
-            scratch,
-        )
-        .ok_or(CodecError::Corrupt {
-            what: "low bits contradict the tokens",
-            at: self.low_at + start,
-        })
+        W::decode_row(self.grids[r], tokens, &self.low[start..], len, words, scratch)
+            .ok_or(CodecError::Corrupt { what: "low bits contradict the tokens", at: self.low_at + start })
     }
 }
 
@@ -288,10 +233,7 @@ fn read_grids(input: &mut Reader, format: Format, shape: Shape) -> Result<Vec<Gr
         if k < 0 || k >= i64::from(format.exponent_max()) {
             return input.corrupt("grid exponent out of range");
         }
-        grids.push(Grid {
-            format,
-            k: k as u32,
-        });
+        grids.push(Grid { format, k: k as u32 });
     }
     Ok(grids)
 }

@@ -143,31 +143,19 @@ impl Grid {
 /// Encodes one row: a token for each value into `tokens`, the low bits into `low` (not aligned).
 ///
 /// All three slices have the same length.
-pub(super) fn encode_row<W: Word>(
-    grid: Grid,
-    predicted: &[W],
-    new: &[W],
-    tokens: &mut [u8],
-    low: &mut BitWriter,
-) {
+pub(super) fn encode_row<W: Word>(grid: Grid, predicted: &[W], new: &[W], tokens: &mut [u8], low: &mut BitWriter) {
     low.make_room(new.len());
     for ((token, &new), &predicted) in tokens.iter_mut().zip(new).zip(predicted) {
         if new == predicted {
             *token = SAME;
             continue;
         }
-        let distance = W::wrap(
-            grid.cell(new.bits())
-                .wrapping_sub(grid.cell(predicted.bits())),
-        );
+        let distance = W::wrap(grid.cell(new.bits()).wrapping_sub(grid.cell(predicted.bits())));
         let folded = tokens::fold(distance);
         let plain = tokens::token(folded);
         *token = plain + 1;
         if folded >= tokens::EXACT {
-            low.put(
-                tokens::low(folded, plain),
-                u32::from(tokens::LOW_BITS[usize::from(plain)]),
-            );
+            low.put(tokens::low(folded, plain), u32::from(tokens::LOW_BITS[usize::from(plain)]));
         }
     }
     if grid.k > 0 {
@@ -180,12 +168,7 @@ pub(super) fn encode_row<W: Word>(
 /// Decodes one row: `words` holds the predicted values and then the new ones. `low` are the row's low bits.
 ///
 /// Returns `None` if they contradict each other.
-pub(super) fn decode_row<W: Word>(
-    grid: Grid,
-    tokens: &[u8],
-    low: &[u8],
-    words: &mut [W],
-) -> Option<()> {
+pub(super) fn decode_row<W: Word>(grid: Grid, tokens: &[u8], low: &[u8], words: &mut [W]) -> Option<()> {
     let mut first = BitReader::new(low);
     let mut second = first;
     second.skip_to(low_bits(tokens));
@@ -194,8 +177,7 @@ pub(super) fn decode_row<W: Word>(
             continue;
         }
         let plain = usize::from(token - 1);
-        let folded =
-            tokens::FIRST[plain].wrapping_add(first.take_wide(u32::from(tokens::LOW_BITS[plain])));
+        let folded = tokens::FIRST[plain].wrapping_add(first.take_wide(u32::from(tokens::LOW_BITS[plain])));
         let cell = W::wrap(grid.cell(word.bits()).wrapping_add(tokens::unfold(folded)));
         let sign = (cell >> 63) as u64;
         let magnitude = grid.take_place(cell as u64 ^ sign, &mut second)?;
@@ -228,31 +210,19 @@ mod tests {
             state
         };
         for element in [Element::F32, Element::F16, Element::Bf16] {
-            let format = Format::new(element, Narrow::None).unwrap_or(Format {
-                width: 0,
-                mantissa: 0,
-            });
+            let format = Format::new(element, Narrow::None).unwrap_or(Format { width: 0, mantissa: 0 });
             for _ in 0..3000 {
                 let k = next() % format.exponent_max();
                 let mask = ((2u64 << (format.width - 1)) - 1) as u32;
                 let near = next() % format.width;
                 let predicted: Vec<u32> = (0..next() % 200).map(|_| next() & mask).collect();
-                let new: Vec<u32> = predicted
-                    .iter()
-                    .map(|p| (p ^ ((next() >> (next() % 32)) >> near)) & mask)
-                    .collect();
+                let new: Vec<u32> =
+                    predicted.iter().map(|p| (p ^ ((next() >> (next() % 32)) >> near)) & mask).collect();
                 let grid = Grid { format, k };
                 let (mut tokens, mut fast_tokens) = (vec![0; new.len()], vec![0; new.len()]);
                 let (mut low, mut fast_low) = (BitWriter::default(), BitWriter::default());
                 encode_row(grid, &predicted, &new, &mut tokens, &mut low);
-                u32::encode_row(
-                    grid,
-                    &predicted,
-                    &new,
-                    &mut fast_tokens,
-                    &mut fast_low,
-                    &mut Scratch::default(),
-                );
+                u32::encode_row(grid, &predicted, &new, &mut fast_tokens, &mut fast_low, &mut Scratch::default());
                 low.align();
                 fast_low.align();
                 assert_eq!(tokens, fast_tokens, "{element:?} k {k}");
@@ -260,10 +230,7 @@ mod tests {
                 let (mut words, mut fast_words) = (predicted.clone(), predicted.clone());
                 let (bytes, scratch) = (low.bytes(), &mut Scratch::default());
                 assert!(decode_row(grid, &tokens, bytes, &mut words).is_some());
-                assert!(
-                    u32::decode_row(grid, &tokens, bytes, bytes.len(), &mut fast_words, scratch)
-                        .is_some()
-                );
+                assert!(u32::decode_row(grid, &tokens, bytes, bytes.len(), &mut fast_words, scratch).is_some());
                 assert!(words == new && fast_words == new, "{element:?} k {k}");
             }
         }

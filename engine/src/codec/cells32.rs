@@ -56,9 +56,7 @@ pub(super) fn encode_row<const M: u32>(
     let (token_chunks, token_rest) = tokens.as_chunks_mut();
     let (count_chunks, count_rest) = scratch.counts.as_chunks_mut();
     let inputs = new_chunks.iter().zip(predicted_chunks);
-    for ((new, predicted), (tokens, counts)) in
-        inputs.zip(token_chunks.iter_mut().zip(count_chunks))
-    {
+    for ((new, predicted), (tokens, counts)) in inputs.zip(token_chunks.iter_mut().zip(count_chunks)) {
         encode_chunk(grid32, predicted, new, tokens, counts, low);
     }
     if !new_rest.is_empty() {
@@ -82,9 +80,7 @@ fn encode_chunk<const M: u32>(
 ) {
     let mut folded = [0u32; CHUNK];
     let pairs = predicted.iter().zip(new);
-    let some_far = pairs.fold(0, |all, (&old, &new)| {
-        all | grid.is_far(old) | grid.is_far(new)
-    }) < 0;
+    let some_far = pairs.fold(0, |all, (&old, &new)| all | grid.is_far(old) | grid.is_far(new)) < 0;
     let any = if some_far {
         fold_chunk::<M, true>(grid, predicted, new, &mut folded, tokens, counts)
     } else {
@@ -107,9 +103,7 @@ fn fold_chunk<const M: u32, const FAR: bool>(
 ) -> u32 {
     let mut any = 0;
     for i in 0..CHUNK {
-        let distance = grid
-            .cell::<FAR>(new[i])
-            .wrapping_sub(grid.cell::<FAR>(predicted[i]));
+        let distance = grid.cell::<FAR>(new[i]).wrapping_sub(grid.cell::<FAR>(predicted[i]));
         let fold = ((distance << 1) ^ (distance >> 31)) as u32;
         let changed = u32::from(new[i] == predicted[i]).wrapping_sub(1);
         folded[i] = fold & changed;
@@ -185,13 +179,8 @@ fn decode_chunk<const M: u32>(
 ) -> bool {
     let bounds = |(least, most): (u8, u8), &token: &u8| (least.min(token), most.max(token));
     let (least, most) = tokens.iter().fold((u8::MAX, 0), bounds);
-    let distances = if u64::from(most) <= tokens::EXACT {
-        unfold_exact(tokens)
-    } else {
-        unfold_hybrids(tokens, low)
-    };
-    least > SAME && place_usual(grid, &distances, words, counts)
-        || place_any(grid, tokens, &distances, words, counts)
+    let distances = if u64::from(most) <= tokens::EXACT { unfold_exact(tokens) } else { unfold_hybrids(tokens, low) };
+    least > SAME && place_usual(grid, &distances, words, counts) || place_any(grid, tokens, &distances, words, counts)
 }
 
 /// Places a chunk of changed values none of which is or becomes far; otherwise returns false and leaves the words.
@@ -245,12 +234,7 @@ fn place_any<const M: u32>(
     all & !Grid32::<M>::MAGNITUDE == 0
 }
 
-fn take_places<const M: u32>(
-    grid: Grid,
-    words: &mut [u32],
-    counts: &[u8],
-    mut low: BitReader,
-) -> Option<usize> {
+fn take_places<const M: u32>(grid: Grid, words: &mut [u32], counts: &[u8], mut low: BitReader) -> Option<usize> {
     let (pairs, rest) = words.as_chunks_mut::<2>();
     let counts = counts.as_chunks::<2>();
     for ([first, second], &[a, b]) in pairs.iter_mut().zip(counts.0) {

@@ -35,18 +35,8 @@ impl Base {
 ///
 /// # Panics
 /// If the rows differ in length, `dims` is 0, the rows are not whole, or they have 2^32 elements or more.
-pub fn encode_change(
-    element: Element,
-    dims: usize,
-    old: &[u8],
-    new: &[u8],
-    out: &mut Vec<u8>,
-) -> Base {
-    assert_eq!(
-        old.len(),
-        new.len(),
-        "a change has as many old rows as new ones"
-    );
+pub fn encode_change(element: Element, dims: usize, old: &[u8], new: &[u8], out: &mut Vec<u8>) -> Base {
+    assert_eq!(old.len(), new.len(), "a change has as many old rows as new ones");
     let shape = Shape::of_rows(element, dims, new);
     let start = out.len();
     let needed = scaled::encode(shape, Some(old), new, out).unwrap_or_else(|| {
@@ -54,19 +44,8 @@ pub fn encode_change(
         match Format::new(element, narrow) {
             None => integers::encode(Some(old), new, out),
             Some(format) => {
-                let source = Source {
-                    shape,
-                    format,
-                    narrow,
-                    old: Some(old),
-                    new,
-                    positions: None,
-                };
-                if format.width == 64 {
-                    encode::<u64>(source, old, out)
-                } else {
-                    encode::<u32>(source, old, out)
-                }
+                let source = Source { shape, format, narrow, old: Some(old), new, positions: None };
+                if format.width == 64 { encode::<u64>(source, old, out) } else { encode::<u32>(source, old, out) }
             }
         }
     });
@@ -76,46 +55,28 @@ pub fn encode_change(
 
 /// Appends a change, or the new rows on their own; returns whether the old ones are needed.
 fn encode<W: Word>(source: Source, old: &[u8], out: &mut Vec<u8>) -> bool {
-    let Source {
-        shape, narrow, new, ..
-    } = source;
+    let Source { shape, narrow, new, .. } = source;
     // A cell that is not stored keeps its old bits, so these must be the ones which the narrow form stands for.
     let few = changed_cells(shape.element.size(), old, new) < shape.cells / SPARSE_PART;
     let sparse = few && precision::is_exact(shape.element, narrow, old);
     let positions = sparse.then(|| Positions::of_changes::<W>(shape, narrow, old, new));
-    let change = Source {
-        positions: positions.as_ref(),
-        ..source
-    };
+    let change = Source { positions: positions.as_ref(), ..source };
     match trial::best::<W>(change) {
         Best::Old(steps) => {
             cell_block::write::<W>(change, steps, out);
             true
         }
         Best::Alone => {
-            cell_block::write::<W>(
-                Source {
-                    old: None,
-                    ..change
-                },
-                Steps::Even,
-                out,
-            );
+            cell_block::write::<W>(Source { old: None, ..change }, Steps::Even, out);
             sparse
         }
     }
 }
 
 fn changed_cells(size: usize, old: &[u8], new: &[u8]) -> usize {
-    fn count<T: PartialEq, const SIZE: usize>(
-        old: &[u8],
-        new: &[u8],
-        cell: impl Fn([u8; SIZE]) -> T,
-    ) -> usize {
+    fn count<T: PartialEq, const SIZE: usize>(old: &[u8], new: &[u8], cell: impl Fn([u8; SIZE]) -> T) -> usize {
         let pairs = old.as_chunks().0.iter().zip(new.as_chunks().0);
-        pairs
-            .filter(|(old, new)| cell(**old) != cell(**new))
-            .count()
+        pairs.filter(|(old, new)| cell(**old) != cell(**new)).count()
     }
     match size {
         8 => count(old, new, u64::from_le_bytes),

@@ -55,18 +55,11 @@ impl fmt::Display for CodecError {
         match self {
             Self::Truncated { what, at } => write!(f, "payload ends within {what} at byte {at}"),
             Self::TooLong { what, len, max, at } => {
-                write!(
-                    f,
-                    "{what} is {len} long, at most {max} allowed, at byte {at}"
-                )
+                write!(f, "{what} is {len} long, at most {max} allowed, at byte {at}")
             }
             Self::Corrupt { what, at } => write!(f, "{what}, at byte {at}"),
             Self::UnknownMode { mode, at } => write!(f, "unknown payload mode {mode} at byte {at}"),
-            Self::Shape {
-                what,
-                found,
-                expected,
-            } => write!(f, "{what}: found {found}, expected {expected}"),
+            Self::Shape { what, found, expected } => write!(f, "{what}: found {found}, expected {expected}"),
         }
     }
 }

@@ -21,17 +21,7 @@ pub fn encode_fresh(element: Element, dims: usize, rows: &[u8], out: &mut Vec<u8
         let narrow = precision::narrowest(element, rows);
         match Format::new(element, narrow) {
             None => _ = integers::encode(None, rows, out),
-            Some(format) => write_alone(
-                Source {
-                    shape,
-                    format,
-                    narrow,
-                    old: None,
-                    new: rows,
-                    positions: None,
-                },
-                out,
-            ),
+            Some(format) => write_alone(Source { shape, format, narrow, old: None, new: rows, positions: None }, out),
         }
     }
     raw_if_smaller(start, rows, out);

@@ -71,11 +71,7 @@ impl<const M: u32> Grid32<M> {
         let too_high = u32::from(rounded - WHOLE > value);
         let near = rounded.to_bits().wrapping_sub(WHOLE.to_bits() + too_high);
         let far = magnitude.wrapping_sub((self.k - 1) << M);
-        let number = if FAR {
-            select(magnitude >> M >= self.k, far, near)
-        } else {
-            near
-        };
+        let number = if FAR { select(magnitude >> M >= self.k, far, near) } else { near };
         number as i32 ^ ((word << (32 - Self::WIDTH)) as i32 >> 31)
     }
 
@@ -85,10 +81,7 @@ impl<const M: u32> Grid32<M> {
         // As a float the number tells its exponent, and its mantissa is in place but for a shift.
         let float = (number as f32).to_bits();
         let magnitude = (float >> (23 - M)).wrapping_add(self.k.wrapping_sub(M + 127) << M);
-        (
-            select(number == 0, 0, magnitude),
-            (M + 127).wrapping_sub(float >> 23),
-        )
+        (select(number == 0, 0, magnitude), (M + 127).wrapping_sub(float >> 23))
     }
 
     /// Returns the sign bit of the values of a cell.
@@ -108,11 +101,7 @@ impl<const M: u32> Grid32<M> {
     pub(super) fn count<const FAR: bool>(self, word: u32) -> u32 {
         let exponent = (word & Self::MAGNITUDE) >> M;
         let near = self.k.wrapping_sub(exponent);
-        if FAR {
-            select(exponent < self.k, near, 0)
-        } else {
-            near
-        }
+        if FAR { select(exponent < self.k, near, 0) } else { near }
     }
 }
 
@@ -120,10 +109,7 @@ impl<const M: u32> Grid32<M> {
 #[inline(always)]
 pub(super) fn place_bits<const M: u32>(grid: Grid, word: u32, count: u8) -> (u64, u32) {
     if u32::from(count) <= M {
-        return (
-            u64::from(word & MASKS[usize::from(count)]),
-            u32::from(count),
-        );
+        return (u64::from(word & MASKS[usize::from(count)]), u32::from(count));
     }
     let magnitude = word & Grid32::<M>::MAGNITUDE;
     let below = grid.zero_top() - (magnitude >> M);
@@ -131,20 +117,13 @@ pub(super) fn place_bits<const M: u32>(grid: Grid, word: u32, count: u8) -> (u64
         let mantissa = u64::from(magnitude & ((1 << M) - 1));
         ((mantissa << 1 | 1) << below, below + 1 + M)
     } else {
-        (
-            u64::from(magnitude) << UNARY_MAX,
-            UNARY_MAX + Grid32::<M>::WIDTH - 1,
-        )
+        (u64::from(magnitude) << UNARY_MAX, UNARY_MAX + Grid32::<M>::WIDTH - 1)
     }
 }
 
 /// Returns what the place adds to the magnitude, and how many bits it took.
 #[inline(always)]
-pub(super) fn place_from_bits<const M: u32>(
-    grid: Grid,
-    bits: u64,
-    count: u8,
-) -> Option<(u32, u32)> {
+pub(super) fn place_from_bits<const M: u32>(grid: Grid, bits: u64, count: u8) -> Option<(u32, u32)> {
     if u32::from(count) <= M {
         return Some((bits as u32 & MASKS[usize::from(count)], u32::from(count)));
     }

@@ -12,22 +12,14 @@ use super::reader::Reader;
 
 /// Appends a payload of single-byte elements; `old` is used where it helps. Returns whether it was.
 pub(super) fn encode(old: Option<&[u8]>, new: &[u8], out: &mut Vec<u8>) -> bool {
-    let changes = old
-        .map(|old| difference(old, new))
-        .filter(|changes| entropy(changes) < entropy(new));
-    out.extend([
-        mode::INTEGERS,
-        if changes.is_some() { NEEDS_BASE } else { 0 },
-    ]);
+    let changes = old.map(|old| difference(old, new)).filter(|changes| entropy(changes) < entropy(new));
+    out.extend([mode::INTEGERS, if changes.is_some() { NEEDS_BASE } else { 0 }]);
     encode_bytes(changes.as_deref().unwrap_or(new), out);
     changes.is_some()
 }
 
 pub(super) fn difference(old: &[u8], new: &[u8]) -> Vec<u8> {
-    new.iter()
-        .zip(old)
-        .map(|(new, old)| new.wrapping_sub(*old))
-        .collect()
+    new.iter().zip(old).map(|(new, old)| new.wrapping_sub(*old)).collect()
 }
 
 /// Returns the size of a byte string when entropy coded, tables apart, in 4096ths of a bit.
@@ -52,10 +44,7 @@ impl Integers {
             return input.corrupt("flags do not fit the mode");
         }
         let plane = read_bytes_exact(input, shape.cells, "plane does not match the block")?;
-        Ok(Self {
-            needs_base: flags & NEEDS_BASE != 0,
-            plane,
-        })
+        Ok(Self { needs_base: flags & NEEDS_BASE != 0, plane })
     }
 
     /// Decodes the cells from `first` on into `row`.

@@ -41,18 +41,10 @@ impl Shape {
         let cells = n_rows.checked_mul(dims);
         let bytes = cells.and_then(|cells| cells.checked_mul(element.size()));
         match (cells, bytes) {
-            (Some(cells), Some(bytes)) if dims > 0 && u32::try_from(cells).is_ok() => Ok(Self {
-                element,
-                dims,
-                n_rows,
-                cells,
-                bytes,
-            }),
-            _ => Err(CodecError::Shape {
-                what: "rows times dims out of range",
-                found: n_rows,
-                expected: dims,
-            }),
+            (Some(cells), Some(bytes)) if dims > 0 && u32::try_from(cells).is_ok() => {
+                Ok(Self { element, dims, n_rows, cells, bytes })
+            }
+            _ => Err(CodecError::Shape { what: "rows times dims out of range", found: n_rows, expected: dims }),
         }
     }
 

@@ -35,10 +35,7 @@ impl Level {
 
     /// Returns whether these differences are so many octaves smaller than those, and not more of them.
     pub(super) fn is_below(self, other: Self, octaves: u32) -> bool {
-        let gap = self
-            .mean()
-            .zip(other.mean())
-            .map_or(0, |(own, other)| other - own);
+        let gap = self.mean().zip(other.mean()).map_or(0, |(own, other)| other - own);
         self.count <= other.count && gap >= i64::from(octaves) * PARTS
     }
 
@@ -53,8 +50,7 @@ pub(super) fn block_exponent(format: Format, level: Level, fresh: bool) -> u32 {
     let Some(mean) = level.mean() else {
         return 0;
     };
-    let cell =
-        (mean + CELL_PARTS + if fresh { FRESH_PARTS } else { 0 } + PARTS / 2).div_euclid(PARTS);
+    let cell = (mean + CELL_PARTS + if fresh { FRESH_PARTS } else { 0 } + PARTS / 2).div_euclid(PARTS);
     let exponent = cell + i64::from(format.bias() + format.mantissa);
     exponent.clamp(1, i64::from(format.exponent_max() - 1)) as u32
 }

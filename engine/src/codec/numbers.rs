@@ -46,10 +46,7 @@ pub fn encode_sorted(values: &[u32], out: &mut Vec<u8>) {
         let skipped = u64::from(pair[1] - pair[0] - 1);
         let token = tokens::token(skipped);
         tokens.push(token);
-        low.put(
-            tokens::low(skipped, token),
-            u32::from(tokens::LOW_BITS[usize::from(token)]),
-        );
+        low.put(tokens::low(skipped, token), u32::from(tokens::LOW_BITS[usize::from(token)]));
     }
     encode_bytes(&tokens, out);
     low.align();
@@ -75,24 +72,15 @@ pub(super) fn read_sorted(input: &mut Reader, len_max: usize) -> Result<Vec<u32>
     let Ok(first) = u32::try_from(input.varint("ascending list")?) else {
         return input.corrupt("ascending list leaves the 32-bit range");
     };
-    let tokens = read_bytes_exact(
-        input,
-        len - 1,
-        "gaps of an ascending list do not match its length",
-    )?;
-    let low_bits: usize = tokens
-        .iter()
-        .map(|&t| usize::from(tokens::LOW_BITS[usize::from(t)]))
-        .sum();
+    let tokens = read_bytes_exact(input, len - 1, "gaps of an ascending list do not match its length")?;
+    let low_bits: usize = tokens.iter().map(|&t| usize::from(tokens::LOW_BITS[usize::from(t)])).sum();
     let mut low = BitReader::new(input.take(low_bits.div_ceil(8), "gaps of an ascending list")?);
     let mut values = Vec::with_capacity(len);
     values.push(first);
     let mut last = u64::from(first);
     for &token in &tokens {
         let more = low.take_wide(u32::from(tokens::LOW_BITS[usize::from(token)]));
-        last = last
-            .saturating_add(tokens::FIRST[usize::from(token)].saturating_add(more))
-            .saturating_add(1);
+        last = last.saturating_add(tokens::FIRST[usize::from(token)].saturating_add(more)).saturating_add(1);
         match u32::try_from(last) {
             Ok(value) => values.push(value),
             Err(_) => return input.corrupt("ascending list leaves the 32-bit range"),
@@ -111,20 +99,13 @@ pub(super) fn encode_lengths(values: &[u32], out: &mut Vec<u8>) {
     put_varint(u64::from(least), out);
     out.push(planes as u8);
     for plane in 0..planes {
-        let bytes: Vec<u8> = values
-            .iter()
-            .map(|v| ((v - least) >> (8 * plane)) as u8)
-            .collect();
+        let bytes: Vec<u8> = values.iter().map(|v| ((v - least) >> (8 * plane)) as u8).collect();
         encode_bytes(&bytes, out);
     }
 }
 
 /// Reads `len` numbers.
-pub(super) fn read_lengths(
-    input: &mut Reader,
-    len: usize,
-    what: &'static str,
-) -> Result<Vec<u32>, CodecError> {
+pub(super) fn read_lengths(input: &mut Reader, len: usize, what: &'static str) -> Result<Vec<u32>, CodecError> {
     let Ok(least) = u32::try_from(input.varint(what)?) else {
         return input.corrupt("length leaves the 32-bit range");
     };

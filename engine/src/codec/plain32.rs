@@ -10,13 +10,7 @@ use super::tokens;
 use super::word::Format;
 
 /// Encodes one row like [`cells::encode_row`](super::cells::encode_row).
-pub(super) fn encode_row(
-    format: Format,
-    predicted: &[u32],
-    new: &[u32],
-    tokens: &mut [u8],
-    low: &mut BitWriter,
-) {
+pub(super) fn encode_row(format: Format, predicted: &[u32], new: &[u32], tokens: &mut [u8], low: &mut BitWriter) {
     low.make_room(new.len());
     for (i, tokens) in tokens.chunks_mut(CHUNK).enumerate() {
         let range = i * CHUNK..i * CHUNK + tokens.len();
@@ -36,24 +30,14 @@ pub(super) fn encode_row(
 }
 
 /// Decodes one row like [`cells::decode_row`](super::cells::decode_row), but `low` may go on after the row's `len` bytes.
-pub(super) fn decode_row(
-    format: Format,
-    tokens: &[u8],
-    low: &[u8],
-    len: usize,
-    words: &mut [u32],
-) -> Option<()> {
+pub(super) fn decode_row(format: Format, tokens: &[u8], low: &[u8], len: usize, words: &mut [u32]) -> Option<()> {
     let mut low = BitReader::new(low);
     let mut all = 0;
     for (words, tokens) in words.chunks_mut(CHUNK).zip(tokens.chunks(CHUNK)) {
         let tokens = padded(tokens);
         let most = tokens.iter().fold(0, |most, &token| most.max(token));
         let exact = u64::from(most) <= tokens::EXACT;
-        let distances = if exact {
-            unfold_exact(&tokens)
-        } else {
-            unfold_hybrids(&tokens, &mut low)
-        };
+        let distances = if exact { unfold_exact(&tokens) } else { unfold_hybrids(&tokens, &mut low) };
         let mut placed = padded(words);
         for i in 0..CHUNK {
             let changed = u32::from(tokens[i] == SAME).wrapping_sub(1);

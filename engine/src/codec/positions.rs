@@ -18,12 +18,7 @@ pub(super) struct Positions {
 
 impl Positions {
     /// Collects the positions at which the values of two blocks differ.
-    pub(super) fn of_changes<W: Word>(
-        shape: Shape,
-        narrow: Narrow,
-        old: &[u8],
-        new: &[u8],
-    ) -> Self {
+    pub(super) fn of_changes<W: Word>(shape: Shape, narrow: Narrow, old: &[u8], new: &[u8]) -> Self {
         let mut found = Self::default();
         let (mut old_words, mut new_words) = (Vec::<W>::new(), Vec::new());
         let row = shape.row_bytes();
@@ -76,31 +71,21 @@ impl Positions {
         let mut cells = Vec::with_capacity(self.columns.len());
         for r in 0..self.ends.len() {
             let first = (r * dims) as u32;
-            cells.extend(
-                self.columns(self.range(r))
-                    .iter()
-                    .map(|column| first + column),
-            );
+            cells.extend(self.columns(self.range(r)).iter().map(|column| first + column));
         }
         encode_sorted(&cells, out);
     }
 
     pub(super) fn read(input: &mut Reader, shape: Shape) -> Result<Self, CodecError> {
         let mut columns = read_sorted(input, shape.cells)?;
-        if columns
-            .last()
-            .is_some_and(|last| *last as usize >= shape.cells)
-        {
+        if columns.last().is_some_and(|last| *last as usize >= shape.cells) {
             return input.corrupt("changed cell beyond the block");
         }
         let mut ends = Vec::with_capacity(shape.n_rows);
         let mut at = 0;
         for r in 0..shape.n_rows {
             let first = (r * shape.dims) as u32;
-            while let Some(cell) = columns
-                .get_mut(at)
-                .filter(|cell| **cell - first < shape.dims as u32)
-            {
+            while let Some(cell) = columns.get_mut(at).filter(|cell| **cell - first < shape.dims as u32) {
                 *cell -= first;
                 at += 1;
             }

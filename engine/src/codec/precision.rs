@@ -34,9 +34,7 @@ impl Narrow {
 /// Returns the narrowest form which holds every value of `rows` exactly.
 pub(super) fn narrowest(element: Element, rows: &[u8]) -> Narrow {
     let forms = [Narrow::Bf16, Narrow::F16, Narrow::F32];
-    let exact = |form: &Narrow| {
-        *form != Narrow::None && form.fits(element) && is_exact(element, *form, rows)
-    };
+    let exact = |form: &Narrow| *form != Narrow::None && form.fits(element) && is_exact(element, *form, rows);
     forms.into_iter().find(exact).unwrap_or(Narrow::None)
 }
 
@@ -163,14 +161,8 @@ mod tests {
             state ^= state << 5;
             let value = f32::from_bits(state);
             if !value.is_nan() {
-                assert_eq!(
-                    narrow(Narrow::F16, state),
-                    u32::from(half::f16::from_f32(value).to_bits())
-                );
-                assert_eq!(
-                    narrow(Narrow::Bf16, state),
-                    u32::from(half::bf16::from_f32(value).to_bits())
-                );
+                assert_eq!(narrow(Narrow::F16, state), u32::from(half::f16::from_f32(value).to_bits()));
+                assert_eq!(narrow(Narrow::Bf16, state), u32::from(half::bf16::from_f32(value).to_bits()));
             }
         }
     }

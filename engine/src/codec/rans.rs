@@ -87,12 +87,8 @@ pub(super) const COST_PARTS: u64 = 1 << 12;
 
 /// Returns the size of data with these counts under these frequencies, tables apart, in 4096ths of a bit.
 pub(super) fn cost(counts: &Counts, frequencies: &Frequencies) -> u64 {
-    let used = counts
-        .iter()
-        .zip(frequencies)
-        .filter(|(count, _)| **count > 0);
-    used.map(|(&count, &frequency)| u64::from(count) * symbol_cost(frequency))
-        .sum()
+    let used = counts.iter().zip(frequencies).filter(|(count, _)| **count > 0);
+    used.map(|(&count, &frequency)| u64::from(count) * symbol_cost(frequency)).sum()
 }
 
 /// Returns -log2(frequency / 4096), by squaring: each square tells one more bit of the logarithm.
@@ -171,26 +167,14 @@ impl Step {
         let rest = SCALE as u16 - frequency;
         if frequency < 2 {
             // The reciprocal of 1 does not fit: take x - 1 for x / 1 and put the difference into the bias.
-            return Self {
-                reciprocal: u64::MAX,
-                bias: start + SCALE - 1,
-                frequency,
-                rest,
-                shift: 0,
-            };
+            return Self { reciprocal: u64::MAX, bias: start + SCALE - 1, frequency, rest, shift: 0 };
         }
         let shift = u16::BITS - (frequency - 1).leading_zeros();
         // Long division by halves: 2^(63 + shift) does not fit 64 bits.
         let (divisor, top) = (u64::from(frequency), 1u64 << (shift + 31));
         let rest_of_top = (top % divisor) << 32;
         let reciprocal = ((top / divisor) << 32) + rest_of_top.div_ceil(divisor);
-        Self {
-            reciprocal,
-            bias: start,
-            frequency,
-            rest,
-            shift: shift as u8 - 1,
-        }
+        Self { reciprocal, bias: start, frequency, rest, shift: shift as u8 - 1 }
     }
 
     /// Pushes the symbol onto a state.
@@ -202,11 +186,7 @@ impl Step {
 }
 
 /// Appends the final states and then the words of `data`; every byte of it must have a frequency.
-pub(super) fn encode<const LANES: usize>(
-    data: &[u8],
-    frequencies: &Frequencies,
-    out: &mut Vec<u8>,
-) {
+pub(super) fn encode<const LANES: usize>(data: &[u8], frequencies: &Frequencies, out: &mut Vec<u8>) {
     let steps = steps(frequencies);
     let mut states = [LOWER; LANES];
     // Backwards, so the last word written is the first one read.
@@ -230,13 +210,9 @@ pub(super) fn encode<const LANES: usize>(
             states[lane] = first.push(second.push(x));
         }
     }
-    states
-        .iter()
-        .for_each(|x| out.extend_from_slice(&x.to_le_bytes()));
+    states.iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes()));
     out.reserve(4 * (words.len() - at));
-    words[at..]
-        .iter()
-        .for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+    words[at..].iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
 }
 
 fn steps(frequencies: &Frequencies) -> [Step; 256] {

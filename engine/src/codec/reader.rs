@@ -25,10 +25,7 @@ impl<'a> Reader<'a> {
 
     /// Takes the next `len` bytes.
     pub(super) fn take(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], CodecError> {
-        let taken = self
-            .rest()
-            .get(..len)
-            .ok_or(CodecError::Truncated { what, at: self.at })?;
+        let taken = self.rest().get(..len).ok_or(CodecError::Truncated { what, at: self.at })?;
         self.at += len;
         Ok(taken)
     }
@@ -45,26 +42,17 @@ impl<'a> Reader<'a> {
             let byte = self.byte(what)?;
             let bits = u64::from(byte & 0x7f);
             if (bits << shift) >> shift != bits {
-                return Err(CodecError::Corrupt {
-                    what: "varint exceeds 64 bits",
-                    at,
-                });
+                return Err(CodecError::Corrupt { what: "varint exceeds 64 bits", at });
             }
             value |= bits << shift;
             if byte < 0x80 {
                 if byte == 0 && shift > 0 {
-                    return Err(CodecError::Corrupt {
-                        what: "overlong varint",
-                        at,
-                    });
+                    return Err(CodecError::Corrupt { what: "overlong varint", at });
                 }
                 return Ok(value);
             }
         }
-        Err(CodecError::Corrupt {
-            what: "varint exceeds 64 bits",
-            at: self.at,
-        })
+        Err(CodecError::Corrupt { what: "varint exceeds 64 bits", at: self.at })
     }
 
     /// Reads a varint length and refuses it when above `max`.
@@ -73,12 +61,7 @@ impl<'a> Reader<'a> {
         let len = self.varint(what)?;
         match usize::try_from(len) {
             Ok(len) if len <= max => Ok(len),
-            _ => Err(CodecError::TooLong {
-                what,
-                len,
-                max: max as u64,
-                at,
-            }),
+            _ => Err(CodecError::TooLong { what, len, max: max as u64, at }),
         }
     }
 

@@ -26,12 +26,7 @@ const PROBE: usize = 8;
 const DIMS_MIN: usize = 16;
 
 /// Appends a payload if every row of `new` is integers times a scale; returns whether the old rows are needed.
-pub(super) fn encode(
-    shape: Shape,
-    old: Option<&[u8]>,
-    new: &[u8],
-    out: &mut Vec<u8>,
-) -> Option<bool> {
+pub(super) fn encode(shape: Shape, old: Option<&[u8]>, new: &[u8], out: &mut Vec<u8>) -> Option<bool> {
     if shape.element != Element::F32 || shape.dims < DIMS_MIN {
         return None;
     }
@@ -46,21 +41,13 @@ pub(super) fn encode(
     if minus_zeros > 0 && lowest > minus_zeros {
         return None;
     }
-    let form = Form {
-        minus_zero: minus_zeros > 0,
-    };
+    let form = Form { minus_zero: minus_zeros > 0 };
     let changes = old.map(|old| difference(&form.quantise_rows(shape, &scales, old), &integers));
     let changes = changes.filter(|changes| entropy(changes) < entropy(&integers));
     let flags = if changes.is_some() { NEEDS_BASE } else { 0 };
-    out.extend([
-        mode::SCALED,
-        flags | if form.minus_zero { WITH_MINUS_ZERO } else { 0 },
-    ]);
+    out.extend([mode::SCALED, flags | if form.minus_zero { WITH_MINUS_ZERO } else { 0 }]);
     for plane in 0..4 {
-        let bytes: Vec<u8> = scales
-            .iter()
-            .map(|scale| scale.to_le_bytes()[plane])
-            .collect();
+        let bytes: Vec<u8> = scales.iter().map(|scale| scale.to_le_bytes()[plane]).collect();
         encode_bytes(&bytes, out);
     }
     encode_bytes(changes.as_ref().unwrap_or(&integers), out);
@@ -77,20 +64,12 @@ struct Form {
 impl Form {
     #[inline(always)]
     fn value(self, integer: u8, scale: f32) -> f32 {
-        if self.minus_zero && integer == LOWEST {
-            -0.0
-        } else {
-            f32::from(integer as i8) * scale
-        }
+        if self.minus_zero && integer == LOWEST { -0.0 } else { f32::from(integer as i8) * scale }
     }
 
     #[inline(always)]
     fn quantise(self, value: f32, scale: f32) -> u8 {
-        if self.minus_zero && value.to_bits() == MINUS_ZERO {
-            LOWEST
-        } else {
-            quantise(value, scale) as u8
-        }
+        if self.minus_zero && value.to_bits() == MINUS_ZERO { LOWEST } else { quantise(value, scale) as u8 }
     }
 
     fn quantise_rows(self, shape: Shape, scales: &[f32], rows: &[u8]) -> Vec<u8> {
@@ -112,20 +91,13 @@ fn quantise(value: f32, scale: f32) -> i8 {
     /// 1.5 * 2^23: adding it leaves no bits behind the point.
     const WHOLE: f32 = 12_582_912.0;
     let ratio = value / scale;
-    let ratio = if ratio.is_nan() {
-        0.0
-    } else {
-        ratio.clamp(-128.0, 127.0)
-    };
+    let ratio = if ratio.is_nan() { 0.0 } else { ratio.clamp(-128.0, 127.0) };
     ((ratio + WHOLE) - WHOLE) as i8
 }
 
 /// Finds a scale of which all values of a row are exact multiples, and appends the multiples.
 fn find_scale(row: &[u8], last: f32, integers: &mut Vec<u8>) -> Option<f32> {
-    let largest = values(row)
-        .map(|v| v.to_bits() & 0x7fff_ffff)
-        .max()
-        .map(f32::from_bits)?;
+    let largest = values(row).map(|v| v.to_bits() & 0x7fff_ffff).max().map(f32::from_bits)?;
     if !largest.is_finite() {
         return None;
     }
@@ -136,10 +108,7 @@ fn find_scale(row: &[u8], last: f32, integers: &mut Vec<u8>) -> Option<f32> {
     });
     // Zeros are multiples of everything: most guesses fail at the first other values.
     let mut probe = [0.0; PROBE];
-    probe
-        .iter_mut()
-        .zip(values(row).filter(|v| *v != 0.0))
-        .for_each(|(slot, value)| *slot = value);
+    probe.iter_mut().zip(values(row).filter(|v| *v != 0.0)).for_each(|(slot, value)| *slot = value);
     let start = integers.len();
     for scale in std::iter::once(last).chain(guesses) {
         if multiples(probe.into_iter(), scale, integers) {
@@ -193,9 +162,7 @@ impl Scaled {
         let scales = scales.into_iter().map(f32::from_bits).collect();
         Ok(Self {
             needs_base: flags & NEEDS_BASE != 0,
-            form: Form {
-                minus_zero: flags & WITH_MINUS_ZERO != 0,
-            },
+            form: Form { minus_zero: flags & WITH_MINUS_ZERO != 0 },
             dims: shape.dims,
             scales,
             plane,
@@ -208,15 +175,8 @@ impl Scaled {
         let plane = &self.plane[r * self.dims..][..self.dims];
         for (bytes, &stored) in row.as_chunks_mut::<4>().0.iter_mut().zip(plane) {
             let old = f32::from_le_bytes(*bytes);
-            let base = if self.needs_base {
-                self.form.quantise(old, scale)
-            } else {
-                0
-            };
-            *bytes = self
-                .form
-                .value(base.wrapping_add(stored), scale)
-                .to_le_bytes();
+            let base = if self.needs_base { self.form.quantise(old, scale) } else { 0 };
+            *bytes = self.form.value(base.wrapping_add(stored), scale).to_le_bytes();
         }
     }
 }

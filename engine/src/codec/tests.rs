@@ -49,26 +49,10 @@ fn rows(element: Element, values: &[f64]) -> Vec<u8> {
 /// Bit patterns that go wrong first: zeros, subnormals, infinities, NaN payloads, neighbours of powers of two.
 fn special(element: Element, random: &mut Random) -> Vec<u8> {
     let size = element.size();
-    let patterns = [
-        0u64,
-        1,
-        2,
-        0x7f80_0000,
-        0x7fc0_0000,
-        0x7f80_0001,
-        0x7fff_ffff,
-        0x0080_0000,
-        0x007f_ffff,
-        0x3f80_0000,
-    ];
-    let wide = [
-        0x7ff0_0000_0000_0000,
-        0x7ff8_0000_0000_0001,
-        0x3ff0_0000_0000_0000,
-        0x000f_ffff_ffff_ffff,
-        0x7c00,
-        0x7c01,
-    ];
+    let patterns =
+        [0u64, 1, 2, 0x7f80_0000, 0x7fc0_0000, 0x7f80_0001, 0x7fff_ffff, 0x0080_0000, 0x007f_ffff, 0x3f80_0000];
+    let wide =
+        [0x7ff0_0000_0000_0000, 0x7ff8_0000_0000_0001, 0x3ff0_0000_0000_0000, 0x000f_ffff_ffff_ffff, 0x7c00, 0x7c01];
     let all = patterns.iter().chain(&wide).copied();
     let pattern = all.clone().nth(random.below(16)).unwrap();
     let sign = (random.next() & 1) << (8 * size - 1);
@@ -90,15 +74,7 @@ fn pairs(element: Element, dims: usize, n: usize, random: &mut Random) -> Vec<Pa
     let size = element.size();
     let base: Vec<f64> = (0..cells).map(|_| random.gaussian() * 0.05).collect();
     let old = rows(element, &base);
-    let mut noise = |sigma: f64| {
-        rows(
-            element,
-            &base
-                .iter()
-                .map(|v| v + sigma * random.gaussian())
-                .collect::<Vec<_>>(),
-        )
-    };
+    let mut noise = |sigma: f64| rows(element, &base.iter().map(|v| v + sigma * random.gaussian()).collect::<Vec<_>>());
     let mut found = vec![
         ("unchanged", old.clone(), old.clone()),
         ("noise 1e-8", old.clone(), noise(1e-8)),
@@ -131,16 +107,7 @@ fn pairs(element: Element, dims: usize, n: usize, random: &mut Random) -> Vec<Pa
     found.push(("spikes", old.clone(), spiked));
     found.push(("from special", specials, old.clone()));
     found.extend(narrow_pairs(element, &base, dims, random));
-    found
-        .into_iter()
-        .map(|(name, old, new)| Pair {
-            name,
-            element,
-            dims,
-            old,
-            new,
-        })
-        .collect()
+    found.into_iter().map(|(name, old, new)| Pair { name, element, dims, old, new }).collect()
 }
 
 /// Pairs whose true precision is below their element type.
@@ -153,12 +120,7 @@ fn narrow_pairs(
     let mut found = Vec::new();
     let moved: Vec<f64> = base.iter().map(|v| v + 1e-4 * random.gaussian()).collect();
     let mut narrow = |name, round: &dyn Fn(f64) -> f64| {
-        let round_all = |values: &[f64]| {
-            rows(
-                element,
-                &values.iter().map(|v| round(*v)).collect::<Vec<_>>(),
-            )
-        };
+        let round_all = |values: &[f64]| rows(element, &values.iter().map(|v| round(*v)).collect::<Vec<_>>());
         found.push((name, round_all(base), round_all(&moved)));
         found.push((name, rows(element, base), round_all(base)));
     };
@@ -174,9 +136,7 @@ fn narrow_pairs(
             let row = |row: &[f64]| {
                 let scale = (row.iter().fold(0.0f64, |m, v| m.max(v.abs())) / 127.0) as f32;
                 row.iter()
-                    .flat_map(move |v| {
-                        ((*v / f64::from(scale)).round() as f32 * scale).to_le_bytes()
-                    })
+                    .flat_map(move |v| ((*v / f64::from(scale)).round() as f32 * scale).to_le_bytes())
                     .collect::<Vec<u8>>()
             };
             values.chunks(dims).flat_map(row).collect()
@@ -188,13 +148,7 @@ fn narrow_pairs(
 
 /// Encodes both ways and checks bounds, determinism, and every row alone and together.
 fn conform(pair: &Pair) {
-    let Pair {
-        name,
-        element,
-        dims,
-        old,
-        new,
-    } = pair;
+    let Pair { name, element, dims, old, new } = pair;
     let n = new.len() / (dims * element.size());
     let (mut fresh, mut change, mut again) = (Vec::new(), vec![0xaa; 3], Vec::new());
     encode_fresh(*element, *dims, new, &mut fresh);
@@ -202,39 +156,17 @@ fn conform(pair: &Pair) {
     encode_change(*element, *dims, old, new, &mut again);
     assert_eq!(change[3..], again, "{name}: the same bytes every time");
     for (payload, by_change) in [(&fresh[..], false), (&change[3..], true)] {
-        assert!(
-            payload.len() <= new.len() + 1,
-            "{name}: {} bytes for {}",
-            payload.len(),
-            new.len()
-        );
-        let block = Block::parse(*element, *dims, n, payload)
-            .unwrap_or_else(|e| panic!("{name} {element:?}: {e}"));
-        assert_eq!(
-            block.needs_base(),
-            by_change && base == Base::Needed,
-            "{name}"
-        );
-        let mut rows = if block.needs_base() {
-            old.clone()
-        } else {
-            vec![0x55; old.len()]
-        };
+        assert!(payload.len() <= new.len() + 1, "{name}: {} bytes for {}", payload.len(), new.len());
+        let block = Block::parse(*element, *dims, n, payload).unwrap_or_else(|e| panic!("{name} {element:?}: {e}"));
+        assert_eq!(block.needs_base(), by_change && base == Base::Needed, "{name}");
+        let mut rows = if block.needs_base() { old.clone() } else { vec![0x55; old.len()] };
         let row_bytes = dims * element.size();
         for r in (0..n).rev() {
             let mut row = rows[r * row_bytes..][..row_bytes].to_vec();
-            block
-                .apply_row(r, &mut row)
-                .unwrap_or_else(|e| panic!("{name} {element:?}: {e}"));
-            assert_eq!(
-                row,
-                new[r * row_bytes..][..row_bytes],
-                "{name} {element:?} row {r} of {n} x {dims}"
-            );
+            block.apply_row(r, &mut row).unwrap_or_else(|e| panic!("{name} {element:?}: {e}"));
+            assert_eq!(row, new[r * row_bytes..][..row_bytes], "{name} {element:?} row {r} of {n} x {dims}");
         }
-        block
-            .apply_all(&mut rows)
-            .unwrap_or_else(|e| panic!("{name} {element:?}: {e}"));
+        block.apply_all(&mut rows).unwrap_or_else(|e| panic!("{name} {element:?}: {e}"));
         assert!(rows == *new, "{name} {element:?}: {n} x {dims}");
     }
 }
@@ -243,17 +175,7 @@ fn conform(pair: &Pair) {
 fn every_change_of_every_element_comes_back() {
     let mut random = Random(1);
     for element in Element::ALL {
-        for (dims, n) in [
-            (1, 1),
-            (1, 3),
-            (3, 1),
-            (1, 300),
-            (384, 0),
-            (7, 5),
-            (16, 40),
-            (384, 12),
-            (65_536, 1),
-        ] {
+        for (dims, n) in [(1, 1), (1, 3), (3, 1), (1, 300), (384, 0), (7, 5), (16, 40), (384, 12), (65_536, 1)] {
             for pair in pairs(element, dims, n, &mut random) {
                 conform(&pair);
             }
@@ -265,20 +187,12 @@ fn every_change_of_every_element_comes_back() {
 fn sizes_stay_near_the_entropy() {
     let mut random = Random(2);
     let cells = 85 * 384;
-    let base: Vec<f64> = (0..cells)
-        .map(|_| random.gaussian() / 384f64.sqrt())
-        .collect();
+    let base: Vec<f64> = (0..cells).map(|_| random.gaussian() / 384f64.sqrt()).collect();
     let old = rows(Element::F32, &base);
     for (sigma, bits_max) in [(1e-7, 8.5), (1e-3, 21.3), (1e-2, 24.5)] {
         let new: Vec<f64> = base.iter().map(|v| v + sigma * random.gaussian()).collect();
         let mut payload = Vec::new();
-        encode_change(
-            Element::F32,
-            384,
-            &old,
-            &rows(Element::F32, &new),
-            &mut payload,
-        );
+        encode_change(Element::F32, 384, &old, &rows(Element::F32, &new), &mut payload);
         let bits = payload.len() as f64 * 8.0 / cells as f64;
         assert!(bits < bits_max, "sigma {sigma}: {bits} bits a value");
     }
@@ -287,13 +201,10 @@ fn sizes_stay_near_the_entropy() {
 #[test]
 fn byte_strings_and_lists_come_back() {
     let mut random = Random(3);
-    for len in [
-        0, 1, 2, 7, 8, 9, 15, 16, 63, 1023, 1024, 1025, 1031, 5000, 100_000,
-    ] {
+    for len in [0, 1, 2, 7, 8, 9, 15, 16, 63, 1023, 1024, 1025, 1031, 5000, 100_000] {
         for spread in [1, 2, 3, 17, 256] {
-            let data: Vec<u8> = (0..len)
-                .map(|_| (random.below(spread) * random.below(spread) / spread) as u8)
-                .collect();
+            let data: Vec<u8> =
+                (0..len).map(|_| (random.below(spread) * random.below(spread) / spread) as u8).collect();
             let mut coded = Vec::new();
             encode_bytes(&data, &mut coded);
             assert!(coded.len() <= len + 4);
@@ -301,27 +212,13 @@ fn byte_strings_and_lists_come_back() {
             let mut input = &coded[..];
             assert_eq!(decode_bytes(&mut input, len).unwrap(), data);
             assert_eq!(input, [99]);
-            assert!(
-                len == 0
-                    || matches!(
-                        decode_bytes(&mut &coded[..], len - 1),
-                        Err(CodecError::TooLong { .. })
-                    )
-            );
+            assert!(len == 0 || matches!(decode_bytes(&mut &coded[..], len - 1), Err(CodecError::TooLong { .. })));
         }
-        let list: Vec<u32> = (0..len as u32 * 10)
-            .filter(|_| random.below(10) < 3)
-            .chain([u32::MAX])
-            .collect();
+        let list: Vec<u32> = (0..len as u32 * 10).filter(|_| random.below(10) < 3).chain([u32::MAX]).collect();
         let mut coded = Vec::new();
         encode_sorted(&list, &mut coded);
         assert_eq!(decode_sorted(&mut &coded[..], list.len()).unwrap(), list);
-        assert!(
-            len < 5000 || coded.len() * 8 < list.len() * 3,
-            "{} bytes for {}",
-            coded.len(),
-            list.len()
-        );
+        assert!(len < 5000 || coded.len() * 8 < list.len() * 3, "{} bytes for {}", coded.len(), list.len());
     }
     let mut coded = Vec::new();
     encode_sorted(&(5..100_000).collect::<Vec<u32>>(), &mut coded);
@@ -331,28 +228,15 @@ fn byte_strings_and_lists_come_back() {
 #[test]
 fn texts_come_back() {
     let numbered: Vec<String> = (0..10_000).map(|i| format!("doc-{i:05}")).collect();
-    let odd: Vec<String> = [
-        "",
-        "ä",
-        "äö",
-        "",
-        "日本",
-        "日曜",
-        &"x".repeat(1000),
-        &"x".repeat(999),
-    ]
-    .map(String::from)
-    .into();
+    let odd: Vec<String> =
+        ["", "ä", "äö", "", "日本", "日曜", &"x".repeat(1000), &"x".repeat(999)].map(String::from).into();
     for (texts, bytes_max) in [(numbered, 15_000), (odd, 100), (Vec::new(), 7)] {
         let mut coded = Vec::new();
         encode_texts(texts.iter().map(String::as_str), &mut coded);
         assert!(coded.len() <= bytes_max, "{} bytes", coded.len());
         let total = texts.iter().map(String::len).sum();
         let (bytes, offsets) = decode_texts(&mut &coded[..], texts.len(), total).unwrap();
-        let back: Vec<&[u8]> = offsets
-            .windows(2)
-            .map(|w| &bytes[w[0] as usize..w[1] as usize])
-            .collect();
+        let back: Vec<&[u8]> = offsets.windows(2).map(|w| &bytes[w[0] as usize..w[1] as usize]).collect();
         assert_eq!(back, texts.iter().map(String::as_bytes).collect::<Vec<_>>());
         assert!(texts.is_empty() || decode_texts(&mut &coded[..], texts.len() - 1, total).is_err());
         assert!(total == 0 || decode_texts(&mut &coded[..], texts.len(), total - 1).is_err());
@@ -363,11 +247,7 @@ fn texts_come_back() {
 fn mutate(payload: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bad = payload.to_vec();
     let near_front = random.below(2) == 0;
-    let at = if near_front {
-        random.below(bad.len().min(64))
-    } else {
-        random.below(bad.len())
-    };
+    let at = if near_front { random.below(bad.len().min(64)) } else { random.below(bad.len()) };
     match random.below(6) {
         0 | 1 => bad[at] ^= 1 << random.below(8),
         2 => bad.truncate(at),
@@ -410,12 +290,7 @@ fn hostile_lists_are_refused_or_decoded() {
     let mut corpus = vec![Vec::new(); 3];
     let data: Vec<u8> = (0..3000).map(|_| (random.gaussian() * 9.0) as u8).collect();
     encode_bytes(&data, &mut corpus[0]);
-    encode_sorted(
-        &(0..3000)
-            .filter(|_| random.below(50) == 0)
-            .collect::<Vec<u32>>(),
-        &mut corpus[1],
-    );
+    encode_sorted(&(0..3000).filter(|_| random.below(50) == 0).collect::<Vec<u32>>(), &mut corpus[1]);
     let texts: Vec<String> = (0..300).map(|i| format!("key/{}/ä{i}", i * i)).collect();
     encode_texts(texts.iter().map(String::as_str), &mut corpus[2]);
     for _ in 0..30_000 {
@@ -427,9 +302,7 @@ fn hostile_lists_are_refused_or_decoded() {
             assert!(list.len() <= 4000 && list.is_sorted_by(|a, b| a < b));
         }
         if let Ok((bytes, offsets)) = decode_texts(&mut &bad[..], 400, 10_000) {
-            assert!(
-                bytes.len() <= 10_000 && offsets.len() <= 401 && str::from_utf8(&bytes).is_ok()
-            );
+            assert!(bytes.len() <= 10_000 && offsets.len() <= 401 && str::from_utf8(&bytes).is_ok());
         }
         _ = get_varint(&mut &bad[..]);
     }
@@ -457,22 +330,11 @@ fn numbers_above_64_bits_and_overlong_ones_are_refused() {
 #[test]
 fn errors_say_what_and_where() {
     let element = Element::F32;
-    let message = |payload: &[u8]| {
-        Block::parse(element, 4, 1, payload)
-            .err()
-            .map(|e| e.to_string())
-            .unwrap()
-    };
+    let message = |payload: &[u8]| Block::parse(element, 4, 1, payload).err().map(|e| e.to_string()).unwrap();
     assert_eq!(message(&[77]), "unknown payload mode 77 at byte 0");
     assert_eq!(message(&[0, 1, 2]), "payload ends within rows at byte 1");
-    assert_eq!(
-        message(&[0; 18]),
-        "bytes left over after the payload, at byte 17"
-    );
-    assert_eq!(
-        message(&[1, 0, 9, 0, 0xfc, 0xff, 3]),
-        "byte string is 16383 long, at most 1 allowed, at byte 4"
-    );
+    assert_eq!(message(&[0; 18]), "bytes left over after the payload, at byte 17");
+    assert_eq!(message(&[1, 0, 9, 0, 0xfc, 0xff, 3]), "byte string is 16383 long, at most 1 allowed, at byte 4");
     let payload = [0; 17];
     let block = Block::parse(element, 4, 1, &payload).unwrap();
     assert!(block.apply_row(1, &mut [0; 16]).is_err());

@@ -48,22 +48,14 @@ fn put_short(number: usize, out: &mut Vec<u8>) {
 /// # Errors
 /// If there are more than `count_max` texts or `bytes_max` bytes (checked before they are allocated), the input ends early,
 /// a length does not fit, or a text is not UTF-8.
-pub fn decode_texts(
-    input: &mut &[u8],
-    count_max: usize,
-    bytes_max: usize,
-) -> Result<(Vec<u8>, Vec<u32>), CodecError> {
+pub fn decode_texts(input: &mut &[u8], count_max: usize, bytes_max: usize) -> Result<(Vec<u8>, Vec<u32>), CodecError> {
     let mut reader = Reader::new(input);
     let texts = read_texts(&mut reader, count_max, bytes_max)?;
     *input = reader.rest();
     Ok(texts)
 }
 
-fn read_texts(
-    input: &mut Reader,
-    count_max: usize,
-    bytes_max: usize,
-) -> Result<(Vec<u8>, Vec<u32>), CodecError> {
+fn read_texts(input: &mut Reader, count_max: usize, bytes_max: usize) -> Result<(Vec<u8>, Vec<u32>), CodecError> {
     let bytes_max = bytes_max.min(u32::MAX as usize);
     let count = input.length(count_max, "list of texts")?;
     let shared = read_shorts(input, count)?;
@@ -97,10 +89,7 @@ fn read_texts(
 }
 
 fn total(shared: &[usize], lengths: &[usize]) -> Option<usize> {
-    shared
-        .iter()
-        .chain(lengths)
-        .try_fold(0usize, |sum, len| sum.checked_add(*len))
+    shared.iter().chain(lengths).try_fold(0usize, |sum, len| sum.checked_add(*len))
 }
 
 fn read_shorts(input: &mut Reader, count: usize) -> Result<Vec<usize>, CodecError> {

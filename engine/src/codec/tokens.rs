@@ -80,8 +80,7 @@ mod tests {
 
     #[test]
     fn every_number_comes_back() {
-        let edges =
-            (0..64).flat_map(|b| (0..16).map(move |k| (1u64 << b).wrapping_sub(8).wrapping_add(k)));
+        let edges = (0..64).flat_map(|b| (0..16).map(move |k| (1u64 << b).wrapping_sub(8).wrapping_add(k)));
         for number in edges.chain(0..5000).chain([u64::MAX]) {
             let t = token(number);
             let l = low(number, t);

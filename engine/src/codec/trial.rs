@@ -37,31 +37,16 @@ pub(super) fn best<W: Word>(source: Source) -> Best {
     let cells = SAMPLE * source.shape.cells.div_ceil(source.len().max(1));
     let (shape, old) = sample(source.shape, cells, old);
     let (_, new) = sample(source.shape, cells, source.new);
-    let positions = source
-        .positions
-        .map(|_| Positions::of_changes::<W>(shape, source.narrow, &old, &new));
-    let change = Source {
-        shape,
-        old: Some(&old),
-        new: &new,
-        positions: positions.as_ref(),
-        ..source
-    };
-    let alone = Source {
-        old: None,
-        ..change
-    };
+    let positions = source.positions.map(|_| Positions::of_changes::<W>(shape, source.narrow, &old, &new));
+    let change = Source { shape, old: Some(&old), new: &new, positions: positions.as_ref(), ..source };
+    let alone = Source { old: None, ..change };
     let (small, large) = (level::<W>(change), level::<W>(alone));
     let mut steps = Steps::Even;
     let last_places = source.format.mantissa.saturating_sub(VALUES_OCTAVES);
-    if small.is_below(large, last_places)
-        && cost::<W>(change, Steps::Values) < cost::<W>(change, Steps::Even)
-    {
+    if small.is_below(large, last_places) && cost::<W>(change, Steps::Values) < cost::<W>(change, Steps::Even) {
         steps = Steps::Values;
     }
-    if small.is_below(large, CLEAR_OCTAVES)
-        || cost::<W>(change, steps) < cost::<W>(alone, Steps::Even)
-    {
+    if small.is_below(large, CLEAR_OCTAVES) || cost::<W>(change, steps) < cost::<W>(alone, Steps::Even) {
         return Best::Old(steps);
     }
     Best::Alone

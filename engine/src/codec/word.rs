@@ -4,9 +4,7 @@ use super::bits::BitWriter;
 use super::cells::{self, Grid};
 use super::cells32::{self, Scratch};
 use super::plain32;
-use super::precision::{
-    self, Narrow, bf16_from_f32, f16_from_f32, f32_from_f16, f32_from_f64, f64_from_f32, widen,
-};
+use super::precision::{self, Narrow, bf16_from_f32, f16_from_f32, f32_from_f16, f32_from_f64, f64_from_f32, widen};
 use vecdelta_kernels::Element;
 
 /// The layout of a floating-point format: sign, exponent field, mantissa.
@@ -19,22 +17,10 @@ pub(super) struct Format {
 }
 
 impl Format {
-    const F64: Self = Self {
-        width: 64,
-        mantissa: 52,
-    };
-    const F32: Self = Self {
-        width: 32,
-        mantissa: 23,
-    };
-    const F16: Self = Self {
-        width: 16,
-        mantissa: 10,
-    };
-    const BF16: Self = Self {
-        width: 16,
-        mantissa: 7,
-    };
+    const F64: Self = Self { width: 64, mantissa: 52 };
+    const F32: Self = Self { width: 32, mantissa: 23 };
+    const F16: Self = Self { width: 16, mantissa: 10 };
+    const BF16: Self = Self { width: 16, mantissa: 7 };
 
     /// Returns the format in which values are coded; `None` for integers.
     pub(super) fn new(element: Element, narrow: Narrow) -> Option<Self> {
@@ -176,17 +162,9 @@ impl Word for u32 {
     }
 
     fn load(element: Element, narrow: Narrow, rows: &[u8], words: &mut Vec<Self>) {
-        let eights = rows
-            .as_chunks()
-            .0
-            .iter()
-            .map(|b| f32_from_f64(u64::from_le_bytes(*b)));
+        let eights = rows.as_chunks().0.iter().map(|b| f32_from_f64(u64::from_le_bytes(*b)));
         let fours = rows.as_chunks().0.iter().map(|b| Self::from_le_bytes(*b));
-        let twos = rows
-            .as_chunks()
-            .0
-            .iter()
-            .map(|b| Self::from(u16::from_le_bytes(*b)));
+        let twos = rows.as_chunks().0.iter().map(|b| Self::from(u16::from_le_bytes(*b)));
         match (element, narrow) {
             (Element::F64, _) => words.extend(eights.map(|bits| precision::narrow(narrow, bits))),
             (Element::F32, Narrow::F16) => words.extend(fours.map(f16_from_f32)),
@@ -198,9 +176,7 @@ impl Word for u32 {
 
     fn store(element: Element, narrow: Narrow, words: &[Self], rows: &mut [u8]) {
         match (element, narrow) {
-            (Element::F64, _) => put(words, rows, |w| {
-                f64_from_f32(widen(narrow, w)).to_le_bytes()
-            }),
+            (Element::F64, _) => put(words, rows, |w| f64_from_f32(widen(narrow, w)).to_le_bytes()),
             (Element::F32, Narrow::F16) => put(words, rows, |w| f32_from_f16(w).to_le_bytes()),
             (Element::F32, Narrow::Bf16) => put(words, rows, |w| (w << 16).to_le_bytes()),
             (Element::F32, _) => put(words, rows, Self::to_le_bytes),

@@ -108,15 +108,7 @@ impl DeltaRow {
 
     /// Describes a row that came or went, by its length and its largest component.
     pub fn whole(slot: u32, change: Change, table: &Table, length: f64, max_abs: f64) -> Self {
-        Self {
-            slot,
-            change,
-            changed_dims: table.dims,
-            l2: length,
-            max_abs,
-            cosine: None,
-            length,
-        }
+        Self { slot, change, changed_dims: table.dims, l2: length, max_abs, cosine: None, length }
     }
 }
 

@@ -21,10 +21,7 @@ impl Keys {
             bytes.extend_from_slice(text.as_bytes());
             offsets.push(u32::try_from(bytes.len()).expect("a batch of keys stays under 4 GiB"));
         }
-        Self {
-            bytes: bytes.into(),
-            offsets,
-        }
+        Self { bytes: bytes.into(), offsets }
     }
 
     /// Takes over shared bytes; returns `None` unless the offsets rise within the bytes and cut them into UTF-8 texts.
@@ -59,10 +56,7 @@ impl Keys {
     /// # Panics
     /// If the range is out of bounds.
     pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
-        Self {
-            bytes: self.bytes.clone(),
-            offsets: self.offsets[range.start..=range.end].to_vec(),
-        }
+        Self { bytes: self.bytes.clone(), offsets: self.offsets[range.start..=range.end].to_vec() }
     }
 
     /// Goes over the keys in order.

@@ -32,6 +32,6 @@ pub use payload::Payload;
 pub use refs::{HASH_DIGITS_MIN, check_ref};
 pub use source::{KEY_BYTES_MAX, Source, SourceError, check_collection, check_key};
 pub use timestamp::{ClockError, Timestamp};
+pub use vecdelta_kernels::Element;
 pub use vector::DeltaVector;
 pub use vector_error::VectorError;
-pub use vecdelta_kernels::Element;

@@ -37,15 +37,10 @@ impl Source {
     /// # Errors
     /// When there is no slash, or either part is not allowed.
     pub fn parse(text: &str) -> Result<Self, SourceError> {
-        let (collection, key) = text
-            .split_once('/')
-            .ok_or_else(|| SourceError::NoCollection(text.to_owned()))?;
+        let (collection, key) = text.split_once('/').ok_or_else(|| SourceError::NoCollection(text.to_owned()))?;
         check_collection(collection)?;
         check_key(key)?;
-        Ok(Self {
-            collection: collection.to_owned(),
-            key: key.to_owned(),
-        })
+        Ok(Self { collection: collection.to_owned(), key: key.to_owned() })
     }
 }
 

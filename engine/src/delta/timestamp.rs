@@ -5,9 +5,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 /// A hybrid logical timestamp; the order is physical, logical, node.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Timestamp {
     /// Milliseconds since 1970-01-01 UTC.
     pub physical_millis: u64,
@@ -40,11 +38,7 @@ impl Timestamp {
     /// [`ClockError::Exhausted`] at the end of both counters.
     pub fn tick(self, now_millis: u64) -> Result<Self, ClockError> {
         if now_millis > self.physical_millis {
-            return Ok(Self {
-                physical_millis: now_millis,
-                logical: 0,
-                node: self.node,
-            });
+            return Ok(Self { physical_millis: now_millis, logical: 0, node: self.node });
         }
         self.bump()
     }
@@ -56,15 +50,9 @@ impl Timestamp {
     pub fn merge(self, other: Self, now_millis: u64, drift_millis_max: u64) -> Result<Self, ClockError> {
         let ahead_millis = other.physical_millis.saturating_sub(now_millis);
         if ahead_millis > drift_millis_max {
-            return Err(ClockError::Drift {
-                ahead_millis,
-                drift_millis_max,
-            });
+            return Err(ClockError::Drift { ahead_millis, drift_millis_max });
         }
-        let later = Self {
-            node: self.node,
-            ..self.max(other)
-        };
+        let later = Self { node: self.node, ..self.max(other) };
         later.tick(now_millis)
     }
 
@@ -84,11 +72,7 @@ impl Timestamp {
 mod tests {
     use super::*;
 
-    const T: Timestamp = Timestamp {
-        physical_millis: 1_000,
-        logical: 7,
-        node: 3,
-    };
+    const T: Timestamp = Timestamp { physical_millis: 1_000, logical: 7, node: 3 };
 
     #[test]
     fn time_moves_on_when_the_clock_steps_back() {
@@ -100,16 +84,9 @@ mod tests {
 
     #[test]
     fn a_far_future_clock_is_refused() {
-        let far = Timestamp {
-            physical_millis: u64::MAX,
-            ..T
-        };
+        let far = Timestamp { physical_millis: u64::MAX, ..T };
         assert!(matches!(T.merge(far, 1_000, 500), Err(ClockError::Drift { .. })));
-        let near = Timestamp {
-            physical_millis: 1_400,
-            logical: 9,
-            node: 8,
-        };
+        let near = Timestamp { physical_millis: 1_400, logical: 9, node: 8 };
         let merged = T.merge(near, 1_000, 500).unwrap();
         assert!(merged > near && merged > T && merged.node == 3);
     }

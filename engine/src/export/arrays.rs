@@ -45,10 +45,7 @@ pub(super) fn vector_field(name: &str, table: &Table, nullable: bool) -> Field {
 
 /// Returns the schema of a table: `id` and `embedding`.
 pub(super) fn table_schema(table: &Table) -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new("id", DataType::Utf8, false),
-        vector_field(VECTOR, table, false),
-    ]))
+    Arc::new(Schema::new(vec![Field::new("id", DataType::Utf8, false), vector_field(VECTOR, table, false)]))
 }
 
 /// Returns keys as a column of text.
@@ -70,10 +67,7 @@ pub(super) fn vectors(
         .add_buffer(Buffer::from(rows))
         .align_buffers(true)
         .build()?;
-    let mut list = ArrayData::builder(field.data_type().clone())
-        .len(count)
-        .nulls(nulls)
-        .add_child_data(items);
+    let mut list = ArrayData::builder(field.data_type().clone()).len(count).nulls(nulls).add_child_data(items);
     if let DataType::List(_) = field.data_type() {
         list = list.add_buffer(Buffer::from_vec(vec![0i32]));
     }

@@ -24,10 +24,7 @@ impl ArrowSink {
         let file = Pending::create(path)?;
         // Unbuffered: all but a few hundred bytes of a batch are written in large pieces.
         let writer = FileWriter::try_new(file, &table_schema(table)).map_err(|error| failed(path, error))?;
-        Ok(Self {
-            writer,
-            table: table.clone(),
-        })
+        Ok(Self { writer, table: table.clone() })
     }
 
     pub fn write(&mut self, keys: &Keys, rows: Bytes) -> Result<(), ExportError> {

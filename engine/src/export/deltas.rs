@@ -61,12 +61,7 @@ struct Part {
 
 impl fmt::Debug for DeltaWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "DeltaWriter({}, {} parts)",
-            self.directory.display(),
-            self.done.len()
-        )
+        write!(f, "DeltaWriter({}, {} parts)", self.directory.display(), self.done.len())
     }
 }
 
@@ -98,11 +93,7 @@ impl DeltaWriter {
     /// # Panics
     /// If the batch is of another shape than the writer.
     pub fn write(&mut self, commit: CommitId, time_millis: u64, batch: &DeltaBatch) -> Result<(), ExportError> {
-        assert_eq!(
-            batch.table.row_bytes(),
-            self.table.row_bytes(),
-            "one width and type a writer"
-        );
+        assert_eq!(batch.table.row_bytes(), self.table.row_bytes(), "one width and type a writer");
         let commit = commit.to_hex();
         let time_millis = i64::try_from(time_millis).unwrap_or(i64::MAX);
         for start in (0..batch.deltas.len()).step_by(SLICE_DELTAS) {
@@ -149,12 +140,8 @@ impl DeltaWriter {
             Arc::new(StringArray::from_iter_values(deltas.iter().map(|_| commit))),
             Arc::new(TimestampMillisecondArray::from_value(time_millis, deltas.len()).with_timezone("UTC")),
             Arc::new(StringArray::from_iter_values(sources)),
-            Arc::new(StringArray::from_iter_values(
-                deltas.iter().map(|delta| delta.change.name()),
-            )),
-            Arc::new(UInt32Array::from_iter_values(
-                deltas.iter().map(|delta| delta.changed_dims),
-            )),
+            Arc::new(StringArray::from_iter_values(deltas.iter().map(|delta| delta.change.name()))),
+            Arc::new(UInt32Array::from_iter_values(deltas.iter().map(|delta| delta.changed_dims))),
             Arc::new(Float64Array::from_iter_values(deltas.iter().map(|delta| delta.l2))),
             vectors(field, &self.table, rows, Some(alive))?,
         ])
@@ -163,29 +150,19 @@ impl DeltaWriter {
     /// Returns the part being written, a new one if need be.
     fn part(&mut self) -> Result<&mut Part, ExportError> {
         if self.part.is_none() {
-            let path = self
-                .directory
-                .join(format!("{}-{:05}.parquet", self.table.collection, self.done.len()));
+            let path = self.directory.join(format!("{}-{:05}.parquet", self.table.collection, self.done.len()));
             if path.exists() {
                 let error = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "the file is there already");
                 return Err(ExportError::create(&path, error));
             }
-            self.part = Some(Part {
-                writer: writer(&path, self.schema.clone(), VECTOR, &self.table)?,
-                path,
-                deltas: 0,
-            });
+            self.part =
+                Some(Part { writer: writer(&path, self.schema.clone(), VECTOR, &self.table)?, path, deltas: 0 });
         }
-        self.part
-            .as_mut()
-            .ok_or_else(|| ExportError::io(&self.directory, std::io::Error::other("no part is open")))
+        self.part.as_mut().ok_or_else(|| ExportError::io(&self.directory, std::io::Error::other("no part is open")))
     }
 
     fn roll(&mut self) -> Result<(), ExportError> {
-        let bytes = self
-            .part
-            .as_ref()
-            .map_or(0, |part| part.writer.bytes_written() + part.writer.in_progress_size());
+        let bytes = self.part.as_ref().map_or(0, |part| part.writer.bytes_written() + part.writer.in_progress_size());
         match bytes as u64 >= self.part_bytes {
             true => self.close_part(),
             false => Ok(()),
@@ -195,10 +172,7 @@ impl DeltaWriter {
     fn close_part(&mut self) -> Result<(), ExportError> {
         if let Some(part) = self.part.take() {
             close(part.writer)?;
-            self.done.push(DeltaPart {
-                path: part.path,
-                deltas: part.deltas,
-            });
+            self.done.push(DeltaPart { path: part.path, deltas: part.deltas });
         }
         Ok(())
     }
@@ -208,11 +182,7 @@ fn schema(table: &Table) -> SchemaRef {
     let text = |name| Field::new(name, DataType::Utf8, false);
     Arc::new(Schema::new(vec![
         text("commit"),
-        Field::new(
-            "time",
-            DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
-            false,
-        ),
+        Field::new("time", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), false),
         text("source"),
         text("change"),
         Field::new("changed_dims", DataType::UInt32, false),

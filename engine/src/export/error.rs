@@ -42,16 +42,10 @@ pub enum ExportError {
 
 impl ExportError {
     pub(super) fn create(path: &Path, source: io::Error) -> Self {
-        Self::Create {
-            path: path.to_owned(),
-            source,
-        }
+        Self::Create { path: path.to_owned(), source }
     }
 
     pub(super) fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io {
-            path: path.to_owned(),
-            source,
-        }
+        Self::Io { path: path.to_owned(), source }
     }
 }

@@ -37,11 +37,7 @@ pub struct Problem {
 
 impl Problem {
     fn new(path: &str, problem: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            offset: None,
-            problem: problem.into(),
-        }
+        Self { path: path.to_owned(), offset: None, problem: problem.into() }
     }
 }
 
@@ -63,14 +59,9 @@ pub fn write_manifest(directory: &Path, files: &[PathBuf], extra: Map<String, Va
     manifest.insert(SELF.to_owned(), json!(ZEROS));
     let path = directory.join(MANIFEST);
     let text = format!("{:#}\n", Value::Object(manifest));
-    let sealed = text.replacen(
-        &self_entry(ZEROS),
-        &self_entry(&blake3::hash(text.as_bytes()).to_hex()),
-        1,
-    );
+    let sealed = text.replacen(&self_entry(ZEROS), &self_entry(&blake3::hash(text.as_bytes()).to_hex()), 1);
     let mut file = Pending::create(&path)?;
-    file.write_all(sealed.as_bytes())
-        .map_err(|error| ExportError::io(&path, error))?;
+    file.write_all(sealed.as_bytes()).map_err(|error| ExportError::io(&path, error))?;
     file.finish()?;
     Ok(path)
 }
@@ -123,18 +114,13 @@ fn parse(text: &[u8]) -> Result<Vec<Entry>, String> {
         return Err("the manifest was changed after it was written".to_owned());
     }
     let files = manifest["files"].as_array().ok_or("the manifest lists no files")?;
-    files
-        .iter()
-        .map(|file| entry(file).ok_or_else(|| format!("the manifest has the bad entry {file}")))
-        .collect()
+    files.iter().map(|file| entry(file).ok_or_else(|| format!("the manifest has the bad entry {file}"))).collect()
 }
 
 fn entry(file: &Value) -> Option<Entry> {
     let path = file["path"].as_str()?;
     // A manifest names files of its own directory; nothing else is opened because of it.
-    let inside = Path::new(path)
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)));
+    let inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
     (inside && !path.is_empty()).then_some(Entry {
         path: path.to_owned(),
         bytes: file["bytes"].as_u64()?,
@@ -153,10 +139,7 @@ fn check_file(directory: &Path, entry: &Entry) -> Result<Option<Problem>, Export
     if bytes != entry.bytes {
         return Ok(Some(Problem {
             offset: Some(bytes.min(entry.bytes)),
-            ..Problem::new(
-                &entry.path,
-                format!("the file has {bytes} bytes, the manifest says {}", entry.bytes),
-            )
+            ..Problem::new(&entry.path, format!("the file has {bytes} bytes, the manifest says {}", entry.bytes))
         }));
     }
     Ok(match sum == entry.blake3 {
@@ -168,10 +151,7 @@ fn check_file(directory: &Path, entry: &Entry) -> Result<Option<Problem>, Export
 /// Returns the length and the BLAKE3 sum of a file.
 fn sum(path: &Path) -> io::Result<(u64, String)> {
     let mut hasher = blake3::Hasher::new();
-    io::copy(
-        &mut io::BufReader::with_capacity(1 << 18, File::open(path)?),
-        &mut hasher,
-    )?;
+    io::copy(&mut io::BufReader::with_capacity(1 << 18, File::open(path)?), &mut hasher)?;
     Ok((hasher.count(), hasher.finalize().to_hex().to_string()))
 }
 
@@ -190,10 +170,7 @@ fn list(directory: &Path, root: &Path) -> io::Result<Vec<String>> {
 }
 
 fn slashed(path: &Path) -> String {
-    path.components()
-        .map(|part| part.as_os_str().to_string_lossy())
-        .collect::<Vec<_>>()
-        .join("/")
+    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 fn self_entry(sum: &str) -> String {

@@ -29,8 +29,7 @@ impl NpySink {
             });
         }
         let mut rows = Pending::create(path)?;
-        rows.write_all(&header(table, 0))
-            .map_err(|error| ExportError::io(path, error))?;
+        rows.write_all(&header(table, 0)).map_err(|error| ExportError::io(path, error))?;
         let mut beside = path.as_os_str().to_owned();
         beside.push(".ids.txt");
         Ok(Self {
@@ -49,21 +48,14 @@ impl NpySink {
             });
         }
         let mut lines = keys.iter().map(|key| writeln!(self.ids, "{key}"));
-        lines
-            .try_for_each(|line| line)
-            .map_err(|error| ExportError::io(self.ids.get_ref().path(), error))?;
-        self.rows
-            .write_all(&rows)
-            .map_err(|error| ExportError::io(self.rows.path(), error))
+        lines.try_for_each(|line| line).map_err(|error| ExportError::io(self.ids.get_ref().path(), error))?;
+        self.rows.write_all(&rows).map_err(|error| ExportError::io(self.rows.path(), error))
     }
 
     /// Gives both files their names, the ids first: an array is never without them.
     pub fn finish(mut self, rows: u64) -> Result<(), ExportError> {
         let path = self.ids.get_ref().path().to_owned();
-        let ids = self
-            .ids
-            .into_inner()
-            .map_err(|error| ExportError::io(&path, error.into_error()))?;
+        let ids = self.ids.into_inner().map_err(|error| ExportError::io(&path, error.into_error()))?;
         let rewritten = self.rows.rewrite_start(&header(&self.table, rows));
         rewritten.map_err(|error| ExportError::io(self.rows.path(), error))?;
         ids.finish()?;

@@ -36,11 +36,7 @@ impl ParquetSink {
     pub fn create(path: &Path, table: &Table) -> Result<Self, ExportError> {
         let schema = table_schema(table);
         let writer = writer(path, schema.clone(), VECTOR, table)?;
-        Ok(Self {
-            writer,
-            schema,
-            table: table.clone(),
-        })
+        Ok(Self { writer, schema, table: table.clone() })
     }
 
     pub fn write(&mut self, keys: &Keys, rows: Bytes) -> Result<(), ExportError> {

@@ -21,11 +21,7 @@ impl Pending {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".tmp-{}", std::process::id()));
         let temporary = path.with_file_name(name);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&temporary);
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary);
         Ok(Self {
             file: file.map_err(|error| ExportError::create(path, error))?,
             path: path.to_owned(),
@@ -48,10 +44,7 @@ impl Pending {
 
     /// Makes the file durable and gives it its name.
     pub fn finish(mut self) -> Result<(), ExportError> {
-        let done = self
-            .file
-            .sync_all()
-            .and_then(|()| fs::rename(&self.temporary, &self.path));
+        let done = self.file.sync_all().and_then(|()| fs::rename(&self.temporary, &self.path));
         done.map_err(|error| ExportError::io(&self.path, error))?;
         self.finished = true;
         sync_directory(&self.path).map_err(|error| ExportError::io(&self.path, error))
@@ -79,10 +72,7 @@ impl Drop for Pending {
 
 /// Makes the new name durable, where directories can be synced.
 fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match cfg!(unix) {
         true => File::open(parent)?.sync_all(),
         false => Ok(()),

@@ -33,10 +33,7 @@ pub enum TableFormat {
 /// # Errors
 /// [`ExportError::Format`] for any other extension.
 pub fn format_of(path: &Path) -> Result<TableFormat, ExportError> {
-    let extension = path
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .unwrap_or_default();
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match extension.to_ascii_lowercase().as_str() {
         "parquet" => Ok(TableFormat::Parquet),
         "arrow" | "feather" => Ok(TableFormat::Arrow),
@@ -78,13 +75,7 @@ impl TableWriter {
             TableFormat::Arrow => Sink::Arrow(ArrowSink::create(path, table)?),
             TableFormat::Npy => Sink::Npy(NpySink::create(path, table)?),
         };
-        Ok(Self {
-            sink,
-            row_bytes: table.row_bytes(),
-            rows: 0,
-            keys: Vec::new(),
-            pending: BytesMut::new(),
-        })
+        Ok(Self { sink, row_bytes: table.row_bytes(), rows: 0, keys: Vec::new(), pending: BytesMut::new() })
     }
 
     /// Adds rows: one key a row, and their little-endian vectors one after another.

@@ -31,9 +31,7 @@ impl Scratch {
 
     fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.0).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -46,11 +44,7 @@ impl Drop for Scratch {
 }
 
 fn table(element: Element, dims: u32) -> Table {
-    Table {
-        collection: "docs".to_owned(),
-        element,
-        dims,
-    }
+    Table { collection: "docs".to_owned(), element, dims }
 }
 
 /// Bytes that are every bit pattern sooner or later: signalling NaNs, -0.0, subnormals, infinities.
@@ -58,14 +52,8 @@ fn bits(bytes: usize) -> Bytes {
     let mut state = 0x9E37_79B9_7F4A_7C15u64;
     let special = [0x7FA0_0001u32, 0x8000_0000, 0x7F80_0000, 0xFF80_0000, 1, 0xFFFF_FFFF];
     let words = (0..bytes.div_ceil(4)).map(|i| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        if i % 5 == 0 {
-            special[i / 5 % special.len()]
-        } else {
-            (state >> 32) as u32
-        }
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        if i % 5 == 0 { special[i / 5 % special.len()] } else { (state >> 32) as u32 }
     });
     words.flat_map(u32::to_le_bytes).take(bytes).collect()
 }
@@ -116,15 +104,10 @@ fn every_type_and_format_comes_back_bit_for_bit() {
                 let rest = count.min(cut + 3);
                 let mut shifted = vec![0];
                 shifted.extend_from_slice(&rows[rest * table.row_bytes()..]);
-                writer
-                    .write(&texts(&names[rest..]), Bytes::from(shifted).slice(1..))
-                    .unwrap();
+                writer.write(&texts(&names[rest..]), Bytes::from(shifted).slice(1..)).unwrap();
                 assert_eq!(writer.finish().unwrap(), count as u64);
                 let found = read(&path);
-                assert!(
-                    found == (names.clone(), rows.to_vec(), element, dims),
-                    "{name} {element:?} {dims}"
-                );
+                assert!(found == (names.clone(), rows.to_vec(), element, dims), "{name} {element:?} {dims}");
             }
         }
     }
@@ -163,22 +146,12 @@ fn a_dropped_writer_leaves_nothing_and_keeps_what_was_there() {
 fn what_a_format_cannot_hold_is_refused_with_the_way_out() {
     let scratch = Scratch::new("refused");
     let text = format_of(Path::new("t.csv")).unwrap_err().to_string();
-    assert!(
-        text.starts_with("t.csv: ") && text.contains(".parquet, .arrow or .npy"),
-        "{text}"
-    );
+    assert!(text.starts_with("t.csv: ") && text.contains(".parquet, .arrow or .npy"), "{text}");
     let path = scratch.path("t.npy");
-    let text = TableWriter::create(&path, TableFormat::Npy, &table(Element::Bf16, 2))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        text.contains("t.npy") && text.contains("bf16") && text.contains(".arrow"),
-        "{text}"
-    );
+    let text = TableWriter::create(&path, TableFormat::Npy, &table(Element::Bf16, 2)).unwrap_err().to_string();
+    assert!(text.contains("t.npy") && text.contains("bf16") && text.contains(".arrow"), "{text}");
     let mut writer = TableWriter::create(&path, TableFormat::Npy, &table(Element::U8, 1)).unwrap();
-    writer
-        .write(&Keys::from_texts(["a\nb"]), Bytes::from_static(&[7]))
-        .unwrap();
+    writer.write(&Keys::from_texts(["a\nb"]), Bytes::from_static(&[7])).unwrap();
     let text = writer.finish().unwrap_err().to_string();
     assert!(text.contains("line break") && text.contains("a\\nb"), "{text}");
     let nowhere = scratch.path("no/such/t.arrow");
@@ -221,10 +194,7 @@ fn a_delta_stream_comes_back_in_parts_under_a_manifest() {
     }
     let parts = writer.finish().unwrap();
     assert_eq!(parts.iter().map(|part| part.deltas).sum::<u64>(), 20_500);
-    assert!(
-        parts.len() > 1,
-        "20,500 deltas of 96 bytes are more than one part of 1 MiB"
-    );
+    assert!(parts.len() > 1, "20,500 deltas of 96 bytes are more than one part of 1 MiB");
 
     let mut at = 0;
     for part in &parts {
@@ -235,16 +205,10 @@ fn a_delta_stream_comes_back_in_parts_under_a_manifest() {
             for row in 0..columns.num_rows() {
                 let (commit, i) = if at < 20_000 { (0, at) } else { (1, at - 20_000) };
                 let batch = &batches[commit];
-                assert_eq!(
-                    columns.column(0).as_string::<i32>().value(row),
-                    commits[commit].to_hex()
-                );
+                assert_eq!(columns.column(0).as_string::<i32>().value(row), commits[commit].to_hex());
                 let source = format!("docs/{}", batch.keys.get(i));
                 assert_eq!(columns.column(2).as_string::<i32>().value(row), source);
-                assert_eq!(
-                    columns.column(3).as_string::<i32>().value(row),
-                    batch.deltas[i].change.name()
-                );
+                assert_eq!(columns.column(3).as_string::<i32>().value(row), batch.deltas[i].change.name());
                 assert_eq!(columns.column(4).as_primitive::<UInt32Type>().value(row), at as u32);
                 match vectors.is_null(row) {
                     true => assert_eq!(batch.deltas[i].change, Change::Delete),
@@ -259,22 +223,14 @@ fn a_delta_stream_comes_back_in_parts_under_a_manifest() {
         }
     }
     assert_eq!(at, 20_500);
-    let again = DeltaWriter::create(&scratch.0, table, 1 << 20)
-        .unwrap()
-        .write(commits[0], 0, &batches[1]);
-    assert!(
-        matches!(again, Err(ExportError::Create { .. })),
-        "a part is never overwritten"
-    );
+    let again = DeltaWriter::create(&scratch.0, table, 1 << 20).unwrap().write(commits[0], 0, &batches[1]);
+    assert!(matches!(again, Err(ExportError::Create { .. })), "a part is never overwritten");
 }
 
 #[test]
 fn the_manifest_finds_every_changed_missing_cut_or_added_file() {
     let scratch = Scratch::new("manifest");
-    let files: Vec<_> = ["a.parquet", "b.parquet"]
-        .iter()
-        .map(|name| scratch.path(name))
-        .collect();
+    let files: Vec<_> = ["a.parquet", "b.parquet"].iter().map(|name| scratch.path(name)).collect();
     for file in &files {
         std::fs::write(file, bits(5_000)).unwrap();
     }
@@ -288,11 +244,7 @@ fn the_manifest_finds_every_changed_missing_cut_or_added_file() {
         for file in &files {
             std::fs::write(file, bits(5_000)).unwrap();
         }
-        found
-            .into_iter()
-            .map(|problem| format!("{}: {}", problem.path, problem.problem))
-            .collect::<Vec<_>>()
-            .join("\n")
+        found.into_iter().map(|problem| format!("{}: {}", problem.path, problem.problem)).collect::<Vec<_>>().join("\n")
     };
     let mut flipped = bits(5_000).to_vec();
     flipped[1234] ^= 4;

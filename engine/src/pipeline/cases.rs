@@ -16,10 +16,8 @@ use crate::store::{MemoryDisk, Mirror, Written, row_sum};
 /// # Errors
 /// When the pipeline's routes cannot be used.
 pub fn run_case(pipeline: &Pipeline, test: &Test) -> Result<Vec<String>, PipelineError> {
-    let batch = capture(pipeline, test).map_err(|error| PipelineError::Capture {
-        file: format!("test `{}`", test.name),
-        error,
-    })?;
+    let batch = capture(pipeline, test)
+        .map_err(|error| PipelineError::Capture { file: format!("test `{}`", test.name), error })?;
     let router = router(pipeline)?;
     let expect = &test.expect;
     let mut wrong = Vec::new();
@@ -56,11 +54,7 @@ pub fn run_case(pipeline: &Pipeline, test: &Test) -> Result<Vec<String>, Pipelin
 fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, crate::capture::CaptureError> {
     let given = &test.given;
     let dims = given.before.as_ref().or(given.after.as_ref()).map_or(0, Vec::len);
-    let table = Arc::new(Table {
-        collection: given.collection.clone(),
-        element: Element::F32,
-        dims: dims as u32,
-    });
+    let table = Arc::new(Table { collection: given.collection.clone(), element: Element::F32, dims: dims as u32 });
     let mut mirror = Mirror::create(Arc::new(MemoryDisk::default()), "cache/case", table)?;
     let bits = |values: &[f64]| -> Vec<u8> { values.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect() };
     if let Some(before) = &given.before {
@@ -79,20 +73,13 @@ fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, crate::captur
     policy.missing = crate::capture::Missing::Delete;
     let mut capture = Capture::new(Arc::new(RwLock::new(mirror)), policy);
     if let Some(after) = &given.after {
-        let rows = RowBatch {
-            keys: Keys::from_texts([given.id.as_str()]),
-            rows: Bytes::from(bits(after)),
-            first_row: 0,
-        };
+        let rows =
+            RowBatch { keys: Keys::from_texts([given.id.as_str()]), rows: Bytes::from(bits(after)), first_row: 0 };
         return Ok(capture.step(&rows)?.batch);
     }
     let mut deletes = capture.end_epoch()?;
     Ok(deletes.pop().unwrap_or_else(|| DeltaBatch {
-        table: Arc::new(Table {
-            collection: given.collection.clone(),
-            element: Element::F32,
-            dims: dims as u32,
-        }),
+        table: Arc::new(Table { collection: given.collection.clone(), element: Element::F32, dims: dims as u32 }),
         keys: Keys::default(),
         deltas: Vec::new(),
         old: Vec::new(),

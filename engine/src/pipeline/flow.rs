@@ -229,11 +229,7 @@ impl Flow<'_> {
         rows: Option<u64>,
     ) -> Result<Current, Stop> {
         let settings = &self.sources[source];
-        (self.listener)(&Event::SourceOpened {
-            source: settings.name.clone(),
-            file: file.clone(),
-            rows,
-        });
+        (self.listener)(&Event::SourceOpened { source: settings.name.clone(), file: file.clone(), rows });
         let collection = table.collection.clone();
         self.send(Work::Open { table, source: settings.name.clone(), file: file.clone() }, 0)?;
         let Ok(Reply::Mirror(mirror)) = self.replies.recv() else {
@@ -246,12 +242,7 @@ impl Flow<'_> {
         };
         state.captures.insert(collection.clone(), Capture::new(mirror, policy));
         let only = self.router.only_window().filter(|&w| self.windows[w].1.epoch);
-        Ok(Current {
-            source,
-            file,
-            collection,
-            passing: settings.epoch && only.is_some() && self.windows.len() == 1,
-        })
+        Ok(Current { source, file, collection, passing: settings.epoch && only.is_some() && self.windows.len() == 1 })
     }
 
     fn rows(&self, state: &mut State, at: &Current, batch: &RowBatch) -> Result<(), Stop> {
@@ -408,11 +399,7 @@ impl Flow<'_> {
             let window = name.clone();
             (self.listener)(&Event::WindowCompacted { window, before, after });
         }
-        (self.listener)(&Event::WindowClosed {
-            window: name.clone(),
-            deltas: after,
-            reason: reason.name(),
-        });
+        (self.listener)(&Event::WindowClosed { window: name.clone(), deltas: after, reason: reason.name() });
         let bytes = closed.batch.new.len() as u64;
         let work = Work::Closed {
             window: name,

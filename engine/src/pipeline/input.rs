@@ -71,10 +71,7 @@ fn expand(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, PipelineError
     let mut found = Vec::new();
     let mut open = vec![directory.to_path_buf()];
     while let Some(path) = open.pop() {
-        let list = |error| PipelineError::List {
-            path: path.clone(),
-            error,
-        };
+        let list = |error| PipelineError::List { path: path.clone(), error };
         for entry in fs::read_dir(&path).map_err(list)? {
             let entry = entry.map_err(list)?;
             let kind = entry.file_type().map_err(list)?;

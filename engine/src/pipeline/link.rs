@@ -74,11 +74,7 @@ impl<T> Outlet<T> {
     /// Sends an item of a size; returns `false` when nobody listens any more.
     pub fn send(&self, item: T, bytes: u64) -> bool {
         self.budget.take(bytes);
-        let loaded = Loaded {
-            item: Some(item),
-            bytes,
-            budget: self.budget.clone(),
-        };
+        let loaded = Loaded { item: Some(item), bytes, budget: self.budget.clone() };
         self.sender.send(loaded).is_ok()
     }
 }

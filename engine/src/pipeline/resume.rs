@@ -51,7 +51,9 @@ fn committed(pipeline: &Pipeline, repo: &Repository) -> Result<HashSet<(String, 
     };
     for commit in repo.first_parents(head) {
         let metadata = repo.commit(commit)?.body.metadata;
-        if metadata.get("pipeline") != Some(&pipeline.settings.name) || metadata.get("closed_by").is_some_and(|c| c != "epoch") {
+        if metadata.get("pipeline") != Some(&pipeline.settings.name)
+            || metadata.get("closed_by").is_some_and(|c| c != "epoch")
+        {
             continue;
         }
         if let (Some(source), Some(hash)) = (metadata.get("source"), metadata.get("blake3")) {

@@ -204,12 +204,8 @@ pub fn router(pipeline: &Pipeline) -> Result<Router, PipelineError> {
             conditions.push(Condition::Change(r.when.change.iter().map(|c| change(*c)).collect()));
         }
         conditions.extend(r.when.collection.clone().map(Condition::Collection));
-        Route::new(&r.name, &r.matches, conditions, window(&r.window), r.continues).map_err(|problem| {
-            PipelineError::Route {
-                route: r.name.clone(),
-                problem: problem.to_string(),
-            }
-        })
+        Route::new(&r.name, &r.matches, conditions, window(&r.window), r.continues)
+            .map_err(|problem| PipelineError::Route { route: r.name.clone(), problem: problem.to_string() })
     };
     Ok(Router::new(pipeline.routes.iter().map(route).collect::<Result<_, _>>()?))
 }

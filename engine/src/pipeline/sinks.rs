@@ -49,13 +49,7 @@ fn place(sink: &Sink, branch: &str, collection: &str) -> PathBuf {
 }
 
 fn cannot(sink: &Sink, path: &Path, source: io::Error) -> PipelineError {
-    PipelineError::Sink {
-        sink: sink.name.clone(),
-        error: ExportError::Io {
-            path: path.to_owned(),
-            source,
-        },
-    }
+    PipelineError::Sink { sink: sink.name.clone(), error: ExportError::Io { path: path.to_owned(), source } }
 }
 
 fn write_sink(
@@ -138,10 +132,7 @@ pub fn export_deltas(
     output: &Path,
     takes: &dyn Fn(&str, &str, &DeltaRow) -> bool,
 ) -> Result<u64, PipelineError> {
-    let fail = |error| PipelineError::Sink {
-        sink: output.display().to_string(),
-        error,
-    };
+    let fail = |error| PipelineError::Sink { sink: output.display().to_string(), error };
     let way = way(repo, from, to)?;
     let collection = table.collection.clone();
     let mut writer = DeltaWriter::create(output, table.clone(), DeltaWriter::PART_BYTES).map_err(fail)?;

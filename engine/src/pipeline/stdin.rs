@@ -37,14 +37,7 @@ pub fn with_stdin<T>(stop: &AtomicBool, work: impl FnOnce(Stdin) -> T) -> T {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| watch(stop, &done, give_up));
-        let result = work(Stdin {
-            chunks,
-            given_up,
-            held: Vec::new(),
-            ready: Vec::new(),
-            read: 0,
-            ended: false,
-        });
+        let result = work(Stdin { chunks, given_up, held: Vec::new(), ready: Vec::new(), read: 0, ended: false });
         done.store(true, Ordering::Relaxed);
         result
     })

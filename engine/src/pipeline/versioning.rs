@@ -171,14 +171,8 @@ impl Versioning<'_> {
 
     fn add(&self, stage: &mut Stage<'_>, number: usize, file: &str, captured: Captured) -> Result<(), PipelineError> {
         if let Err(rejection) = validate(&self.validators, &captured.batch) {
-            (self.listener)(&Event::DeltaRejected {
-                source: rejection.key.clone(),
-                reason: rejection.reason.clone(),
-            });
-            return Err(PipelineError::Rejected {
-                file: file.to_owned(),
-                rejection,
-            });
+            (self.listener)(&Event::DeltaRejected { source: rejection.key.clone(), reason: rejection.reason.clone() });
+            return Err(PipelineError::Rejected { file: file.to_owned(), rejection });
         }
         let deltas = captured.batch.deltas.len() as u64;
         stage.count(captured.unchanged, captured.raw_bytes);

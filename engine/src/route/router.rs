@@ -38,13 +38,7 @@ impl Route {
         window: usize,
         continues: bool,
     ) -> Result<Self, GlobError> {
-        Ok(Self {
-            name: name.to_owned(),
-            window,
-            continues,
-            glob: Glob::new(glob)?,
-            conditions,
-        })
+        Ok(Self { name: name.to_owned(), window, continues, glob: Glob::new(glob)?, conditions })
     }
 
     fn takes(&self, collection: &str, key: &str, delta: &DeltaRow) -> bool {

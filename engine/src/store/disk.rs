@@ -129,9 +129,8 @@ impl Disk for LocalDisk {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(e),
         };
-        let mut names = entries
-            .map(|e| e.map(|e| e.file_name().to_string_lossy().into_owned()))
-            .collect::<io::Result<Vec<_>>>()?;
+        let mut names =
+            entries.map(|e| e.map(|e| e.file_name().to_string_lossy().into_owned())).collect::<io::Result<Vec<_>>>()?;
         names.sort_unstable();
         Ok(names)
     }
@@ -155,11 +154,7 @@ impl Disk for LocalDisk {
 
     fn remove(&self, path: &str) -> io::Result<()> {
         let path = self.path(path);
-        let result = if path.is_dir() {
-            fs::remove_dir_all(path)
-        } else {
-            fs::remove_file(path)
-        };
+        let result = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         match result {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,

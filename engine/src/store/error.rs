@@ -74,12 +74,7 @@ impl std::fmt::Display for Damage {
 impl StoreError {
     /// Makes a corruption error.
     pub fn corrupt(path: impl Into<String>, offset: Option<u64>, problem: impl Into<String>) -> Self {
-        StoreError::Corrupt(Box::new(Damage {
-            path: path.into(),
-            offset,
-            commit: None,
-            problem: problem.into(),
-        }))
+        StoreError::Corrupt(Box::new(Damage { path: path.into(), offset, commit: None, problem: problem.into() }))
     }
 
     /// Adds the commit whose data were being read.

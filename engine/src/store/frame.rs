@@ -33,9 +33,7 @@ pub enum FrameKind {
 
 impl FrameKind {
     fn from_code(code: u8) -> Option<Self> {
-        [FrameKind::Block, FrameKind::Commit, FrameKind::Operation]
-            .into_iter()
-            .find(|k| *k as u8 == code)
+        [FrameKind::Block, FrameKind::Commit, FrameKind::Operation].into_iter().find(|k| *k as u8 == code)
     }
 }
 

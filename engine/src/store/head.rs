@@ -97,9 +97,7 @@ pub fn read(disk: &dyn Disk) -> Result<Option<Slots>> {
         return Ok(None);
     };
     let mut bytes = vec![0; (len as usize).min(2 * SLOT)];
-    disk.open(HEAD, false)
-        .and_then(|f| f.read_at(&mut bytes, 0))
-        .map_err(StoreError::io("read", &display))?;
+    disk.open(HEAD, false).and_then(|f| f.read_at(&mut bytes, 0)).map_err(StoreError::io("read", &display))?;
     bytes.resize(2 * SLOT, 0);
     Ok(Some(Slots {
         slots: [Head::parse(&bytes[..SLOT]), Head::parse(&bytes[SLOT..])],
@@ -115,9 +113,7 @@ pub fn write(disk: &dyn Disk, head: Head) -> Result<()> {
     let slot = (head.sequence % 2) * SLOT as u64;
     let display = disk.display(HEAD);
     let file = disk.open(HEAD, true).map_err(StoreError::io("open", &display))?;
-    file.write_at(&head.to_bytes(), slot)
-        .and_then(|()| file.sync())
-        .map_err(StoreError::io("write", &display))
+    file.write_at(&head.to_bytes(), slot).and_then(|()| file.sync()).map_err(StoreError::io("write", &display))
 }
 
 /// Writes both slots of a head that is new, cut or damaged, under another name first.

@@ -101,11 +101,7 @@ impl KeyTable {
         let rising = ends.windows(2).all(|w| w[0] <= w[1]);
         let cut = ends.iter().all(|&e| usize::try_from(e).is_ok_and(|e| text.is_char_boundary(e)));
         let whole = ends.last().copied().unwrap_or(0) == bytes.len() as u64;
-        (rising && cut && whole).then(|| Self {
-            bytes,
-            ends,
-            index: HashTable::new(),
-        })
+        (rising && cut && whole).then(|| Self { bytes, ends, index: HashTable::new() })
     }
 }
 

@@ -8,12 +8,7 @@ use std::path::Path;
 ///
 /// The lock ends with the process, however it ends. The file stays: removing it would let two writers in.
 pub(super) fn lock_file(path: &Path) -> io::Result<Box<dyn Send + Sync>> {
-    let mut file = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
+    let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     match file.try_lock() {
         Ok(()) => {
             file.set_len(0)?;
@@ -21,9 +16,7 @@ pub(super) fn lock_file(path: &Path) -> io::Result<Box<dyn Send + Sync>> {
             write!(file, "{}", std::process::id())?;
             Ok(Box::new(file))
         }
-        Err(fs::TryLockError::WouldBlock) => {
-            Err(io::Error::new(io::ErrorKind::WouldBlock, holder(&mut file)?))
-        }
+        Err(fs::TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::WouldBlock, holder(&mut file)?)),
         Err(fs::TryLockError::Error(e)) => Err(e),
     }
 }

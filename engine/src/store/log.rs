@@ -135,13 +135,7 @@ impl Log {
             disk.sync_dir("")
         };
         write().map_err(StoreError::io("create a repository at", display))?;
-        let head = Head {
-            sequence: 0,
-            segment: 0,
-            length: SEGMENT_HEADER as u64,
-            last: [0; 32],
-            origin,
-        };
+        let head = Head { sequence: 0, segment: 0, length: SEGMENT_HEADER as u64, last: [0; 32], origin };
         head::create(disk, head)
     }
 
@@ -176,11 +170,7 @@ impl Log {
             None => return Err(no_head(disk.as_ref())),
         };
         let Some(head) = slots.newest() else {
-            return Err(StoreError::corrupt(
-                disk.display(head::HEAD),
-                Some(0),
-                "both slots are damaged",
-            ));
+            return Err(StoreError::corrupt(disk.display(head::HEAD), Some(0), "both slots are damaged"));
         };
         let mut opening = Opening {
             disk,
@@ -188,10 +178,7 @@ impl Log {
             writable,
             segments: Vec::new(),
             end: 0,
-            last: Link {
-                sequence: 0,
-                previous: [0; 32],
-            },
+            last: Link { sequence: 0, previous: [0; 32] },
             last_hash: [0; 32],
             on_record,
         };
@@ -361,12 +348,7 @@ impl Opening<'_> {
             if !record.blocks().iter().map(|b| &b.hash).eq(&blocks) {
                 return Err(damaged("the blocks before the record are not those it names"));
             }
-            let place = Place {
-                segment,
-                offset,
-                len: header.len,
-                hash: header.hash,
-            };
+            let place = Place { segment, offset, len: header.len, hash: header.hash };
             (self.on_record)(place, record)?;
             self.last = link;
             self.last_hash = header.hash;
@@ -444,10 +426,7 @@ pub struct Transaction<'a> {
 impl Transaction<'_> {
     /// Returns the link for the record that will end this transaction.
     pub fn link(&self) -> Link {
-        Link {
-            sequence: self.tail.last.sequence + 1,
-            previous: self.tail.last_hash,
-        }
+        Link { sequence: self.tail.last.sequence + 1, previous: self.tail.last_hash }
     }
 
     /// Appends a block.
@@ -490,12 +469,7 @@ impl Transaction<'_> {
         self.tail.last = record.link();
         self.tail.last_hash = header.hash;
         self.tail.poisoned = false;
-        Ok(Place {
-            segment: self.tail.segment,
-            offset,
-            len: header.len,
-            hash: header.hash,
-        })
+        Ok(Place { segment: self.tail.segment, offset, len: header.len, hash: header.hash })
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -561,9 +535,7 @@ fn no_head(disk: &dyn Disk) -> StoreError {
         Ok(Some(len)) if len > SEGMENT_HEADER as u64 => {
             StoreError::corrupt(disk.display(head::HEAD), None, "the file is missing")
         }
-        Ok(_) => StoreError::NoRepository {
-            path: disk.display(""),
-        },
+        Ok(_) => StoreError::NoRepository { path: disk.display("") },
         Err(e) => StoreError::io("look at", disk.display(&first))(e),
     }
 }

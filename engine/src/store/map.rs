@@ -37,9 +37,7 @@ impl Mapping {
         // program that cuts the file while it is read makes the kernel end this process with SIGBUS: nothing more is
         // committed. Both hold for every use of `memmap2` and are documented where files are opened.
         let map = unsafe { MmapOptions::new().len(bytes).map(file)? };
-        Ok(Self {
-            map: Some(Arc::new(map)),
-        })
+        Ok(Self { map: Some(Arc::new(map)) })
     }
 
     /// Returns the bytes; they keep the mapping alive.
@@ -50,9 +48,7 @@ impl Mapping {
                 &self.0
             }
         }
-        self.map
-            .clone()
-            .map_or_else(Bytes::new, |map| Bytes::from_owner(Owner(map)))
+        self.map.clone().map_or_else(Bytes::new, |map| Bytes::from_owner(Owner(map)))
     }
 
     /// Gives the memory of a range back to the system, which would else count it as ours until the file is closed.
@@ -60,11 +56,7 @@ impl Mapping {
     /// The bytes can still be used: they are fetched from the file again.
     pub fn forget(&self, range: Range<usize>) {
         #[cfg(target_os = "linux")]
-        if let Some(map) = self
-            .map
-            .as_ref()
-            .filter(|map| range.start < range.end && range.end <= map.len())
-        {
+        if let Some(map) = self.map.as_ref().filter(|map| range.start < range.end && range.end <= map.len()) {
             use memmap2::UncheckedAdvice::DontNeed;
             // SAFETY: the pages belong to a file and were never written to, so dropping them loses nothing; the next look
             // finds the file's bytes again. A refusal changes nothing, and is not worth an error.

@@ -139,11 +139,7 @@ impl MemoryDisk {
     /// Returns the bytes of every file, for comparisons and deliberate damage.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let state = self.state();
-        state
-            .files
-            .iter()
-            .map(|(p, &i)| (p.clone(), state.contents[i].clone()))
-            .collect()
+        state.files.iter().map(|(p, &i)| (p.clone(), state.contents[i].clone())).collect()
     }
 
     /// Replaces or adds a file behind the store's back; it is durable at once.
@@ -312,10 +308,7 @@ impl Disk for MemoryDisk {
         } else {
             *state.files.get(path).ok_or(io::ErrorKind::NotFound)?
         };
-        Ok(Box::new(MemoryFile {
-            disk: self.clone(),
-            inode,
-        }))
+        Ok(Box::new(MemoryFile { disk: self.clone(), inode }))
     }
 
     fn len(&self, path: &str) -> io::Result<Option<u64>> {
@@ -361,12 +354,7 @@ impl Disk for MemoryDisk {
         let mut state = self.state();
         state.step().map_err(error)?;
         let within = format!("{path}/");
-        let gone: Vec<String> = state
-            .files
-            .keys()
-            .filter(|p| *p == path || p.starts_with(&within))
-            .cloned()
-            .collect();
+        let gone: Vec<String> = state.files.keys().filter(|p| *p == path || p.starts_with(&within)).cloned().collect();
         for p in gone {
             state.files.remove(&p);
             state.log(Op::Remove(p));
@@ -384,10 +372,7 @@ impl Disk for MemoryDisk {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, "1"));
         }
         state.locked.push(path.to_owned());
-        Ok(Box::new(MemoryLock {
-            disk: self.clone(),
-            path: path.to_owned(),
-        }))
+        Ok(Box::new(MemoryLock { disk: self.clone(), path: path.to_owned() }))
     }
 
     fn display(&self, path: &str) -> String {

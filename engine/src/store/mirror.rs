@@ -12,8 +12,8 @@ use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 use super::disk::{Disk, DiskFile};
 use super::error::{Result, StoreError};
 use super::keytable::KeyTable;
-use crate::delta::{RowHash, Table};
 use super::tree::{Entry, EntryChange, StateTree};
+use crate::delta::{RowHash, Table};
 
 const MAGIC: &[u8; 8] = b"VDMIRR02";
 
@@ -149,9 +149,7 @@ impl Mirror {
     /// When the disk refuses.
     pub fn read(&self, first: u32, buffer: &mut [u8]) -> Result<()> {
         let offset = u64::from(first) * self.table.row_bytes() as u64;
-        self.rows
-            .read_at(buffer, offset)
-            .map_err(StoreError::io("read", self.display("rows")))
+        self.rows.read_at(buffer, offset).map_err(StoreError::io("read", self.display("rows")))
     }
 
     /// Returns whether these are the bits that were written to a slot.
@@ -179,9 +177,7 @@ impl Mirror {
     /// When the disk refuses.
     pub fn write(&self, first: u32, rows: &[u8]) -> Result<()> {
         let offset = u64::from(first) * self.table.row_bytes() as u64;
-        self.rows
-            .write_at(rows, offset)
-            .map_err(StoreError::io("write", self.display("rows")))
+        self.rows.write_at(rows, offset).map_err(StoreError::io("write", self.display("rows")))
     }
 
     /// Takes over the checksums and hashes of rows that were written.
@@ -193,11 +189,7 @@ impl Mirror {
         for w in written {
             self.sums[w.slot as usize] = if w.row.is_some() { w.sum } else { 0 };
             self.costs[w.slot as usize] = w.cost;
-            changes.push(EntryChange {
-                key: w.key,
-                slot: w.slot,
-                row: w.row,
-            });
+            changes.push(EntryChange { key: w.key, slot: w.slot, row: w.row });
         }
         self.tree.apply(changes);
     }
@@ -292,12 +284,7 @@ impl State {
             })
             .collect();
         rest.is_empty().then_some(())?;
-        Some(Self {
-            keys: KeyTable::from_parts(text, ends)?,
-            sums,
-            costs,
-            entries,
-        })
+        Some(Self { keys: KeyTable::from_parts(text, ends)?, sums, costs, entries })
     }
 }
 

@@ -5,11 +5,11 @@ mod error;
 mod frame;
 mod head;
 mod keytable;
+mod lock;
+mod log;
 #[cfg(feature = "native")]
 pub mod map;
 mod measures;
-mod lock;
-mod log;
 mod memory;
 mod mirror;
 mod part;
@@ -22,13 +22,15 @@ mod wal;
 pub use disk::{Disk, DiskFile, LocalDisk, sync_dir};
 pub use error::{Damage, Result, StoreError};
 pub use frame::{FRAME_HEADER, FrameHeader, FrameKind};
-pub use log::{Block, Log, Place, Record, Transaction};
 pub use head::HEAD;
 pub use keytable::KeyTable;
-pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
+pub use log::{Block, Log, Place, Record, Transaction};
 pub use measures::{Measure, Measures, keep as keep_measures, recall as recall_measures};
+pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
 pub use mirror::{Mirror, Written, row_sum};
-pub use part::{BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts};
+pub use part::{
+    BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts,
+};
 pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OperationRecord,
 };

@@ -78,11 +78,7 @@ impl SlotLists {
     /// Says what is wrong with the payload.
     pub fn decode(mut payload: &[u8], rows: u32) -> std::result::Result<Self, String> {
         let mut list = || codec::decode_sorted(&mut payload, rows as usize).map_err(|e| e.to_string());
-        let lists = Self {
-            fresh: list()?,
-            change: list()?,
-            deleted: list()?,
-        };
+        let lists = Self { fresh: list()?, change: list()?, deleted: list()? };
         if !payload.is_empty() || lists.len() != rows as usize {
             return Err("the lists of slots do not have the stated length".to_owned());
         }
@@ -136,25 +132,13 @@ pub fn encode_part(
     deleted: &[u32],
 ) -> Vec<PartBlock> {
     let slots = |rows: &[PartRow<'_>]| rows.iter().map(|r| r.slot).collect();
-    let lists = SlotLists {
-        fresh: slots(fresh),
-        change: slots(change),
-        deleted: deleted.to_vec(),
-    };
+    let lists = SlotLists { fresh: slots(fresh), change: slots(change), deleted: deleted.to_vec() };
     let (first_slot, last_slot) = lists.bounds();
     let block = Block::new(lists.encode());
     let mut out = vec![reference(collection, BlockKind::Slots, lists.len(), first_slot, last_slot, block)];
     let rows_per_block = (BLOCK_BYTES / table.row_bytes().max(1)).max(1);
-    out.par_extend(
-        fresh
-            .par_chunks(rows_per_block)
-            .map(|rows| encode_rows(collection, table, rows, false)),
-    );
-    out.par_extend(
-        change
-            .par_chunks(rows_per_block)
-            .map(|rows| encode_rows(collection, table, rows, true)),
-    );
+    out.par_extend(fresh.par_chunks(rows_per_block).map(|rows| encode_rows(collection, table, rows, false)));
+    out.par_extend(change.par_chunks(rows_per_block).map(|rows| encode_rows(collection, table, rows, true)));
     out
 }
 
@@ -192,7 +176,14 @@ pub fn encode_keys(collection: u16, first_slot: u32, keys: &Keys) -> Vec<PartBlo
         .collect()
 }
 
-fn reference(collection: u16, kind: BlockKind, rows: usize, first_slot: u32, last_slot: u32, block: Block) -> PartBlock {
+fn reference(
+    collection: u16,
+    kind: BlockKind,
+    rows: usize,
+    first_slot: u32,
+    last_slot: u32,
+    block: Block,
+) -> PartBlock {
     let entry = BlockRef {
         collection,
         kind,
@@ -219,9 +210,9 @@ pub fn parts(blocks: &[BlockRef], collection: u16) -> Vec<PartIndex> {
     let mut out = Vec::new();
     for (i, block) in blocks.iter().enumerate() {
         if block.kind == BlockKind::Slots && block.collection == collection {
-            let rows = blocks[i + 1..].iter().take_while(|b| {
-                b.collection == collection && matches!(b.kind, BlockKind::Fresh | BlockKind::Change)
-            });
+            let rows = blocks[i + 1..]
+                .iter()
+                .take_while(|b| b.collection == collection && matches!(b.kind, BlockKind::Fresh | BlockKind::Change));
             let end = i + 1 + rows.count();
             out.push(PartIndex { slots: i, end });
         }

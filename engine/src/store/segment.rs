@@ -128,14 +128,7 @@ pub struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     /// Starts behind the header, or further on.
     pub fn new(segment: &'a Segment, offset: u64, end: u64) -> Self {
-        Self {
-            segment,
-            window: Vec::new(),
-            start: 0,
-            skipping: false,
-            offset,
-            end,
-        }
+        Self { segment, window: Vec::new(), start: 0, skipping: false, offset, end }
     }
 
     /// Reads the header of the next frame, whose payload must end before the limit.

@@ -61,11 +61,7 @@ pub struct StateTree {
 
 impl Default for StateTree {
     fn default() -> Self {
-        Self {
-            depth: 0,
-            pages: vec![Page::default()],
-            len: 0,
-        }
+        Self { depth: 0, pages: vec![Page::default()], len: 0 }
     }
 }
 
@@ -131,10 +127,7 @@ impl StateTree {
     /// Returns the root.
     pub fn root(&mut self) -> [u8; 32] {
         let depth = self.depth;
-        self.pages
-            .par_iter_mut()
-            .filter(|p| p.hash.is_none())
-            .for_each(|p| p.hash = Some(subtree(&p.entries, depth)));
+        self.pages.par_iter_mut().filter(|p| p.hash.is_none()).for_each(|p| p.hash = Some(subtree(&p.entries, depth)));
         self.node(0, 0)
     }
 
@@ -165,11 +158,7 @@ impl Page {
                 self.entries.remove(range.start + i);
             }
             if let Some(row) = change.row {
-                let entry = Entry {
-                    key: change.key,
-                    slot: change.slot,
-                    row,
-                };
+                let entry = Entry { key: change.key, slot: change.slot, row };
                 let at = self.entries.partition_point(|e| sort_key(e) < sort_key(&entry));
                 self.entries.insert(at, entry);
             }
@@ -278,10 +267,8 @@ mod tests {
             EntryChange { key: e.key, slot: e.slot, row: (i % 3 == 1).then_some(e.row) }
         });
         tree.apply(changes.collect());
-        let left: Vec<Entry> = (0..3_000)
-            .filter(|i| i % 3 != 2)
-            .map(|i| entry(i, if i % 3 == 0 { i } else { i + 1 }))
-            .collect();
+        let left: Vec<Entry> =
+            (0..3_000).filter(|i| i % 3 != 2).map(|i| entry(i, if i % 3 == 0 { i } else { i + 1 })).collect();
         assert_eq!(tree.root(), fresh_root(&left));
         assert_eq!(tree.len(), 2_000);
     }

@@ -2,11 +2,11 @@
 
 use super::disk::Disk;
 use super::error::{Damage, Result, StoreError};
-use super::wal::WAL;
 use super::frame::FrameHeader;
 use super::head::{self, HEAD, Head};
 use super::log;
 use super::segment::{self, SEGMENT_HEADER, Scanner, Segment};
+use super::wal::WAL;
 
 /// Reads all that was reported and compares it with its hashes; returns the bytes read and what is wrong.
 ///
@@ -21,12 +21,7 @@ pub fn check_files(disk: &dyn Disk) -> Result<(u64, Vec<Damage>)> {
         return Ok((0, problems));
     };
     let mut note = |offset: Option<u64>, problem: &str| {
-        problems.push(Damage {
-            path: disk.display(HEAD),
-            offset,
-            commit: None,
-            problem: problem.to_owned(),
-        });
+        problems.push(Damage { path: disk.display(HEAD), offset, commit: None, problem: problem.to_owned() });
     };
     for offset in slots.damaged() {
         note(Some(offset), "the slot does not match its hash; the next writer restores it from the log");

@@ -156,12 +156,7 @@ pub(super) fn check(disk: &dyn Disk, problems: &mut Vec<Damage>) -> Result<()> {
         let bytes: Vec<u8> = read().map_err(StoreError::io("read", &display))?;
         let end = records(&bytes).1;
         if is_damaged(&bytes[end as usize..]) {
-            problems.push(Damage {
-                path: display,
-                offset: Some(end),
-                commit: None,
-                problem: DAMAGED.to_owned(),
-            });
+            problems.push(Damage { path: display, offset: Some(end), commit: None, problem: DAMAGED.to_owned() });
         }
     }
     Ok(())
@@ -178,11 +173,8 @@ fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn parse(payload: &[u8]) -> Option<Recovered> {
     let payload: Payload = borsh::from_slice(payload).ok()?;
-    let table = Table {
-        collection: payload.collection,
-        element: Element::from_code(payload.element)?,
-        dims: payload.dims,
-    };
+    let table =
+        Table { collection: payload.collection, element: Element::from_code(payload.element)?, dims: payload.dims };
     (table.row_bytes().checked_mul(payload.keys.len())? == payload.rows.len()).then_some(())?;
     Some(Recovered {
         table,
@@ -200,11 +192,7 @@ mod tests {
     use crate::store::MemoryDisk;
 
     fn batch(n: u8) -> RowBatch {
-        RowBatch {
-            keys: Keys::from_texts(["a", "b"]),
-            rows: vec![n, n + 1].into(),
-            first_row: u64::from(n),
-        }
+        RowBatch { keys: Keys::from_texts(["a", "b"]), rows: vec![n, n + 1].into(), first_row: u64::from(n) }
     }
 
     #[test]

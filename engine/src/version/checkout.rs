@@ -59,13 +59,7 @@ impl<'r> Checkout<'r> {
     /// Prepares to read a collection at a commit.
     pub fn new(repo: &'r Repository, commit: CommitIndex, table: Arc<Table>) -> Self {
         let collection = repo.collection_number(&table.collection).unwrap_or(u16::MAX);
-        Self {
-            repo,
-            collection,
-            table,
-            commit,
-            steps: Mutex::new(HashMap::new()),
-        }
+        Self { repo, collection, table, commit, steps: Mutex::new(HashMap::new()) }
     }
 
     /// Returns how many slots the collection has at the commit.
@@ -108,8 +102,7 @@ impl<'r> Checkout<'r> {
         }
         let mut rows = reading.rows(&self.table);
         for used in uses.iter().rev() {
-            self.forward(used, reading, &mut rows)
-                .map_err(|e| in_commit(e, self.repo, used.commit))?;
+            self.forward(used, reading, &mut rows).map_err(|e| in_commit(e, self.repo, used.commit))?;
         }
         Ok(rows)
     }
@@ -139,12 +132,7 @@ impl<'r> Checkout<'r> {
             Some(s) => (s.place, s.blocks.clone(), true),
             None => (self.repo.entry(commit).place, Arc::new(record.blocks), false),
         };
-        Ok(Step {
-            place,
-            parts: read_parts(self.repo, place, &blocks, number)?,
-            blocks,
-            whole,
-        })
+        Ok(Step { place, parts: read_parts(self.repo, place, &blocks, number)?, blocks, whole })
     }
 
     /// Applies the rows of one block.
@@ -214,12 +202,7 @@ enum State {
 impl<'s> Reading<'s> {
     fn new(range: Range<u32>, list: Option<&'s [u32]>) -> Self {
         let len = list.map_or(range.len(), <[u32]>::len);
-        Self {
-            range,
-            list,
-            wanted: vec![State::Open; len],
-            open: len,
-        }
+        Self { range, list, wanted: vec![State::Open; len], open: len }
     }
 
     /// Returns the place of a slot in the result.

@@ -25,11 +25,8 @@ pub fn compare<E: From<VersionError>>(
 ) -> Result<(), E> {
     let is_parent = |parent, child| repo.entry(child).parents.first() == Some(&parent);
     let (child, forward) = if is_parent(from, to) { (to, true) } else { (from, false) };
-    let kept = if forward || is_parent(to, from) {
-        recall_measures(repo.disk().as_ref(), repo.entry(child).id)
-    } else {
-        None
-    };
+    let kept =
+        if forward || is_parent(to, from) { recall_measures(repo.disk().as_ref(), repo.entry(child).id) } else { None };
     let Some(kept) = kept else {
         return compare_rows(repo, from, to, only, emit);
     };
@@ -39,9 +36,8 @@ pub fn compare<E: From<VersionError>>(
         let Some(table) = tables.get(usize::from(measure.collection)) else {
             return compare_rows(repo, from, to, only, emit);
         };
-        let wanted = only.is_none_or(|(name, key)| {
-            name == table.collection && key.is_none_or(|key| key == measure.key)
-        });
+        let wanted =
+            only.is_none_or(|(name, key)| name == table.collection && key.is_none_or(|key| key == measure.key));
         if !forward {
             measure.change = reverse(measure.change);
         }

@@ -71,7 +71,8 @@ pub fn with_block<T>(
     let entry = &blocks[i];
     let payload = repo.log().block(place, blocks, i)?;
     let wrong = |e: codec::CodecError| damaged(repo, place, e.to_string());
-    let block = codec::Block::parse(table.element, table.dims as usize, entry.rows as usize, &payload).map_err(wrong)?;
+    let block =
+        codec::Block::parse(table.element, table.dims as usize, entry.rows as usize, &payload).map_err(wrong)?;
     if block.needs_base() != (entry.kind == BlockKind::Change) {
         return Err(damaged(repo, place, "a block is not of the kind that its record says"));
     }

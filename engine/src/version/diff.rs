@@ -72,10 +72,7 @@ pub fn diff<E: From<super::VersionError>>(
             for sources in found {
                 let sources = sources?;
                 if !sources.is_empty() {
-                    emit(Differences {
-                        table: pair.table.clone(),
-                        sources,
-                    })?;
+                    emit(Differences { table: pair.table.clone(), sources })?;
                 }
             }
         }
@@ -126,12 +123,7 @@ impl<'r> Pair<'r> {
             let Some(number) = number_of(&record, name) else { return Ok(None) };
             let table = Arc::new(table_of(&record.body.collections[usize::from(number)])?);
             let checkout = Checkout::new(repo, commit, table.clone());
-            Ok(Some(Side {
-                commit,
-                table,
-                slots: checkout.slots(),
-                checkout,
-            }))
+            Ok(Some(Side { commit, table, slots: checkout.slots(), checkout }))
         };
         let (from, to) = (side(from)?, side(to)?);
         let base = match (&from, &to) {
@@ -166,10 +158,7 @@ impl<'r> Pair<'r> {
             let from = old.remove(&key);
             rest.push(Places { from, to: Some(slot) });
         }
-        rest.extend(old.into_values().map(|slot| Places {
-            from: Some(slot),
-            to: None,
-        }));
+        rest.extend(old.into_values().map(|slot| Places { from: Some(slot), to: None }));
         rest.sort_unstable_by_key(|p| (p.to.is_none(), p.to, p.from));
         places.extend(rest);
         Ok(places)

@@ -38,7 +38,9 @@ pub fn read_keys(repo: &Repository, commit: CommitIndex, collection: &str, slots
         }
     }
     if table.len() as usize != slots.len() {
-        return Err(StoreError::corrupt(repo.disk().display("log"), None, "the keys of some sources are missing").into());
+        return Err(
+            StoreError::corrupt(repo.disk().display("log"), None, "the keys of some sources are missing").into()
+        );
     }
     Ok(table)
 }
@@ -65,12 +67,7 @@ pub fn find_slot(repo: &Repository, commit: CommitIndex, collection: &str, key: 
 }
 
 /// Finds the blocks that hold the keys of a range of slots, in slot order.
-fn key_blocks(
-    repo: &Repository,
-    commit: CommitIndex,
-    collection: &str,
-    slots: &Range<u32>,
-) -> Result<Vec<KeyBlock>> {
+fn key_blocks(repo: &Repository, commit: CommitIndex, collection: &str, slots: &Range<u32>) -> Result<Vec<KeyBlock>> {
     let Some(number) = repo.collection_number(collection) else {
         return Ok(Vec::new());
     };
@@ -89,11 +86,7 @@ fn key_blocks(
                     && b.first_slot < slots.end
                     && b.last_slot >= slots.start
             });
-            found.extend(mine.map(|(index, _)| KeyBlock {
-                place,
-                blocks: blocks.clone(),
-                index,
-            }));
+            found.extend(mine.map(|(index, _)| KeyBlock { place, blocks: blocks.clone(), index }));
         }
         above = below;
         if below <= slots.start {

@@ -69,11 +69,7 @@ fn check_shape(repo: &Repository, commit: CommitIndex, table: &Table) -> Result<
         return Ok(());
     }
     let shape = |t: &Table| format!("{} x {}", t.dims, t.element.name());
-    Err(VersionError::OtherShape {
-        collection: table.collection.clone(),
-        have: shape(&have),
-        got: shape(table),
-    })
+    Err(VersionError::OtherShape { collection: table.collection.clone(), have: shape(&have), got: shape(table) })
 }
 
 /// Makes the mirror of a collection at a commit anew from the log.

@@ -13,11 +13,7 @@ use crate::store::Action;
 pub fn set_branch(repo: &mut Repository, name: &str, to: CommitIndex, now_millis: u64) -> Result<()> {
     check_name("branch", name)?;
     refuse_taken(repo, name)?;
-    let action = Action::Branch {
-        name: name.to_owned(),
-        from: None,
-        to: Some(repo.entry(to).id),
-    };
+    let action = Action::Branch { name: name.to_owned(), from: None, to: Some(repo.entry(to).id) };
     repo.operate(now_millis, action)
 }
 
@@ -28,11 +24,7 @@ pub fn set_branch(repo: &mut Repository, name: &str, to: CommitIndex, now_millis
 pub fn set_tag(repo: &mut Repository, name: &str, to: CommitIndex, now_millis: u64) -> Result<()> {
     check_name("tag", name)?;
     refuse_taken(repo, name)?;
-    let action = Action::Tag {
-        name: name.to_owned(),
-        from: None,
-        to: Some(repo.entry(to).id),
-    };
+    let action = Action::Tag { name: name.to_owned(), from: None, to: Some(repo.entry(to).id) };
     repo.operate(now_millis, action)
 }
 

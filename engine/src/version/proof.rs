@@ -53,11 +53,7 @@ impl Checkpoint {
 /// Returns the checkpoint of a repository as it stands.
 pub fn checkpoint(repo: &Repository) -> Checkpoint {
     let records = &repo.graph().records;
-    Checkpoint {
-        origin: *repo.origin(),
-        size: records.len() as u64,
-        root: root(records),
-    }
+    Checkpoint { origin: *repo.origin(), size: records.len() as u64, root: root(records) }
 }
 
 /// Checks that a repository's history continues a pinned one.

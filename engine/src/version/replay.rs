@@ -21,12 +21,7 @@ impl<'r> Replay<'r> {
     /// Begins before the first commit, with no rows.
     pub fn new(repo: &'r Repository, table: Arc<Table>, range: Range<u32>) -> Self {
         let data = vec![0; range.len() * table.row_bytes()];
-        Self {
-            repo,
-            table,
-            range,
-            data,
-        }
+        Self { repo, table, range, data }
     }
 
     /// Applies one commit and reports each slot it touched with the row it has now, or `None` when it went.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::error::{Result, VersionError};
 use crate::delta::{CommitId, Element, Table, Timestamp, domain};
 use crate::store::{
-    Action, BlockKind, BlockRef, CollectionState, CommitRecord, Disk, KEYS_PER_BLOCK, Log, OperationRecord, Place, Record, StoreError,
-    Transaction, keep_measures,
+    Action, BlockKind, BlockRef, CollectionState, CommitRecord, Disk, KEYS_PER_BLOCK, Log, OperationRecord, Place,
+    Record, StoreError, Transaction, keep_measures,
 };
 
 /// The branch that commands work on unless told otherwise.
@@ -73,11 +73,7 @@ impl Repository {
         let log = Log::open(disk.clone(), false, &mut |place, record| {
             graph.take(place, record).map_err(|p| misfit(&disk, place, p))
         })?;
-        Ok(Self {
-            log,
-            graph,
-            _lock: None,
-        })
+        Ok(Self { log, graph, _lock: None })
     }
 
     /// Opens a repository for writing, after repairing what a crash left; makes one when `origin` is given.
@@ -103,11 +99,7 @@ impl Repository {
         let log = Log::open(disk.clone(), true, &mut |place, record| {
             graph.take(place, record).map_err(|p| misfit(&disk, place, p))
         })?;
-        Ok(Self {
-            log,
-            graph,
-            _lock: Some(lock),
-        })
+        Ok(Self { log, graph, _lock: Some(lock) })
     }
 
     /// Returns the disk below.
@@ -160,10 +152,9 @@ impl Repository {
         let entry = self.entry(commit);
         match self.log.record(entry.place).map_err(|e| e.in_commit(entry.id))? {
             Record::Commit(record) => Ok(record),
-            Record::Operation(_) => Err(VersionError::corrupt(
-                self.disk().display("log"),
-                "an operation stands where a commit was",
-            )),
+            Record::Operation(_) => {
+                Err(VersionError::corrupt(self.disk().display("log"), "an operation stands where a commit was"))
+            }
         }
     }
 
@@ -267,8 +258,7 @@ impl Graph {
     fn take_commit(&mut self, place: Place, record: CommitRecord) -> std::result::Result<(), String> {
         let id = record.body.id();
         let known = |p: &CommitId| self.by_id.get(p).copied().ok_or_else(|| "its parent is unknown".to_owned());
-        let parents: Vec<CommitIndex> =
-            record.body.parents.iter().map(known).collect::<std::result::Result<_, _>>()?;
+        let parents: Vec<CommitIndex> = record.body.parents.iter().map(known).collect::<std::result::Result<_, _>>()?;
         if self.by_id.contains_key(&id) {
             return Err("the same commit comes twice".to_owned());
         }
@@ -280,13 +270,7 @@ impl Graph {
         let numbers: Vec<u16> = names.map(|n| intern(&mut self.collections, n)).collect();
         let slots = numbers.into_iter().zip(record.slots).collect();
         let index = self.commits.len();
-        self.commits.push(CommitEntry {
-            id,
-            parents,
-            time: record.body.time,
-            place,
-            slots,
-        });
+        self.commits.push(CommitEntry { id, parents, time: record.body.time, place, slots });
         self.by_id.insert(id, index);
         self.time = self.time.max(record.body.time);
         self.branches.insert(record.body.branch, index);
@@ -303,7 +287,8 @@ impl Graph {
                 let held = &self.commits[p].slots;
                 held.iter().find(|(c, _)| Some(usize::from(*c)) == own).map(|(_, s)| u64::from(*s))
             });
-            let keys = record.blocks.iter().filter(|b| b.kind == BlockKind::Keys && usize::from(b.collection) == number);
+            let keys =
+                record.blocks.iter().filter(|b| b.kind == BlockKind::Keys && usize::from(b.collection) == number);
             let mut next = before.unwrap_or(0);
             for block in keys {
                 let end = next + u64::from(block.rows);
@@ -372,11 +357,7 @@ fn take_lock(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>> {
     let path = disk.display("cache/lock");
     disk.create_dir("cache").map_err(StoreError::io("create", disk.display("cache")))?;
     disk.lock("cache/lock").map_err(|error| match error.kind() {
-        std::io::ErrorKind::WouldBlock => StoreError::Locked {
-            path,
-            holder: error.to_string(),
-        }
-        .into(),
+        std::io::ErrorKind::WouldBlock => StoreError::Locked { path, holder: error.to_string() }.into(),
         _ => StoreError::io("lock", path)(error).into(),
     })
 }
@@ -400,11 +381,7 @@ pub fn table_of(state: &CollectionState) -> Result<Table> {
     }
     let element = Element::from_code(state.element)
         .ok_or_else(|| VersionError::corrupt("log", format!("element type {} is unknown", state.element)))?;
-    Ok(Table {
-        collection: state.name.clone(),
-        element,
-        dims: state.dims,
-    })
+    Ok(Table { collection: state.name.clone(), element, dims: state.dims })
 }
 
 /// Returns the origin of a repository that is made at a time by a process.

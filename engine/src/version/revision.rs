@@ -63,18 +63,12 @@ fn at_time(repo: &Repository, text: &str, time: &str) -> Result<CommitIndex> {
 }
 
 fn bad(text: &str, problem: &str) -> VersionError {
-    VersionError::BadRevision {
-        text: text.to_owned(),
-        problem: problem.to_owned(),
-    }
+    VersionError::BadRevision { text: text.to_owned(), problem: problem.to_owned() }
 }
 
 fn unknown(repo: &Repository, text: &str) -> VersionError {
     let names = repo.branches().keys().chain(repo.tags().keys());
-    VersionError::UnknownRevision {
-        text: text.to_owned(),
-        near: names.take(10).cloned().collect(),
-    }
+    VersionError::UnknownRevision { text: text.to_owned(), near: names.take(10).cloned().collect() }
 }
 
 /// Checks a name for a branch or tag.

@@ -33,14 +33,8 @@ pub fn snapshot(repo: &mut Repository, commit: CommitIndex, now_millis: u64) -> 
             for start in (0..slots).step_by(chunk as usize) {
                 let rows = checkout.range(start..(start + chunk).min(slots))?;
                 let alive = (0..rows.alive.len()).filter(|&i| rows.alive[i]);
-                let fresh: Vec<PartRow<'_>> = alive
-                    .map(|i| PartRow {
-                        slot: start + i as u32,
-                        old: None,
-                        new: &rows.data,
-                        at: i,
-                    })
-                    .collect();
+                let fresh: Vec<PartRow<'_>> =
+                    alive.map(|i| PartRow { slot: start + i as u32, old: None, new: &rows.data, at: i }).collect();
                 for (entry, block) in encode_part(number, &table, &fresh, &[], &[]) {
                     tx.append(&block)?;
                     blocks.push(entry);

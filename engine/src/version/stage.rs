@@ -14,8 +14,8 @@ use super::repository::{CommitIndex, Repository};
 use super::root::state_root;
 use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hash, row_hash};
 use crate::store::{
-    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Measures, Mirror, PartBlock, PartRow, Place, Record,
-    Transaction, Written, encode_keys, encode_part, row_sum,
+    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Measures, Mirror, PartBlock, PartRow,
+    Place, Record, Transaction, Written, encode_keys, encode_part, row_sum,
 };
 
 /// Rows are coded and written when this many bytes of them were gathered.
@@ -288,18 +288,16 @@ struct Sorted<'b> {
 
 impl<'b> Sorted<'b> {
     fn of(batches: &'b [DeltaBatch], mirror: &Mirror) -> Self {
-        let mut out = Self {
-            fresh: Vec::new(),
-            change: Vec::new(),
-            deleted: Vec::new(),
-        };
+        let mut out = Self { fresh: Vec::new(), change: Vec::new(), deleted: Vec::new() };
         for batch in batches {
             for (i, delta) in batch.deltas.iter().enumerate() {
                 let row = |old| PartRow { slot: delta.slot, old, new: &batch.new, at: i };
                 let related = delta.changed_dims * 2 < batch.table.dims || delta.l2 < 0.6 * delta.length;
                 match delta.change {
                     Change::Delete => out.deleted.push(delta.slot),
-                    Change::Update if related && mirror.cost(delta.slot) < COST_MAX => out.change.push(row(Some(&batch.old))),
+                    Change::Update if related && mirror.cost(delta.slot) < COST_MAX => {
+                        out.change.push(row(Some(&batch.old)))
+                    }
                     Change::Update | Change::Insert => out.fresh.push(row(None)),
                 }
             }
@@ -314,8 +312,9 @@ impl<'b> Sorted<'b> {
     fn mirror(&self, mirror: &Mirror) -> Result<()> {
         let size = mirror.table().row_bytes();
         for rows in [&self.fresh, &self.change] {
-            rows.par_chunk_by(|a, b| a.slot + 1 == b.slot)
-                .try_for_each_init(Vec::new, |buffer: &mut Vec<u8>, run| {
+            rows.par_chunk_by(|a, b| a.slot + 1 == b.slot).try_for_each_init(
+                Vec::new,
+                |buffer: &mut Vec<u8>, run| {
                     for part in run.chunks(512) {
                         if let [one] = part {
                             mirror.write(one.slot, one.row(size))?;
@@ -326,7 +325,8 @@ impl<'b> Sorted<'b> {
                         mirror.write(part[0].slot, buffer)?;
                     }
                     Ok::<_, VersionError>(())
-                })?;
+                },
+            )?;
         }
         Ok(())
     }

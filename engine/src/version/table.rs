@@ -42,7 +42,8 @@ pub fn table(repo: &Repository, commit: CommitIndex, name: Option<&str>) -> Resu
         (None, [one]) => table_of(one),
         (None, _) => {
             let names: Vec<String> = names();
-            let text = format!("there are {} collections: choose one with --collection: {}", names.len(), names.join(", "));
+            let text =
+                format!("there are {} collections: choose one with --collection: {}", names.len(), names.join(", "));
             Err(VersionError::Refused(text))
         }
     }

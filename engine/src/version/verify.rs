@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::checkout::{Checkout, number_of};
+use super::data::{Part, damaged, in_commit, parts_of};
 use super::error::{Result, VersionError};
 use super::keys::read_keys;
-use super::data::{Part, damaged, in_commit, parts_of};
 use super::replay::Replay;
 use super::repository::{CommitIndex, Repository, table_of};
 use super::root::state_root;
@@ -102,11 +102,8 @@ fn verify_collection(repo: &Repository, way: &[CommitIndex], records: &[CommitRe
     let hashes: Vec<[u8; 16]> = (0..slots).into_par_iter().map(|s| key_hash(keys.get(s))).collect();
     let chunk = ((16 << 20) / table.row_bytes().max(1)).clamp(1, 1 << 16) as u32;
     let starts: Vec<u32> = (0..slots).step_by(chunk as usize).collect();
-    let parts: Vec<Vec<Part>> = records
-        .iter()
-        .zip(way)
-        .map(|(record, &commit)| parts_of(repo, commit, record, name))
-        .collect::<Result<_>>()?;
+    let parts: Vec<Vec<Part>> =
+        records.iter().zip(way).map(|(record, &commit)| parts_of(repo, commit, record, name)).collect::<Result<_>>()?;
     let touches: Vec<Vec<Touch>> = starts
         .into_par_iter()
         .map(|start| {
@@ -125,11 +122,7 @@ fn verify_collection(repo: &Repository, way: &[CommitIndex], records: &[CommitRe
         .collect::<Result<_>>()?;
     let mut by_commit: Vec<Vec<EntryChange>> = vec![Vec::new(); way.len()];
     for (commit, slot, row) in touches.into_iter().flatten() {
-        by_commit[commit].push(EntryChange {
-            key: hashes[slot as usize],
-            slot,
-            row,
-        });
+        by_commit[commit].push(EntryChange { key: hashes[slot as usize], slot, row });
     }
     let mut tree = StateTree::default();
     for ((&commit, record), changes) in way.iter().zip(records).zip(by_commit) {
@@ -176,11 +169,7 @@ fn verify_snapshot(
         let changes = (0..rows.alive.len()).into_par_iter().filter(|&i| rows.alive[i]).map(|i| {
             let slot = start + i as u32;
             let row = &rows.data[i * size..(i + 1) * size];
-            EntryChange {
-                key: hashes[slot as usize],
-                slot,
-                row: Some(row_hash(keys.get(slot), table.element, row)),
-            }
+            EntryChange { key: hashes[slot as usize], slot, row: Some(row_hash(keys.get(slot), table.element, row)) }
         });
         tree.apply(changes.collect());
     }

@@ -138,11 +138,7 @@ impl Window {
             batch.old.extend_from_slice(entry.old.as_ref().unwrap_or(&absent));
             batch.new.extend_from_slice(entry.new.as_ref().unwrap_or(&absent));
         }
-        Closed {
-            batch,
-            reason,
-            metrics: whole.metrics,
-        }
+        Closed { batch, reason, metrics: whole.metrics }
     }
 }
 
@@ -165,7 +161,13 @@ impl Entry {
             Some(row) => (Change::Insert, row.as_slice()),
             None => (Change::Delete, self.old.as_deref().unwrap_or_default()),
         };
-        DeltaRow::whole(self.slot, change, table, norm_squared(element, row).sqrt(), vecdelta_kernels::max_abs(element, row))
+        DeltaRow::whole(
+            self.slot,
+            change,
+            table,
+            norm_squared(element, row).sqrt(),
+            vecdelta_kernels::max_abs(element, row),
+        )
     }
 }
 
@@ -216,7 +218,8 @@ mod tests {
     #[test]
     fn whichever_trigger_comes_first_closes() {
         let b = batch(&[(0, Change::Update, [1, 1], [2, 2]), (1, Change::Update, [1, 1], [3, 3])]);
-        let policy = WindowPolicy { after_millis: Some(100), count_max: Some(2), bytes_max: Some(64), ..Default::default() };
+        let policy =
+            WindowPolicy { after_millis: Some(100), count_max: Some(2), bytes_max: Some(64), ..Default::default() };
         let mut w = window(policy);
         assert_eq!((w.due(u64::MAX), w.deadline()), (None, None), "an empty window has nothing to close");
         w.add(&b, 0, 1_000);

@@ -16,10 +16,7 @@ pub struct WindowPolicy {
 impl WindowPolicy {
     /// The window of whole epochs.
     pub fn epoch() -> Self {
-        Self {
-            epoch: true,
-            ..Self::default()
-        }
+        Self { epoch: true, ..Self::default() }
     }
 }
 

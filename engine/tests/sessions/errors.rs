@@ -55,7 +55,9 @@ fn bad_data_is_65_and_changes_nothing() {
     s.write("null.jsonl", "{\"id\":\"apple\",\"embedding\":[1,2,3]}\n{\"id\":\"pear\",\"embedding\":null}\n");
     s.write("magic.parquet", "PAR2 this is no table");
     s.write("empty.parquet", "");
-    for file in ["wide.jsonl", "ragged.jsonl", "twice.jsonl", "cut.jsonl", "null.jsonl", "magic.parquet", "empty.parquet"] {
+    for file in
+        ["wide.jsonl", "ragged.jsonl", "twice.jsonl", "cut.jsonl", "null.jsonl", "magic.parquet", "empty.parquet"]
+    {
         s.run(&format!("ingest fruit.vd {file}")).exits(65);
     }
     s.remark("good files before the bad one stay");

@@ -23,13 +23,22 @@ pub const COMMANDS: &[(&str, &[(&str, &str)])] = &[
     ("branch", &[("branch fruit.vd", NAME)]),
     ("tag", &[("tag fruit.vd first --at main~2", NAME)]),
     ("verify", &[("verify fruit.vd", "ok:bool commits:count bytes:count problems:list")]),
-    ("check", &[("check fruit.toml", "ok:bool errors:list warnings:list"), ("check bad.toml", "ok:bool errors:list warnings:list")]),
+    (
+        "check",
+        &[
+            ("check fruit.toml", "ok:bool errors:list warnings:list"),
+            ("check bad.toml", "ok:bool errors:list warnings:list"),
+        ],
+    ),
     ("plan", &[("plan fruit.toml", "commits:list")]),
     ("test", &[("test fruit.toml", "ok:bool tests:list")]),
     ("checkpoint", &[("checkpoint fruit.vd", "origin:text size:count root:hash")]),
     ("rollback", &[("rollback fruit.vd --last 1", COMMIT)]),
     ("snapshot", &[("snapshot fruit.vd --at main~1", "commit:hash")]),
-    ("export", &[("export fruit.vd --output t.arrow", "output:text"), ("export fruit.vd --deltas --output d", "output:text")]),
+    (
+        "export",
+        &[("export fruit.vd --output t.arrow", "output:text"), ("export fruit.vd --deltas --output d", "output:text")],
+    ),
     ("reindex", &[("reindex fruit.vd", "rows:count")]),
     ("graph", &[]),
     ("explain", &[]),
@@ -84,7 +93,14 @@ fn no_command_is_forgotten() {
 #[test]
 fn failures_leave_standard_output_empty() {
     let s = set_up("json-failures");
-    for line in ["log no.vd", "show fruit.vd no", "get fruit.vd vectors/no", "diff fruit.vd main no", "run no.toml", "ingest fruit.vd no.npy"] {
+    for line in [
+        "log no.vd",
+        "show fruit.vd no",
+        "get fruit.vd vectors/no",
+        "diff fruit.vd main no",
+        "run no.toml",
+        "ingest fruit.vd no.npy",
+    ] {
         let words: Vec<&str> = line.split_whitespace().chain(["--json"]).collect();
         let done = s.quiet(&words).exits(66);
         assert_eq!(done.out, "", "{line}");

@@ -77,7 +77,11 @@ fn a_refused_vector() {
     let text = s.read(limits).replace("[\"finite\"]", "[\"finite\", { max_abs = 5.0 }]");
     s.write(limits, &text);
     s.quiet_with(&["run", limits], "{\"id\":\"lamp\",\"embedding\":[1,2]}\n").exits(0);
-    s.run_with("run pipelines/stream.toml", "{\"id\":\"lamp\",\"embedding\":[3,4]}\n{\"id\":\"chair\",\"embedding\":[1,9]}\n").exits(65);
+    s.run_with(
+        "run pipelines/stream.toml",
+        "{\"id\":\"lamp\",\"embedding\":[3,4]}\n{\"id\":\"chair\",\"embedding\":[1,9]}\n",
+    )
+    .exits(65);
     s.run("get out/stream.vd products/lamp").exits(0);
     insta::assert_snapshot!(s.transcript());
 }

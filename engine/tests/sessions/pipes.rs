@@ -46,7 +46,18 @@ fn a_closed_pipe_is_no_error() {
 #[test]
 fn odd_names() {
     let mut s = Session::new("odd-names");
-    let ids = ["with space", "a/b/c", "-dash", "\u{1F34E}", "tab\there", "line\nbreak", "\u{1b}[31mred", "quote\"d", "~^:?*[", ""];
+    let ids = [
+        "with space",
+        "a/b/c",
+        "-dash",
+        "\u{1F34E}",
+        "tab\there",
+        "line\nbreak",
+        "\u{1b}[31mred",
+        "quote\"d",
+        "~^:?*[",
+        "",
+    ];
     let good: Vec<&str> = ids.iter().copied().filter(|id| !id.is_empty()).collect();
     let rows: Vec<(&str, &[f64])> = good.iter().map(|id| (*id, &[0.5, 1.0][..])).collect();
     s.table("a file with spaces.jsonl", &rows);

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use vecdelta::event::Event;
-use vecdelta::pipeline::config::{self, Close, FileOrder, Input, Missing, Pipeline, Settings, Source, SourceKind, Window};
+use vecdelta::pipeline::config::{
+    self, Close, FileOrder, Input, Missing, Pipeline, Settings, Source, SourceKind, Window,
+};
 use vecdelta::pipeline::{Context, PipelineError, RunReport, run};
 use vecdelta::version::{MAIN, Repository};
 
@@ -42,11 +44,7 @@ impl Drop for Dir {
 /// Says as a pipeline: each file is an epoch of the collection `vectors`, and one commit.
 pub fn epochs(files: Vec<PathBuf>, missing: Missing) -> Pipeline {
     Pipeline {
-        settings: Settings {
-            name: "epochs".to_owned(),
-            memory_bytes: 8 << 20,
-            ..Settings::default()
-        },
+        settings: Settings { name: "epochs".to_owned(), memory_bytes: 8 << 20, ..Settings::default() },
         sources: vec![Source {
             name: "files".to_owned(),
             kind: SourceKind::Files,

@@ -58,7 +58,9 @@ fn special(rng: &mut Rng, element: Element) -> Vec<u8> {
     let of = |patterns: [u64; 5]| if which < 5 { patterns[which] } else { any };
     match element {
         Element::F32 => (of([0x7FC0_1234, 0xFF80_0001, 0x8000_0000, 0x7F80_0000, 1]) as u32).to_le_bytes().to_vec(),
-        Element::F64 => of([0x7FF8_0000_0000_BEEF, 0xFFF0_0000_0000_0001, 1 << 63, 0x7FF0 << 48, 1]).to_le_bytes().to_vec(),
+        Element::F64 => {
+            of([0x7FF8_0000_0000_BEEF, 0xFFF0_0000_0000_0001, 1 << 63, 0x7FF0 << 48, 1]).to_le_bytes().to_vec()
+        }
         Element::F16 => (of([0x7E01, 0xFC01, 0x8000, 0x7C00, 1]) as u16).to_le_bytes().to_vec(),
         Element::Bf16 => (of([0x7FC1, 0xFF81, 0x8000, 0x7F80, 1]) as u16).to_le_bytes().to_vec(),
         Element::I8 | Element::U8 => vec![any as u8],
@@ -124,7 +126,9 @@ pub fn mutate(rng: &mut Rng, data: &[u8]) -> Vec<u8> {
                 out.splice(to..to, piece);
             }
             5 => out[at..].iter_mut().take(8).for_each(|b| *b = 0xFF),
-            6 => drop(out.splice(at..(at + 1).min(data.len().max(at + 1)).min(out.len()), [0xFF, 0xFF, 0xFF, 0xFF, 0x0F])),
+            6 => drop(
+                out.splice(at..(at + 1).min(data.len().max(at + 1)).min(out.len()), [0xFF, 0xFF, 0xFF, 0xFF, 0x0F]),
+            ),
             _ => out[at] = rng.next() as u8,
         }
     }

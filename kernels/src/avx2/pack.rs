@@ -38,12 +38,7 @@ static COMPACT: [[u8; GROUP]; 256] = {
 
 /// See [`extract`](crate::extract()).
 #[target_feature(enable = "avx2,popcnt")]
-pub(super) fn extract<const SIZE: usize>(
-    old: &[u8],
-    new: &[u8],
-    indices: &mut Vec<u32>,
-    bits: &mut Vec<u8>,
-) {
+pub(super) fn extract<const SIZE: usize>(old: &[u8], new: &[u8], indices: &mut Vec<u32>, bits: &mut Vec<u8>) {
     let dims = check_rows::<SIZE>(old, new);
     // Room for a change of every component, plus the part of the last store that does not count.
     indices.reserve(dims + GROUP);
@@ -73,12 +68,7 @@ fn equal(old: &[u8; BLOCK], new: &[u8; BLOCK]) -> bool {
     let mut any = _mm256_setzero_si256();
     for (old, new) in old.as_chunks::<32>().0.iter().zip(new.as_chunks::<32>().0) {
         // SAFETY: both point to 32 bytes; the loads need no alignment.
-        let (old, new) = unsafe {
-            (
-                _mm256_loadu_si256(old.as_ptr().cast()),
-                _mm256_loadu_si256(new.as_ptr().cast()),
-            )
-        };
+        let (old, new) = unsafe { (_mm256_loadu_si256(old.as_ptr().cast()), _mm256_loadu_si256(new.as_ptr().cast())) };
         any = _mm256_or_si256(any, _mm256_xor_si256(old, new));
     }
     _mm256_testz_si256(any, any) == 1
@@ -162,10 +152,7 @@ unsafe fn pack_2(old: *const u8, new: *const u8, out: *mut u8) -> u8 {
         // Lane n is the bytes 2n and 2n + 1.
         let low = _mm_add_epi8(lane_bytes(mask), lane_bytes(mask));
         let high = _mm_add_epi8(low, _mm_set1_epi8(1));
-        _mm_storeu_si128(
-            out.cast(),
-            _mm_shuffle_epi8(xor, _mm_unpacklo_epi8(low, high)),
-        );
+        _mm_storeu_si128(out.cast(), _mm_shuffle_epi8(xor, _mm_unpacklo_epi8(low, high)));
         mask
     }
 }
@@ -177,10 +164,7 @@ unsafe fn pack_2(old: *const u8, new: *const u8, out: *mut u8) -> u8 {
 unsafe fn pack_4(old: *const u8, new: *const u8, out: *mut u8) -> u8 {
     // SAFETY: loads and stores of 32 bytes, without alignment.
     unsafe {
-        let xor = _mm256_xor_si256(
-            _mm256_loadu_si256(old.cast()),
-            _mm256_loadu_si256(new.cast()),
-        );
+        let xor = _mm256_xor_si256(_mm256_loadu_si256(old.cast()), _mm256_loadu_si256(new.cast()));
         let equal = _mm256_cmpeq_epi32(xor, _mm256_setzero_si256());
         let mask = !_mm256_movemask_ps(_mm256_castsi256_ps(equal)) as u8;
         _mm256_storeu_si256(out.cast(), _mm256_permutevar8x32_epi32(xor, lanes(mask)));

@@ -28,26 +28,12 @@ pub(super) fn measure<T: Cell>(old: &[u8], new: &[u8]) -> RowChange {
     let (old_blocks, old_last) = blocks::<T>(old);
     let (new_blocks, new_last) = blocks::<T>(new);
     let zero = [_mm256_setzero_pd(); 2];
-    let mut sums = Sums {
-        changed: 0,
-        l2: zero,
-        max: zero,
-        dot: zero,
-        old: zero,
-        new: zero,
-    };
+    let mut sums = Sums { changed: 0, l2: zero, max: zero, dot: zero, old: zero, new: zero };
     for (old, new) in old_blocks.iter().zip(new_blocks) {
         add::<T>(&mut sums, old, new);
     }
     add::<T>(&mut sums, &old_last, &new_last);
-    finish(
-        sums.changed,
-        array(sums.l2),
-        array(sums.max),
-        array(sums.dot),
-        array(sums.old),
-        array(sums.new),
-    )
+    finish(sums.changed, array(sums.l2), array(sums.max), array(sums.dot), array(sums.old), array(sums.new))
 }
 
 /// See [`norm_squared`](crate::norm_squared).
@@ -86,11 +72,7 @@ fn add<T: Cell>(sums: &mut Sums, old: &[T::Bits; LANES], new: &[T::Bits; LANES])
 #[target_feature(enable = "avx2,fma")]
 #[inline]
 fn add_product<T: Cell>(a: __m256d, b: __m256d, sum: __m256d) -> __m256d {
-    if T::PRODUCTS_EXACT {
-        _mm256_fmadd_pd(a, b, sum)
-    } else {
-        _mm256_add_pd(_mm256_mul_pd(a, b), sum)
-    }
+    if T::PRODUCTS_EXACT { _mm256_fmadd_pd(a, b, sum) } else { _mm256_add_pd(_mm256_mul_pd(a, b), sum) }
 }
 
 /// Returns the values of eight components.
@@ -102,14 +84,10 @@ fn load<T: Cell>(block: &[T::Bits; LANES]) -> Lanes {
     // all of which the loads of each arm read and no more. They need no alignment.
     unsafe {
         match T::ELEMENT {
-            Element::F64 => [
-                _mm256_loadu_pd(bytes.cast()),
-                _mm256_loadu_pd(bytes.add(32).cast()),
-            ],
-            Element::F32 => [
-                _mm256_cvtps_pd(_mm_loadu_ps(bytes.cast())),
-                _mm256_cvtps_pd(_mm_loadu_ps(bytes.add(16).cast())),
-            ],
+            Element::F64 => [_mm256_loadu_pd(bytes.cast()), _mm256_loadu_pd(bytes.add(32).cast())],
+            Element::F32 => {
+                [_mm256_cvtps_pd(_mm_loadu_ps(bytes.cast())), _mm256_cvtps_pd(_mm_loadu_ps(bytes.add(16).cast()))]
+            }
             Element::F16 => from_f32(_mm256_cvtph_ps(_mm_loadu_si128(bytes.cast()))),
             Element::Bf16 => {
                 let upper = _mm256_cvtepu16_epi32(_mm_loadu_si128(bytes.cast()));
@@ -124,19 +102,13 @@ fn load<T: Cell>(block: &[T::Bits; LANES]) -> Lanes {
 #[target_feature(enable = "avx2")]
 #[inline]
 fn from_f32(values: __m256) -> Lanes {
-    [
-        _mm256_cvtps_pd(_mm256_castps256_ps128(values)),
-        _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(values)),
-    ]
+    [_mm256_cvtps_pd(_mm256_castps256_ps128(values)), _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(values))]
 }
 
 #[target_feature(enable = "avx2")]
 #[inline]
 fn from_i32(values: __m256i) -> Lanes {
-    [
-        _mm256_cvtepi32_pd(_mm256_castsi256_si128(values)),
-        _mm256_cvtepi32_pd(_mm256_extracti128_si256::<1>(values)),
-    ]
+    [_mm256_cvtepi32_pd(_mm256_castsi256_si128(values)), _mm256_cvtepi32_pd(_mm256_extracti128_si256::<1>(values))]
 }
 
 /// Returns one bit for each of eight components that is the same in both blocks.
@@ -157,10 +129,7 @@ fn equal<T: Cell>(old: &[T::Bits; LANES], new: &[T::Bits; LANES]) -> u8 {
                 (low | high << 4) as u8
             }
             Element::F32 => {
-                let (old, new) = (
-                    _mm256_loadu_si256(old.cast()),
-                    _mm256_loadu_si256(new.cast()),
-                );
+                let (old, new) = (_mm256_loadu_si256(old.cast()), _mm256_loadu_si256(new.cast()));
                 _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(old, new))) as u8
             }
             Element::F16 | Element::Bf16 => {
@@ -180,9 +149,7 @@ fn equal<T: Cell>(old: &[T::Bits; LANES], new: &[T::Bits; LANES]) -> u8 {
 #[inline]
 fn array(lanes: Lanes) -> [f64; LANES] {
     let mut array = [0.0; LANES];
-    let [low, high] = array.as_chunks_mut::<4>().0 else {
-        unreachable!("eight lanes are twice four")
-    };
+    let [low, high] = array.as_chunks_mut::<4>().0 else { unreachable!("eight lanes are twice four") };
     // SAFETY: both halves have room for four `f64`; the stores need no alignment.
     unsafe {
         _mm256_storeu_pd(low.as_mut_ptr(), lanes[0]);

@@ -3,8 +3,8 @@
 use super::{encode, finite_specials, wild_specials};
 use crate::cell::{Cell, F16};
 use crate::{
-    Composer, Element, RowChange, ShapeError, all_finite, compose_sparse, differs, extract,
-    max_abs, measure, norm_squared, portable, scatter_xor, xor_into,
+    Composer, Element, RowChange, ShapeError, all_finite, compose_sparse, differs, extract, max_abs, measure,
+    norm_squared, portable, scatter_xor, xor_into,
 };
 
 fn f32s(row: &[f32]) -> Vec<u8> {
@@ -23,10 +23,7 @@ fn measure_f32(old: &[f32], new: &[f32]) -> RowChange {
 #[test]
 fn a_change_of_sign_of_zero_is_a_change_of_no_size() {
     let change = measure_f32(&[0.0, 1.0], &[-0.0, 1.0]);
-    assert_eq!(
-        (change.changed, change.l2_squared, change.max_abs),
-        (1, 0.0, 0.0)
-    );
+    assert_eq!((change.changed, change.l2_squared, change.max_abs), (1, 0.0, 0.0));
     assert!(differs(&f32s(&[0.0]), &f32s(&[-0.0])));
 }
 
@@ -53,16 +50,9 @@ fn nan_is_not_hidden_by_a_maximum() {
 
 #[test]
 fn infinity_minus_infinity_is_nan_and_infinity_alone_is_infinite() {
-    assert!(
-        measure_f32(&[f32::INFINITY], &[f32::INFINITY])
-            .max_abs
-            .is_nan()
-    );
+    assert!(measure_f32(&[f32::INFINITY], &[f32::INFINITY]).max_abs.is_nan());
     let change = measure_f32(&[0.0; 3], &[0.0, f32::NEG_INFINITY, 1.0]);
-    assert_eq!(
-        (change.max_abs, change.l2_squared),
-        (f64::INFINITY, f64::INFINITY)
-    );
+    assert_eq!((change.max_abs, change.l2_squared), (f64::INFINITY, f64::INFINITY));
     assert_eq!(change.cosine(), None);
 }
 
@@ -88,12 +78,7 @@ fn an_empty_row_has_no_change_and_no_direction() {
 fn cosine_is_that_of_the_angle() {
     assert_eq!(measure_f32(&[3.0, 0.0], &[0.0, 2.0]).cosine(), Some(0.0));
     assert_eq!(measure_f32(&[1.0, 2.0], &[-1.0, -2.0]).cosine(), Some(-1.0));
-    assert_eq!(
-        measure_f32(&[0.1; 384], &[0.3; 384])
-            .cosine()
-            .map(f64::round),
-        Some(1.0)
-    );
+    assert_eq!(measure_f32(&[0.1; 384], &[0.3; 384]).cosine().map(f64::round), Some(1.0));
     assert_eq!(measure_f32(&[0.0], &[1.0]).cosine(), None);
 }
 
@@ -124,10 +109,7 @@ fn every_pair_of_specials_round_trips() {
         let mut specials = finite_specials(element);
         specials.extend(wild_specials(element));
         let bytes = |bits: u64| bits.to_le_bytes()[..element.size()].to_vec();
-        for (&a, &b) in specials
-            .iter()
-            .flat_map(|a| specials.iter().map(move |b| (a, b)))
-        {
+        for (&a, &b) in specials.iter().flat_map(|a| specials.iter().map(move |b| (a, b))) {
             let (old, new) = (bytes(a).repeat(9), [bytes(b), bytes(a).repeat(8)].concat());
             let (mut indices, mut bits) = (Vec::new(), Vec::new());
             extract(element, &old, &new, &mut indices, &mut bits);
@@ -143,16 +125,8 @@ fn every_pair_of_specials_round_trips() {
 fn finite_specials_are_finite_and_wild_ones_are_not() {
     for element in Element::ALL {
         let row = |bits: u64| bits.to_le_bytes()[..element.size()].to_vec();
-        assert!(
-            finite_specials(element)
-                .into_iter()
-                .all(|s| all_finite(element, &row(s)))
-        );
-        assert!(
-            !wild_specials(element)
-                .into_iter()
-                .any(|s| all_finite(element, &row(s)))
-        );
+        assert!(finite_specials(element).into_iter().all(|s| all_finite(element, &row(s))));
+        assert!(!wild_specials(element).into_iter().any(|s| all_finite(element, &row(s))));
     }
 }
 
@@ -163,13 +137,7 @@ fn a_damaged_sparse_row_is_refused_before_anything_is_written() {
     let index = scatter_xor(Element::F32, &mut row, &[0, 2], &[9; 8]);
     assert_eq!(index, Err(ShapeError::Index { index: 2, dims: 2 }));
     let length = scatter_xor(Element::F32, &mut row, &[0, 1], &[9; 7]);
-    assert_eq!(
-        length,
-        Err(ShapeError::Length {
-            expected: 8,
-            found: 7
-        })
-    );
+    assert_eq!(length, Err(ShapeError::Length { expected: 8, found: 7 }));
     assert_eq!(row, before);
 
     let mut composer = Composer::new(Element::F32, 2);
@@ -210,11 +178,7 @@ fn errors_say_what_and_where() {
     assert_eq!(text, "component index 9 is outside a row of 4");
     let text = ShapeError::Order { position: 3 }.to_string();
     assert_eq!(text, "component indices do not ascend at position 3");
-    let text = ShapeError::Length {
-        expected: 8,
-        found: 7,
-    }
-    .to_string();
+    let text = ShapeError::Length { expected: 8, found: 7 }.to_string();
     assert_eq!(text, "the shape asks for 8 bytes, found 7");
 }
 

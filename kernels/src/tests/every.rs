@@ -65,23 +65,13 @@ fn bits_of(change: RowChange) -> [u64; 6] {
 }
 
 fn statistics(case: &Case) {
-    let &Case {
-        element, old, new, ..
-    } = case;
+    let &Case { element, old, new, .. } = case;
     let expected = naive::measure(element, old, new);
     let fast = crate::measure(element, old, new);
     let portable = portable::measure(element, old, new);
     let dims = old.len() / element.size();
-    assert_eq!(
-        bits_of(fast),
-        bits_of(expected),
-        "{element:?} {dims}: {fast:?} {expected:?}"
-    );
-    assert_eq!(
-        bits_of(portable),
-        bits_of(expected),
-        "{element:?} {dims}: {portable:?}"
-    );
+    assert_eq!(bits_of(fast), bits_of(expected), "{element:?} {dims}: {fast:?} {expected:?}");
+    assert_eq!(bits_of(portable), bits_of(expected), "{element:?} {dims}: {portable:?}");
     for norm in [crate::norm_squared, portable::norm_squared] {
         assert_eq!(norm(element, old).to_bits(), expected.old_squared.to_bits());
     }
@@ -95,12 +85,7 @@ fn statistics(case: &Case) {
 }
 
 fn changes(case: &Case) {
-    let &Case {
-        element,
-        old,
-        new,
-        offset,
-    } = case;
+    let &Case { element, old, new, offset } = case;
     let expected = naive::extract(element, old, new);
     assert_eq!(crate::differs(old, new), !expected.0.is_empty());
     for extract in [crate::extract, portable::extract] {

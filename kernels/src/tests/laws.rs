@@ -17,15 +17,9 @@ fn chain(element: Element, dims: usize, versions: usize, density: u64, seed: u64
     let mut rows = vec![pair(element, dims, 0, Kind::Wild, &mut bits).0];
     for version in 1..versions {
         let (other, _) = pair(element, dims, 0, Kind::Wild, &mut bits);
-        let source = if bits.next().is_multiple_of(4) {
-            &rows[0]
-        } else {
-            &other
-        };
+        let source = if bits.next().is_multiple_of(4) { &rows[0] } else { &other };
         let mut row = rows[version - 1].clone();
-        let cells = row
-            .chunks_mut(element.size())
-            .zip(source.chunks(element.size()));
+        let cells = row.chunks_mut(element.size()).zip(source.chunks(element.size()));
         for (cell, source) in cells {
             if bits.next() % 256 < density {
                 cell.copy_from_slice(source);

@@ -62,12 +62,7 @@ pub(super) fn wild_specials(element: Element) -> Vec<u64> {
         return Vec::new();
     };
     let quiet = 1 << (fraction - 1);
-    let positive = [
-        infinity,
-        infinity | 1,
-        infinity | quiet,
-        infinity | quiet | 3,
-    ];
+    let positive = [infinity, infinity | 1, infinity | quiet, infinity | quiet | 3];
     positive.into_iter().flat_map(|p| [p, p | sign]).collect()
 }
 
@@ -83,13 +78,7 @@ pub(super) enum Kind {
 }
 
 /// Returns a row pair of `dims` components in which about `changed` of 256 components differ.
-pub(super) fn pair(
-    element: Element,
-    dims: usize,
-    changed: u64,
-    kind: Kind,
-    bits: &mut Bits,
-) -> (Vec<u8>, Vec<u8>) {
+pub(super) fn pair(element: Element, dims: usize, changed: u64, kind: Kind, bits: &mut Bits) -> (Vec<u8>, Vec<u8>) {
     let mut specials = finite_specials(element);
     if kind == Kind::Wild {
         specials.extend(wild_specials(element));

@@ -37,12 +37,7 @@ pub(super) fn open_file(file: Bytes, options: &ReadOptions) -> Result<Opened, Fa
             arrow_ipc::root_as_footer(&file[footer.clone()]).map_err(|error| Fault::decoder("the footer", &error))?;
         let schema = parsed.schema().ok_or_else(|| Fault::data("the footer has no schema"))?;
         let mut places = Vec::new();
-        for block in parsed
-            .dictionaries()
-            .iter()
-            .flatten()
-            .chain(parsed.recordBatches().iter().flatten())
-        {
+        for block in parsed.dictionaries().iter().flatten().chain(parsed.recordBatches().iter().flatten()) {
             places.push(Place::new(
                 block.offset(),
                 i64::from(block.metaDataLength()),
@@ -52,10 +47,7 @@ pub(super) fn open_file(file: Bytes, options: &ReadOptions) -> Result<Opened, Fa
         }
         // No message may be used twice, so the sum of their lengths is bounded too: a small file cannot claim a long table.
         if places.iter().map(Place::len).sum::<usize>() > file.len() {
-            return Err(Fault::offset(
-                footer.start as u64,
-                "the footer names overlapping messages",
-            ));
+            return Err(Fault::offset(footer.start as u64, "the footer names overlapping messages"));
         }
         open(file.clone(), &schema, Messages::Places(places.into_iter()), options)
     })
@@ -148,16 +140,13 @@ impl ArrowRows {
         let body = self.buffer.slice_with_length(place.body.start, place.body.len());
         match message.header_type() {
             MessageHeader::RecordBatch => {
-                let batch = message
-                    .header_as_record_batch()
-                    .ok_or_else(|| Fault::data("a batch has no header"))?;
+                let batch = message.header_as_record_batch().ok_or_else(|| Fault::data("a batch has no header"))?;
                 self.decode_batch(batch, &body, version)?;
                 self.body = place.body;
             }
             MessageHeader::DictionaryBatch if self.ids_need_dictionaries() => {
-                let batch = message
-                    .header_as_dictionary_batch()
-                    .ok_or_else(|| Fault::data("a dictionary has no header"))?;
+                let batch =
+                    message.header_as_dictionary_batch().ok_or_else(|| Fault::data("a dictionary has no header"))?;
                 check_compressed(batch.data(), &body)?;
                 read_dictionary(&body, batch, &self.schema, &mut self.dictionaries, &version)
                     .map_err(|error| Fault::decoder("the Arrow data", &error))?;
@@ -165,10 +154,7 @@ impl ArrowRows {
             MessageHeader::DictionaryBatch | MessageHeader::NONE => {}
             other => {
                 let start = place.header.start as u64;
-                return Err(Fault::offset(
-                    start,
-                    format!("a {other:?} message does not belong here"),
-                ));
+                return Err(Fault::offset(start, format!("a {other:?} message does not belong here")));
             }
         }
         Ok(true)
@@ -196,11 +182,7 @@ fn check_compressed(batch: Option<RecordBatch>, body: &[u8]) -> Result<(), Fault
         return Ok(());
     };
     // What one byte can unpack to at most: 255 in LZ4; in Zstandard a block of 4 bytes can repeat a byte 128 Ki times.
-    let ratio_max: u64 = if compression.codec() == CompressionType::LZ4_FRAME {
-        255
-    } else {
-        32 << 10
-    };
+    let ratio_max: u64 = if compression.codec() == CompressionType::LZ4_FRAME { 255 } else { 32 << 10 };
     for buffer in batch.buffers().iter().flatten() {
         let start = usize::try_from(buffer.offset()).ok();
         let stop = start.and_then(|start| start.checked_add(usize::try_from(buffer.length()).ok()?));

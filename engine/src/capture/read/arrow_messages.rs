@@ -14,30 +14,19 @@ const CONTINUATION: [u8; 4] = [0xFF; 4];
 pub(super) fn footer_range(file: &[u8]) -> Result<Range<usize>, Fault> {
     const TAIL: usize = 4 + MAGIC.len();
     if !file.starts_with(MAGIC) {
-        return Err(Fault::offset(
-            0,
-            "this is not an Arrow file: it does not begin with `ARROW1`",
-        ));
+        return Err(Fault::offset(0, "this is not an Arrow file: it does not begin with `ARROW1`"));
     }
     let end = file.len();
     if end < 8 + TAIL || &file[end - MAGIC.len()..] != MAGIC {
-        return Err(
-            Fault::offset(end as u64, "the file is cut short: an Arrow file ends with `ARROW1`")
-                .help("fetch or write the file again"),
-        );
+        return Err(Fault::offset(end as u64, "the file is cut short: an Arrow file ends with `ARROW1`")
+            .help("fetch or write the file again"));
     }
     let tail = end - TAIL;
     let bytes = i32::from_le_bytes([file[tail], file[tail + 1], file[tail + 2], file[tail + 3]]);
-    let start = usize::try_from(bytes)
-        .ok()
-        .and_then(|bytes| tail.checked_sub(bytes))
-        .filter(|&start| start >= 8);
+    let start = usize::try_from(bytes).ok().and_then(|bytes| tail.checked_sub(bytes)).filter(|&start| start >= 8);
     match start {
         Some(start) => Ok(start..tail),
-        None => Err(Fault::offset(
-            tail as u64,
-            format!("the footer cannot be {bytes} bytes long"),
-        )),
+        None => Err(Fault::offset(tail as u64, format!("the footer cannot be {bytes} bytes long"))),
     }
 }
 
@@ -53,10 +42,7 @@ impl Place {
             let start = usize::try_from(offset).ok()?;
             let body = start.checked_add(usize::try_from(header_bytes).ok()?)?;
             let stop = body.checked_add(usize::try_from(body_bytes).ok()?)?;
-            (stop <= end).then_some(Self {
-                header: start..body,
-                body: body..stop,
-            })
+            (stop <= end).then_some(Self { header: start..body, body: body..stop })
         };
         within().ok_or_else(|| {
             Fault::data(format!(
@@ -75,9 +61,7 @@ impl Place {
         let header = &file[self.header.clone()];
         let skipped = if header.starts_with(&CONTINUATION) { 8 } else { 4 };
         let start = self.header.start as u64;
-        let header = header
-            .get(skipped..)
-            .ok_or_else(|| Fault::offset(start, "a message has no header"))?;
+        let header = header.get(skipped..).ok_or_else(|| Fault::offset(start, "a message has no header"))?;
         arrow_ipc::root_as_message(header)
             .map_err(|error| Fault::decoder(&format!("the header of the message at byte {start}"), &error))
     }
@@ -87,11 +71,8 @@ impl Place {
 pub(super) fn next_in_stream(file: &[u8], at: &mut usize) -> Result<Option<Place>, Fault> {
     let start = *at;
     let cut = || {
-        Fault::offset(
-            start as u64,
-            "the stream is cut short: a message or the end mark is missing",
-        )
-        .help("fetch or write the file again")
+        Fault::offset(start as u64, "the stream is cut short: a message or the end mark is missing")
+            .help("fetch or write the file again")
     };
     let word = |at: usize| <[u8; 4]>::try_from(file.get(at..at.checked_add(4)?)?).ok();
     let mut prefix = 4;
@@ -108,20 +89,12 @@ pub(super) fn next_in_stream(file: &[u8], at: &mut usize) -> Result<Option<Place
     if body > file.len() {
         return Err(cut());
     }
-    let header = Place {
-        header: start..body,
-        body: body..body,
-    };
+    let header = Place { header: start..body, body: body..body };
     let body_bytes = header.message(file)?.bodyLength();
-    let stop = usize::try_from(body_bytes)
-        .ok()
-        .and_then(|bytes| body.checked_add(bytes))
-        .filter(|&stop| stop <= file.len());
+    let stop =
+        usize::try_from(body_bytes).ok().and_then(|bytes| body.checked_add(bytes)).filter(|&stop| stop <= file.len());
     *at = stop.ok_or_else(cut)?;
-    Ok(Some(Place {
-        body: body..*at,
-        ..header
-    }))
+    Ok(Some(Place { body: body..*at, ..header }))
 }
 
 /// The messages behind the schema, in order.

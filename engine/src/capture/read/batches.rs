@@ -33,15 +33,7 @@ pub(super) struct Batches {
 impl Batches {
     /// Starts with no rows.
     pub fn new(columns: &Columns) -> Self {
-        Self {
-            shape: Shape {
-                element: columns.element,
-                dims: columns.dims,
-            },
-            decoded: None,
-            taken: 0,
-            first_row: 0,
-        }
+        Self { shape: Shape { element: columns.element, dims: columns.dims }, decoded: None, taken: 0, first_row: 0 }
     }
 
     /// Returns the width, as soon as it is known.

@@ -36,20 +36,13 @@ pub(super) fn find(schema: &Schema, options: &ReadOptions) -> Result<Columns, Fa
     if let Some(dims) = dims {
         check_dims(u64::from(dims))?;
     }
-    Ok(Columns {
-        id,
-        vector,
-        element,
-        dims,
-    })
+    Ok(Columns { id, vector, element, dims })
 }
 
 /// Checks that a width is 1 to [`DIMS_MAX`].
 pub(super) fn check_dims(dims: u64) -> Result<u32, Fault> {
     match u32::try_from(dims) {
-        Ok(0) => Err(Fault::data(
-            "the vectors have no components: a vector is at least 1 wide",
-        )),
+        Ok(0) => Err(Fault::data("the vectors have no components: a vector is at least 1 wide")),
         Ok(dims) if dims <= DIMS_MAX => Ok(dims),
         _ => Err(Fault::data(format!(
             "the vectors are {dims} components wide, more than the {DIMS_MAX} that a collection can hold"
@@ -63,20 +56,17 @@ fn find_vector(schema: &Schema, name: Option<&str>) -> Result<usize, Fault> {
         let field = schema.field(at);
         return match vector_type(field) {
             Some(_) => Ok(at),
-            None => Err(Fault::data(format!(
-                "column `{name}` holds {}, not vectors: {VECTOR_TYPES}",
-                field.data_type()
-            ))),
+            None => {
+                Err(Fault::data(format!("column `{name}` holds {}, not vectors: {VECTOR_TYPES}", field.data_type())))
+            }
         };
     }
     let found = positions(schema, |field| vector_type(field).is_some());
     match found[..] {
         [at] => Ok(at),
         [] => Err(no_vector(schema)),
-        _ => Err(
-            Fault::data(format!("{} could all be the vectors", names(schema, &found)))
-                .help(format!("name one with --vector {}", schema.field(found[0]).name())),
-        ),
+        _ => Err(Fault::data(format!("{} could all be the vectors", names(schema, &found)))
+            .help(format!("name one with --vector {}", schema.field(found[0]).name()))),
     }
 }
 
@@ -101,9 +91,7 @@ fn find_id(schema: &Schema, name: Option<&str>) -> Result<usize, Fault> {
         let kind = schema.field(at).data_type();
         return match is_text(kind) || kind.is_integer() {
             true => Ok(at),
-            false => Err(Fault::data(format!(
-                "column `{name}` holds {kind}, not ids: an id is text or an integer"
-            ))),
+            false => Err(Fault::data(format!("column `{name}` holds {kind}, not ids: an id is text or an integer"))),
         };
     }
     let texts = positions(schema, |field| is_text(field.data_type()));
@@ -118,10 +106,8 @@ fn find_id(schema: &Schema, name: Option<&str>) -> Result<usize, Fault> {
             _ => return usual_name(schema, &candidates),
         }
     }
-    Err(
-        Fault::data(format!("there is no id column among {}", all_names(schema)))
-            .help("an id column holds text or integers"),
-    )
+    Err(Fault::data(format!("there is no id column among {}", all_names(schema)))
+        .help("an id column holds text or integers"))
 }
 
 /// Picks the only candidate that has a usual name, the most usual name first.
@@ -159,10 +145,7 @@ fn positions(schema: &Schema, wanted: impl Fn(&Field) -> bool) -> Vec<usize> {
 
 fn names(schema: &Schema, columns: &[usize]) -> String {
     const SHOWN_MAX: usize = 12;
-    let quoted = columns
-        .iter()
-        .take(SHOWN_MAX)
-        .map(|&at| format!("`{}`", schema.field(at).name()));
+    let quoted = columns.iter().take(SHOWN_MAX).map(|&at| format!("`{}`", schema.field(at).name()));
     let mut text = quoted.collect::<Vec<_>>().join(", ");
     if columns.len() > SHOWN_MAX {
         text += &format!(" and {} more", columns.len() - SHOWN_MAX);
@@ -206,14 +189,7 @@ fn vector_type(field: &Field) -> Option<(Element, Option<u32>)> {
         DataType::Float16 => Element::F16,
         DataType::Int8 => Element::I8,
         DataType::UInt8 => Element::U8,
-        DataType::UInt16
-            if field
-                .metadata()
-                .get(ELEMENT_METADATA)
-                .is_some_and(|name| name == "bf16") =>
-        {
-            Element::Bf16
-        }
+        DataType::UInt16 if field.metadata().get(ELEMENT_METADATA).is_some_and(|name| name == "bf16") => Element::Bf16,
         _ => return None,
     };
     Some((element, dims))
@@ -227,12 +203,7 @@ mod tests {
     use super::*;
 
     fn schema(fields: &[(&str, DataType)]) -> Schema {
-        Schema::new(
-            fields
-                .iter()
-                .map(|(name, kind)| Field::new(*name, kind.clone(), true))
-                .collect::<Vec<_>>(),
-        )
+        Schema::new(fields.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true)).collect::<Vec<_>>())
     }
 
     fn list(kind: DataType) -> DataType {
@@ -259,22 +230,15 @@ mod tests {
         assert_eq!(id_of(&[], &["row"]).unwrap(), "row");
         assert_eq!(id_of(&[], &["row", "pk"]).unwrap(), "pk");
         let several = id_of(&["title", "text"], &["row"]).unwrap_err();
-        assert!(
-            several.contains("`title`, `text`") && several.contains("--id title"),
-            "{several}"
-        );
+        assert!(several.contains("`title`, `text`") && several.contains("--id title"), "{several}");
         assert!(id_of(&[], &[]).unwrap_err().contains("no id column among `v`"));
     }
 
     #[test]
     fn the_vector_column_is_found_or_the_candidates_are_named() {
         let options = ReadOptions::default();
-        let text = |fields: &[(&str, DataType)]| {
-            find(&schema(fields), &options)
-                .unwrap_err()
-                .at(Path::new("t"))
-                .to_string()
-        };
+        let text =
+            |fields: &[(&str, DataType)]| find(&schema(fields), &options).unwrap_err().at(Path::new("t")).to_string();
         let id = ("id", DataType::Utf8);
         assert!(text(&[id.clone(), ("x", DataType::Int64)]).contains("no vector column among `id`, `x`"));
         assert!(text(&[id.clone(), ("x", list(DataType::Utf8))]).contains("`x` holds List"));

@@ -94,28 +94,17 @@ pub(super) struct Fault {
 impl Fault {
     /// The file holds something that cannot be taken over.
     pub fn data(message: impl Into<String>) -> Self {
-        Self {
-            kind: ReadErrorKind::BadData,
-            place: None,
-            message: message.into(),
-            help: None,
-        }
+        Self { kind: ReadErrorKind::BadData, place: None, message: message.into(), help: None }
     }
 
     /// A row holds something that cannot be taken over.
     pub fn row(row: u64, message: impl Into<String>) -> Self {
-        Self {
-            place: Some(Place::Row(row)),
-            ..Self::data(message)
-        }
+        Self { place: Some(Place::Row(row)), ..Self::data(message) }
     }
 
     /// A byte is not what the format asks for.
     pub fn offset(offset: u64, message: impl Into<String>) -> Self {
-        Self {
-            place: Some(Place::Offset(offset)),
-            ..Self::data(message)
-        }
+        Self { place: Some(Place::Offset(offset)), ..Self::data(message) }
     }
 
     /// A decoder of others refused; its text is cut to one short line.
@@ -124,9 +113,7 @@ impl Fault {
         let text = error.to_string();
         let line = text.lines().next().unwrap_or_default();
         // Decoders repeat in front of a message what kind of error it is, some of them twice.
-        let line = PREFIXES
-            .iter()
-            .fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line));
+        let line = PREFIXES.iter().fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line));
         let short: String = line.chars().take(CHARS_MAX).collect();
         Self::data(format!("{what} cannot be decoded: {short}")).help("fetch or write the file again")
     }
@@ -143,10 +130,7 @@ impl Fault {
             ReadErrorKind::NotFound => "there is no such file".to_owned(),
             _ => error.to_string(),
         };
-        Self {
-            kind,
-            ..Self::data(message)
-        }
+        Self { kind, ..Self::data(message) }
     }
 
     /// Says where it is as a line, for formats in which users count lines.
@@ -169,12 +153,6 @@ impl Fault {
 
     /// Names the file.
     pub fn at(self, path: &Path) -> ReadError {
-        ReadError {
-            kind: self.kind,
-            path: path.to_owned(),
-            place: self.place,
-            message: self.message,
-            help: self.help,
-        }
+        ReadError { kind: self.kind, path: path.to_owned(), place: self.place, message: self.message, help: self.help }
     }
 }

@@ -60,10 +60,7 @@ mod tests {
     fn a_panic_becomes_a_fault() {
         let fault = fenced(|| -> Result<(), Fault> { panic!("range end index 9") }).unwrap_err();
         let text = fault.at(Path::new("x.arrow")).to_string();
-        assert!(
-            text.starts_with("x.arrow: the file is damaged: range end index 9"),
-            "{text}"
-        );
+        assert!(text.starts_with("x.arrow: the file is damaged: range end index 9"), "{text}");
         assert!(!FENCED.get());
     }
 }

@@ -46,10 +46,7 @@ impl Format {
 
 /// Returns the format of a file.
 pub(super) fn detect(path: &Path, file: &[u8]) -> Result<Format, Fault> {
-    by_content(file)
-        .or_else(|| by_name(path))
-        .or_else(|| by_first_character(file))
-        .ok_or_else(unknown)
+    by_content(file).or_else(|| by_name(path)).or_else(|| by_first_character(file)).ok_or_else(unknown)
 }
 
 fn by_content(file: &[u8]) -> Option<Format> {

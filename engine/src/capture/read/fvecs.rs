@@ -30,13 +30,7 @@ pub(super) fn open(file: Bytes, element: Element) -> Result<Matrix, Fault> {
             .for_each(|row| out.extend_from_slice(&row[4..]));
         Ok(out.into())
     };
-    Ok(Matrix {
-        element,
-        rows: rows as u64,
-        dims,
-        place: (0, stride as u64),
-        read: Box::new(read),
-    })
+    Ok(Matrix { element, rows: rows as u64, dims, place: (0, stride as u64), read: Box::new(read) })
 }
 
 fn width(file: &[u8], at: usize) -> Option<i32> {
@@ -55,9 +49,6 @@ fn check_widths(file: &[u8], stride: usize, dims: u32, rows: Range<usize>) -> Re
 }
 
 fn cut(row: usize, found: usize, wanted: usize) -> Fault {
-    Fault::row(
-        row as u64,
-        format!("the file ends {found} bytes into this row of {wanted} bytes"),
-    )
-    .help("fetch or write the file again")
+    Fault::row(row as u64, format!("the file ends {found} bytes into this row of {wanted} bytes"))
+        .help("fetch or write the file again")
 }

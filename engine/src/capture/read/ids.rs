@@ -32,9 +32,7 @@ fn add(list: &mut KeyList, column: &ArrayRef, range: Range<usize>) -> Result<(),
         DataType::LargeUtf8 => add_texts(list, column.as_string::<i64>(), range),
         DataType::Utf8View => {
             let views = column.as_string_view();
-            range
-                .into_iter()
-                .try_for_each(|row| list.push(views.value(row).as_bytes()))
+            range.into_iter().try_for_each(|row| list.push(views.value(row).as_bytes()))
         }
         DataType::Dictionary(..) => add_dictionary(list, column, range),
         DataType::Int8 => add_integers::<Int8Type>(list, column, range),
@@ -55,9 +53,7 @@ fn add_texts<O: OffsetSizeTrait>(
     range: Range<usize>,
 ) -> Result<(), Fault> {
     let (offsets, bytes) = (texts.value_offsets(), texts.value_data());
-    range
-        .into_iter()
-        .try_for_each(|row| list.push(&bytes[offsets[row].as_usize()..offsets[row + 1].as_usize()]))
+    range.into_iter().try_for_each(|row| list.push(&bytes[offsets[row].as_usize()..offsets[row + 1].as_usize()]))
 }
 
 fn add_integers<T>(list: &mut KeyList, column: &ArrayRef, range: Range<usize>) -> Result<(), Fault>
@@ -103,11 +99,7 @@ impl KeyList {
     pub fn new(first_row: u64, rows: usize) -> Self {
         let mut ends = Vec::with_capacity(rows + 1);
         ends.push(0);
-        Self {
-            first_row,
-            bytes: Vec::new(),
-            ends,
-        }
+        Self { first_row, bytes: Vec::new(), ends }
     }
 
     /// Adds the bytes of one key.
@@ -175,10 +167,7 @@ mod tests {
     fn integers_are_written_in_decimal() {
         let column: ArrayRef = Arc::new(Int64Array::from(vec![i64::MIN, 0, i64::MAX]));
         let found = keys(&column, 0..3, 0).unwrap();
-        assert_eq!(
-            found.iter().collect::<Vec<_>>(),
-            ["-9223372036854775808", "0", "9223372036854775807"]
-        );
+        assert_eq!(found.iter().collect::<Vec<_>>(), ["-9223372036854775808", "0", "9223372036854775807"]);
     }
 
     #[test]

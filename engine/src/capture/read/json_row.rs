@@ -22,26 +22,16 @@ pub(super) fn parse(
     element: Element,
     values: &mut Vec<u8>,
 ) -> Result<(Option<String>, Option<u64>), Fault> {
-    let mut row = Row {
-        id: None,
-        dims: None,
-        values,
-        names,
-        element,
-    };
+    let mut row = Row { id: None, dims: None, values, names, element };
     let mut json = serde_json::Deserializer::from_slice(line);
-    json.deserialize_map(&mut row)
-        .and_then(|()| json.end())
-        .map_err(|error| syntax(&error))?;
+    json.deserialize_map(&mut row).and_then(|()| json.end()).map_err(|error| syntax(&error))?;
     Ok((row.id, row.dims))
 }
 
 /// Says what is wrong within a line, without the line number that the parser of one line gives.
 pub(super) fn syntax(error: &serde_json::Error) -> Fault {
     let text = error.to_string();
-    let message = text
-        .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(message, _)| message);
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
     match error.classify() {
         serde_json::error::Category::Data => Fault::data(message),
         serde_json::error::Category::Eof => Fault::data(format!("the object is cut short: {message}"))
@@ -73,10 +63,7 @@ impl<'de> Visitor<'de> for &mut Row<'_> {
             match field {
                 Some(Which::Id) if self.id.is_none() => self.id = Some(map.next_value_seed(Id)?),
                 Some(Which::Vector) if self.dims.is_none() => {
-                    let vector = Vector {
-                        values: self.values,
-                        element: self.element,
-                    };
+                    let vector = Vector { values: self.values, element: self.element };
                     self.dims = Some(map.next_value_seed(vector)?);
                 }
                 None => drop(map.next_value::<IgnoredAny>()?),

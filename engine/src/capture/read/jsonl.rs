@@ -32,12 +32,8 @@ pub(super) enum Source {
 
 /// Starts reading lines.
 pub(super) fn open(input: impl Read + Send + 'static, source: Source, options: &ReadOptions) -> Result<Opened, Fault> {
-    let mut lines = Lines {
-        input: BufReader::with_capacity(1 << 18, Box::new(input)),
-        line: Vec::new(),
-        number: 0,
-        bytes: 0,
-    };
+    let mut lines =
+        Lines { input: BufReader::with_capacity(1 << 18, Box::new(input)), line: Vec::new(), number: 0, bytes: 0 };
     let element = options.element.unwrap_or(Element::F32);
     let names = match lines.next()? {
         true => find_names(&lines.line, options).map_err(|fault| fault.on_line(lines.number))?,
@@ -61,16 +57,10 @@ pub(super) fn open(input: impl Read + Send + 'static, source: Source, options: &
 /// Finds the fields of a row by the rules for columns.
 fn find_names(line: &[u8], options: &ReadOptions) -> Result<Names, Fault> {
     let row: Map<String, Value> = serde_json::from_slice(line).map_err(|error| syntax(&error))?;
-    let fields = row
-        .iter()
-        .map(|(name, value)| Field::new(name, type_of(value), true))
-        .collect::<Vec<_>>();
+    let fields = row.iter().map(|(name, value)| Field::new(name, type_of(value), true)).collect::<Vec<_>>();
     let schema = Schema::new(fields);
     let found = columns::find(&schema, options)?;
-    Ok(Names {
-        id: schema.field(found.id).name().clone(),
-        vector: schema.field(found.vector).name().clone(),
-    })
+    Ok(Names { id: schema.field(found.id).name().clone(), vector: schema.field(found.vector).name().clone() })
 }
 
 fn type_of(value: &Value) -> DataType {
@@ -80,11 +70,7 @@ fn type_of(value: &Value) -> DataType {
         Value::Number(_) => DataType::Float64,
         Value::Array(items) => {
             let numbers = items.is_empty() || items.iter().any(Value::is_number);
-            let item = if numbers {
-                DataType::Float32
-            } else {
-                items.first().map_or(DataType::Null, type_of)
-            };
+            let item = if numbers { DataType::Float32 } else { items.first().map_or(DataType::Null, type_of) };
             DataType::List(Arc::new(Field::new("item", item, true)))
         }
         Value::Bool(_) => DataType::Boolean,
@@ -109,20 +95,16 @@ impl Lines {
         loop {
             self.line.clear();
             let mut limited = (&mut self.input).take(LINE_BYTES_MAX + 1);
-            let read = limited
-                .read_until(b'\n', &mut self.line)
-                .map_err(|error| Fault::io(&error))?;
+            let read = limited.read_until(b'\n', &mut self.line).map_err(|error| Fault::io(&error))?;
             self.number += 1;
             self.bytes += read as u64;
             if read == 0 {
                 return Ok(false);
             }
             if read as u64 > LINE_BYTES_MAX {
-                return Err(
-                    Fault::data(format!("the line is longer than {} MiB", LINE_BYTES_MAX >> 20))
-                        .on_line(self.number)
-                        .help("write one object a line"),
-                );
+                return Err(Fault::data(format!("the line is longer than {} MiB", LINE_BYTES_MAX >> 20))
+                    .on_line(self.number)
+                    .help("write one object a line"));
             }
             if self.number == 1 && self.line.starts_with("\u{FEFF}".as_bytes()) {
                 self.line.drain(..3);
@@ -165,8 +147,7 @@ impl Rows for JsonRows {
         let mut rows = Vec::new();
         while self.waiting || self.lines.next()? {
             self.waiting = false;
-            self.parse(&mut keys, &mut rows)
-                .map_err(|fault| fault.on_line(self.lines.number))?;
+            self.parse(&mut keys, &mut rows).map_err(|fault| fault.on_line(self.lines.number))?;
             self.next_row += 1;
             let count = (self.next_row - first_row) as usize;
             let full = count >= BATCH_ROWS_MAX || count >= batch_rows(rows.len() / count);
@@ -177,11 +158,7 @@ impl Rows for JsonRows {
         if self.next_row == first_row {
             return Ok(None);
         }
-        Ok(Some(RowBatch {
-            keys: keys.finish()?,
-            rows: rows.into(),
-            first_row,
-        }))
+        Ok(Some(RowBatch { keys: keys.finish()?, rows: rows.into(), first_row }))
     }
 }
 
@@ -198,10 +175,8 @@ impl JsonRows {
         };
         match u64::from(known) == dims {
             true => Ok(()),
-            false => Err(
-                Fault::data(format!("the vector is {dims} wide, the ones before are {known} wide"))
-                    .help("one table holds vectors of one width"),
-            ),
+            false => Err(Fault::data(format!("the vector is {dims} wide, the ones before are {known} wide"))
+                .help("one table holds vectors of one width")),
         }
     }
 }

@@ -84,13 +84,7 @@ pub struct Reader {
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Reader({}, {} x {})",
-            self.path.display(),
-            self.dims,
-            self.element.name()
-        )
+        write!(f, "Reader({}, {} x {})", self.path.display(), self.dims, self.element.name())
     }
 }
 
@@ -191,10 +185,7 @@ impl Reader {
 
     fn check(&self, options: &ReadOptions) -> Result<(), Fault> {
         if let Some(dims) = options.dims.filter(|&dims| dims != self.dims && self.dims != 0) {
-            return Err(Fault::row(
-                0,
-                format!("the vectors are {} wide, expected {dims}", self.dims),
-            ));
+            return Err(Fault::row(0, format!("the vectors are {} wide, expected {dims}", self.dims)));
         }
         if let Some(element) = options.element.filter(|&element| element != self.element) {
             let message = format!("the vectors are {}, expected {}", self.element.name(), element.name());
@@ -222,15 +213,10 @@ impl Reader {
     ///
     /// # Errors
     /// Names the file and the row at fault. A reader that failed once stays failed.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an iterator of results is awkward to stop at the first error"
-    )]
+    #[expect(clippy::should_implement_trait, reason = "an iterator of results is awkward to stop at the first error")]
     pub fn next(&mut self) -> Result<Option<RowBatch>, ReadError> {
         if self.failed {
-            return Err(Fault::data("reading went wrong before")
-                .help("open the file again")
-                .at(&self.path));
+            return Err(Fault::data("reading went wrong before").help("open the file again").at(&self.path));
         }
         if let Some(batch) = self.ahead.take() {
             return Ok(Some(batch));

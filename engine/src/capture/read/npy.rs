@@ -27,11 +27,8 @@ pub(super) fn open(file: Bytes) -> Result<Matrix, Fault> {
     })?;
     let (element, big_endian) = element(header.descr)?;
     let [rows, dims] = header.shape[..] else {
-        return Err(Fault::data(format!(
-            "the array has {} dimensions, a table has 2",
-            header.shape.len()
-        ))
-        .help("reshape it to (rows, width)"));
+        return Err(Fault::data(format!("the array has {} dimensions, a table has 2", header.shape.len()))
+            .help("reshape it to (rows, width)"));
     };
     let data = file.slice(start..);
     let (row_bytes, dims) = Matrix::check_shape(rows, dims, element, data.len() as u64)?;
@@ -41,11 +38,7 @@ pub(super) fn open(file: Bytes) -> Result<Matrix, Fault> {
             false => data.slice((range.start * row_bytes) as usize..(range.end * row_bytes) as usize),
             true => transpose(&data, rows as usize, element.size(), range),
         };
-        Ok(if big_endian {
-            swapped(&piece, element.size())
-        } else {
-            piece
-        })
+        Ok(if big_endian { swapped(&piece, element.size()) } else { piece })
     };
     Ok(Matrix {
         element,
@@ -59,24 +52,15 @@ pub(super) fn open(file: Bytes) -> Result<Matrix, Fault> {
 /// Returns the header's text, and where the array begins.
 fn header(file: &[u8]) -> Result<(&str, usize), Fault> {
     if !file.starts_with(MAGIC) {
-        return Err(Fault::offset(
-            0,
-            "this is not a NumPy file: it does not begin with `\\x93NUMPY`",
-        ));
+        return Err(Fault::offset(0, "this is not a NumPy file: it does not begin with `\\x93NUMPY`"));
     }
     let cut = || Fault::offset(file.len() as u64, "the file ends within its header").help("fetch or write it again");
     let version = *file.get(6).ok_or_else(cut)?;
     let (length, start) = match version {
         1 => (file.get(8..10).map(|b| u32::from(u16::from_le_bytes([b[0], b[1]]))), 10),
-        2 | 3 => (
-            file.get(8..12).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])),
-            12,
-        ),
+        2 | 3 => (file.get(8..12).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])), 12),
         _ => {
-            return Err(Fault::offset(
-                6,
-                format!("version {version} of the format is not known"),
-            ));
+            return Err(Fault::offset(6, format!("version {version} of the format is not known")));
         }
     };
     let length = length.ok_or_else(cut)? as usize;
@@ -111,14 +95,8 @@ fn parse(text: &str) -> Option<Header<'_>> {
     }
     let shape = value_of(text, "shape")?.strip_prefix('(')?.split_once(')')?.0;
     let numbers = shape.split(',').map(str::trim).filter(|number| !number.is_empty());
-    let shape = numbers
-        .map(|number| number.trim_end_matches('L').parse().ok())
-        .collect::<Option<_>>()?;
-    Some(Header {
-        descr,
-        fortran_order,
-        shape,
-    })
+    let shape = numbers.map(|number| number.trim_end_matches('L').parse().ok()).collect::<Option<_>>()?;
+    Some(Header { descr, fortran_order, shape })
 }
 
 /// Returns what follows `'key':`.
@@ -130,20 +108,13 @@ fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 
 /// Returns the element type, and whether its bytes are the other way round.
 fn element(descr: &str) -> Result<(Element, bool), Fault> {
-    let known = [
-        ("f4", Element::F32),
-        ("f8", Element::F64),
-        ("f2", Element::F16),
-        ("i1", Element::I8),
-        ("u1", Element::U8),
-    ];
+    let known =
+        [("f4", Element::F32), ("f8", Element::F64), ("f2", Element::F16), ("i1", Element::I8), ("u1", Element::U8)];
     let plain = descr.trim_start_matches(['<', '>', '=', '|']);
     match known.iter().find(|(name, _)| *name == plain) {
         Some((_, element)) => Ok((*element, descr.starts_with('>'))),
-        None => Err(Fault::data(format!(
-            "the array holds `{descr}`; a vector is of f32, f64, f16, i8 or u8"
-        ))
-        .help("convert it with astype, or save bf16 as .safetensors")),
+        None => Err(Fault::data(format!("the array holds `{descr}`; a vector is of f32, f64, f16, i8 or u8"))
+            .help("convert it with astype, or save bf16 as .safetensors")),
     }
 }
 

@@ -53,10 +53,8 @@ impl Matrix {
 /// Adds ids to a matrix read from the file at `path`.
 pub(super) fn open(path: &Path, matrix: Matrix, options: &ReadOptions) -> Result<Opened, Fault> {
     if let Some(id) = &options.id {
-        return Err(
-            Fault::data(format!("this format has no columns, so there is no column `{id}`"))
-                .help("leave --id out: the ids are the row numbers, or the lines of FILE.ids.txt"),
-        );
+        return Err(Fault::data(format!("this format has no columns, so there is no column `{id}`"))
+            .help("leave --id out: the ids are the row numbers, or the lines of FILE.ids.txt"));
     }
     let ids = match find_beside(path) {
         Some(beside) => Some(Lines::open(&beside, matrix.rows)?),
@@ -65,11 +63,7 @@ pub(super) fn open(path: &Path, matrix: Matrix, options: &ReadOptions) -> Result
     Ok(Opened {
         element: matrix.element,
         rows_hint: Some(matrix.rows),
-        rows: Box::new(NumberedRows {
-            matrix,
-            next_row: 0,
-            ids,
-        }),
+        rows: Box::new(NumberedRows { matrix, next_row: 0, ids }),
     })
 }
 
@@ -77,9 +71,7 @@ pub(super) fn open(path: &Path, matrix: Matrix, options: &ReadOptions) -> Result
 fn find_beside(path: &Path) -> Option<PathBuf> {
     let mut whole = OsString::from(path);
     whole.push(".ids.txt");
-    [PathBuf::from(whole), path.with_extension("ids.txt")]
-        .into_iter()
-        .find(|beside| beside.is_file())
+    [PathBuf::from(whole), path.with_extension("ids.txt")].into_iter().find(|beside| beside.is_file())
 }
 
 struct NumberedRows {
@@ -136,11 +128,7 @@ impl Lines {
         let text = File::open(path)
             .and_then(|file| map_file(&file))
             .map_err(|error| Fault::io(&error).help(format!("the ids are read from {}", path.display())))?;
-        let lines = Self {
-            path: path.to_owned(),
-            text,
-            at: 0,
-        };
+        let lines = Self { path: path.to_owned(), text, at: 0 };
         // A line has at least two bytes, an id and the break; only the last may have no break.
         match (lines.text.len() as u64).div_ceil(2) < rows {
             true => Err(lines.wrong_count(format!("has fewer than {rows} lines"))),

@@ -39,11 +39,7 @@ pub(super) fn push_number(out: &mut Vec<u8>, element: Element, number: f64) -> R
 }
 
 fn byte(element: Element, number: f64) -> Result<u8, String> {
-    let (low, high) = if element == Element::I8 {
-        (-128.0, 127.0)
-    } else {
-        (0.0, 255.0)
-    };
+    let (low, high) = if element == Element::I8 { (-128.0, 127.0) } else { (0.0, 255.0) };
     if number.fract() != 0.0 || !(low..=high).contains(&number) {
         return Err(format!("is {number:?}, not an integer from {low} to {high}"));
     }

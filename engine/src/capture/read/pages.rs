@@ -45,30 +45,19 @@ pub(super) fn check_pages(file: &[u8], column: &ColumnChunkMetaData) -> Result<(
     while at < end {
         let here = at as u64;
         let damaged = |what: &str| {
-            Fault::offset(
-                here,
-                format!("a page of column `{}` {what}", column.column_path().string()),
-            )
-            .help("the file is damaged: fetch or write it again")
+            Fault::offset(here, format!("a page of column `{}` {what}", column.column_path().string()))
+                .help("the file is damaged: fetch or write it again")
         };
         let page = Page::scan(&file[at..end]).ok_or_else(|| damaged("has a damaged header"))?;
         let unpacked_max = (page.packed as u64).saturating_mul(ratio_max(column.compression()));
         if page.unpacked as u64 > unpacked_max {
-            return Err(damaged(&format!(
-                "of {} bytes claims to unpack to {}",
-                page.packed, page.unpacked
-            )));
+            return Err(damaged(&format!("of {} bytes claims to unpack to {}", page.packed, page.unpacked)));
         }
         if page.values > column.num_values() - values {
-            return Err(damaged(&format!(
-                "claims {} values, more than the column has",
-                page.values
-            )));
+            return Err(damaged(&format!("claims {} values, more than the column has", page.values)));
         }
         values += page.values;
-        at = (at + page.header)
-            .checked_add(page.packed)
-            .ok_or_else(|| damaged("is too long"))?;
+        at = (at + page.header).checked_add(page.packed).ok_or_else(|| damaged("is too long"))?;
         if at > end {
             return Err(damaged("reaches past its end"));
         }
@@ -77,11 +66,7 @@ pub(super) fn check_pages(file: &[u8], column: &ColumnChunkMetaData) -> Result<(
         true => Ok(()),
         false => Err(Fault::offset(
             end as u64,
-            format!(
-                "column `{}` has {values} of its {} values",
-                column.column_path().string(),
-                column.num_values()
-            ),
+            format!("column `{}` has {values} of its {} values", column.column_path().string(), column.num_values()),
         )
         .help("the file is damaged: fetch or write it again")),
     }
@@ -136,11 +121,6 @@ impl Page {
             }
             Some(())
         })?;
-        Some(Self {
-            header: scan.at(),
-            packed: packed?,
-            unpacked: unpacked?,
-            values,
-        })
+        Some(Self { header: scan.at(), packed: packed?, unpacked: unpacked?, values })
     }
 }

@@ -26,31 +26,20 @@ pub(super) fn open(file: Bytes, options: &ReadOptions) -> Result<Opened, Fault> 
 fn footer(file: &[u8]) -> Result<&[u8], Fault> {
     const MAGIC: &[u8] = b"PAR1";
     if !file.starts_with(MAGIC) {
-        return Err(Fault::offset(
-            0,
-            "this is not a Parquet file: it does not begin with `PAR1`",
-        ));
+        return Err(Fault::offset(0, "this is not a Parquet file: it does not begin with `PAR1`"));
     }
     let cut = || {
-        Fault::offset(
-            file.len() as u64,
-            "the file is cut short: a Parquet file ends with `PAR1`",
-        )
-        .help("fetch or write the file again")
+        Fault::offset(file.len() as u64, "the file is cut short: a Parquet file ends with `PAR1`")
+            .help("fetch or write the file again")
     };
     if file.ends_with(b"PARE") {
         return Err(Fault::data("the footer is encrypted").help("decrypt the file first"));
     }
-    let (rest, length) = file[MAGIC.len()..]
-        .strip_suffix(MAGIC)
-        .and_then(|rest| rest.split_last_chunk())
-        .ok_or_else(cut)?;
+    let (rest, length) =
+        file[MAGIC.len()..].strip_suffix(MAGIC).and_then(|rest| rest.split_last_chunk()).ok_or_else(cut)?;
     let length = u32::from_le_bytes(*length) as usize;
     let start = rest.len().checked_sub(length).ok_or_else(|| {
-        let message = format!(
-            "the footer should be {length} bytes long, the file has {} for it",
-            rest.len()
-        );
+        let message = format!("the footer should be {length} bytes long, the file has {} for it", rest.len());
         Fault::offset(file.len() as u64 - 8, message).help("the file is damaged: fetch or write it again")
     })?;
     Ok(&rest[start..])
@@ -76,18 +65,11 @@ fn open_checked(file: Bytes, options: &ReadOptions) -> Result<Opened, Fault> {
         group: None,
         rows,
     };
-    Ok(Opened {
-        element: rows.columns.element,
-        rows_hint: Some(rows.rows),
-        rows: Box::new(rows),
-    })
+    Ok(Opened { element: rows.columns.element, rows_hint: Some(rows.rows), rows: Box::new(rows) })
 }
 
 fn total_rows(metadata: &ParquetMetaData) -> Result<u64, Fault> {
-    let mut groups = metadata
-        .row_groups()
-        .iter()
-        .map(|group| u64::try_from(group.num_rows()));
+    let mut groups = metadata.row_groups().iter().map(|group| u64::try_from(group.num_rows()));
     let sum = groups.try_fold(0u64, |sum, rows| sum.checked_add(rows.ok()?));
     sum.ok_or_else(|| Fault::data("a row group has an impossible number of rows"))
 }
@@ -97,12 +79,8 @@ fn row_bytes(metadata: &ParquetMetaData, columns: &Columns) -> usize {
     if let Some(dims) = columns.dims {
         return dims as usize * columns.element.size();
     }
-    let first = (!metadata.row_groups().is_empty())
-        .then(|| leaves(metadata, 0, columns.vector).next())
-        .flatten();
-    let values = first.map_or(0, |column| {
-        column.num_values() / metadata.row_group(0).num_rows().max(1)
-    });
+    let first = (!metadata.row_groups().is_empty()).then(|| leaves(metadata, 0, columns.vector).next()).flatten();
+    let values = first.map_or(0, |column| column.num_values() / metadata.row_group(0).num_rows().max(1));
     usize::try_from(values).map_or(1, |values| values.saturating_mul(columns.element.size()))
 }
 
@@ -110,9 +88,7 @@ fn row_bytes(metadata: &ParquetMetaData, columns: &Columns) -> usize {
 fn leaves(metadata: &ParquetMetaData, group: usize, root: usize) -> impl Iterator<Item = &ColumnChunkMetaData> {
     let schema = metadata.file_metadata().schema_descr();
     let columns = metadata.row_group(group).columns().iter().enumerate();
-    columns
-        .filter(move |(leaf, _)| schema.get_column_root_idx(*leaf) == root)
-        .map(|(_, column)| column)
+    columns.filter(move |(leaf, _)| schema.get_column_root_idx(*leaf) == root).map(|(_, column)| column)
 }
 
 struct ParquetRows {
@@ -171,21 +147,14 @@ impl ParquetRows {
             return Ok(true);
         };
         let batch = batch.map_err(|error| {
-            let what = format!(
-                "the data of this row or of one of the {} after it",
-                self.batch_rows.saturating_sub(1)
-            );
+            let what = format!("the data of this row or of one of the {} after it", self.batch_rows.saturating_sub(1));
             Fault::decoder(&what, &error).on_row(row)
         })?;
         let [first, second] = batch.columns() else {
             return Err(Fault::data("the id and the vector column are one column"));
         };
         // A projection keeps the order of the file.
-        let (ids, vectors) = if self.columns.id < self.columns.vector {
-            (first, second)
-        } else {
-            (second, first)
-        };
+        let (ids, vectors) = if self.columns.id < self.columns.vector { (first, second) } else { (second, first) };
         self.batches.push(ids.clone(), vectors.clone())?;
         Ok(true)
     }
@@ -196,10 +165,7 @@ impl ParquetRows {
         if group == self.metadata.metadata().num_row_groups() {
             return match row == self.rows {
                 true => Ok(false),
-                false => Err(Fault::row(
-                    row,
-                    format!("the rows end here, the footer promises {}", self.rows),
-                )),
+                false => Err(Fault::row(row, format!("the rows end here, the footer promises {}", self.rows))),
             };
         }
         for root in [self.columns.id, self.columns.vector] {
@@ -226,10 +192,8 @@ impl ParquetRows {
 fn check_column(file: &[u8], column: &ColumnChunkMetaData, rows: i64) -> Result<(), Fault> {
     let path = column.column_path().string();
     if let Compression::BROTLI(_) | Compression::LZO = column.compression() {
-        return Err(Fault::data(format!(
-            "column `{path}` is compressed with brotli or LZO, which are not supported"
-        ))
-        .help("write the file again with zstd, snappy, gzip or lz4"));
+        return Err(Fault::data(format!("column `{path}` is compressed with brotli or LZO, which are not supported"))
+            .help("write the file again with zstd, snappy, gzip or lz4"));
     }
     let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
     let end = start.checked_add(column.compressed_size());
@@ -243,9 +207,7 @@ fn check_column(file: &[u8], column: &ColumnChunkMetaData, rows: i64) -> Result<
     }
     let values = column.num_values();
     if values < 0 || values > rows.saturating_mul(i64::from(DIMS_MAX)) {
-        return Err(Fault::data(format!(
-            "column `{path}` cannot have {values} values in {rows} rows"
-        )));
+        return Err(Fault::data(format!("column `{path}` cannot have {values} values in {rows} rows")));
     }
     check_pages(file, column)
 }

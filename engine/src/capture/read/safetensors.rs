@@ -28,13 +28,7 @@ struct Tensor {
 
 impl Tensor {
     fn from_json(value: &Value) -> Option<Self> {
-        let numbers = |key: &str| {
-            value[key]
-                .as_array()?
-                .iter()
-                .map(Value::as_u64)
-                .collect::<Option<Vec<_>>>()
-        };
+        let numbers = |key: &str| value[key].as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<_>>>();
         Some(Self {
             dtype: value["dtype"].as_str()?.to_owned(),
             shape: numbers("shape")?,
@@ -64,22 +58,13 @@ pub(super) fn open(file: Bytes, options: &ReadOptions) -> Result<Matrix, Fault> 
         .help("the file is cut short or damaged: fetch or write it again"));
     }
     let [rows, dims] = tensor.shape[..] else {
-        return Err(Fault::data(format!(
-            "tensor `{name}` has {} dimensions, a table has 2",
-            tensor.shape.len()
-        )));
+        return Err(Fault::data(format!("tensor `{name}` has {} dimensions, a table has 2", tensor.shape.len())));
     };
     let data = data.slice(start as usize..end as usize);
     let (row_bytes, dims) = Matrix::check_shape(rows, dims, element, end - start)?;
     let read =
         move |range: Range<u64>| Ok(data.slice((range.start * row_bytes) as usize..(range.end * row_bytes) as usize));
-    Ok(Matrix {
-        element,
-        rows,
-        dims,
-        place: (8 + length as u64 + start, row_bytes),
-        read: Box::new(read),
-    })
+    Ok(Matrix { element, rows, dims, place: (8 + length as u64 + start, row_bytes), read: Box::new(read) })
 }
 
 fn header_bytes(file: &[u8]) -> Result<usize, Fault> {
@@ -88,10 +73,7 @@ fn header_bytes(file: &[u8]) -> Result<usize, Fault> {
     if length > HEADER_BYTES_MAX || length > file.len() as u64 - 8 {
         return Err(Fault::offset(
             0,
-            format!(
-                "the header should be {length} bytes long, the file has {}",
-                file.len() - 8
-            ),
+            format!("the header should be {length} bytes long, the file has {}", file.len() - 8),
         )
         .help("the file is cut short or no .safetensors file"));
     }
@@ -100,11 +82,7 @@ fn header_bytes(file: &[u8]) -> Result<usize, Fault> {
 
 /// Picks the tensor with the given name, or the only one that is a table.
 fn choose(header: BTreeMap<String, Value>, name: Option<&str>) -> Result<(String, Tensor, Element), Fault> {
-    let all = header
-        .keys()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let all = header.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let mut found = Vec::new();
     for (key, value) in header {
         if key == "__metadata__" || name.is_some_and(|name| name != key) {
@@ -122,11 +100,7 @@ fn choose(header: BTreeMap<String, Value>, name: Option<&str>) -> Result<(String
             _ => {}
         }
     }
-    let names = found
-        .iter()
-        .map(|(name, ..)| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let names = found.iter().map(|(name, ..)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let count = found.len();
     match found.pop() {
         Some(only) if count == 1 => Ok(only),

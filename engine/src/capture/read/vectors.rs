@@ -50,11 +50,8 @@ impl Shape {
             None => *self.dims.insert(check_dims(dims)?),
         };
         if u64::from(known) != dims {
-            return Err(Fault::row(
-                row,
-                format!("the vector is {dims} wide, the ones before are {known} wide"),
-            )
-            .help("one table holds vectors of one width"));
+            return Err(Fault::row(row, format!("the vector is {dims} wide, the ones before are {known} wide"))
+                .help("one table holds vectors of one width"));
         }
         Ok(known as usize)
     }
@@ -101,10 +98,8 @@ impl Shape {
         let values = values.slice(start, range.len() * dims);
         if let Some(at) = first_null(values.as_ref(), 0..values.len()) {
             let row = first_row + (range.start + at / dims) as u64;
-            return Err(
-                Fault::row(row, format!("component {} of the vector is null", at % dims))
-                    .help("a vector has a number in every component"),
-            );
+            return Err(Fault::row(row, format!("component {} of the vector is null", at % dims))
+                .help("a vector has a number in every component"));
         }
         let data = values.to_data();
         let size = self.element.size();
@@ -132,17 +127,12 @@ mod tests {
 
     use super::*;
 
-    const SHAPE: Shape = Shape {
-        element: Element::F32,
-        dims: None,
-    };
+    const SHAPE: Shape = Shape { element: Element::F32, dims: None };
 
     type Row = Option<Vec<Option<f32>>>;
 
     fn values() -> Vec<Row> {
-        (0..6)
-            .map(|row| Some((0..3).map(|i| Some((row * 3 + i) as f32)).collect()))
-            .collect()
+        (0..6).map(|row| Some((0..3).map(|i| Some((row * 3 + i) as f32)).collect())).collect()
     }
 
     fn bytes_of(range: Range<i32>) -> Vec<u8> {
@@ -153,10 +143,7 @@ mod tests {
     fn every_list_type_gives_the_same_rows() {
         let list = ListArray::from_iter_primitive::<Float32Type, _, _>(values());
         let columns: [ArrayRef; 4] = [
-            Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(
-                values(),
-                3,
-            )),
+            Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(values(), 3)),
             Arc::new(LargeListArray::from_iter_primitive::<Float32Type, _, _>(values())),
             Arc::new(ListViewArray::from(list.clone())),
             Arc::new(list),
@@ -181,10 +168,7 @@ mod tests {
         assert_eq!(fault(&|rows| rows[4] = None).row(), Some(104));
         assert_eq!(fault(&|rows| rows[5] = Some(vec![Some(1.0); 2])).row(), Some(105));
         let inside = fault(&|rows| rows[2].as_mut().unwrap()[1] = None);
-        assert!(
-            inside.row() == Some(102) && inside.message.contains("component 1"),
-            "{inside}"
-        );
+        assert!(inside.row() == Some(102) && inside.message.contains("component 1"), "{inside}");
         assert!(fault(&|rows| rows[0] = Some(vec![])).message.contains("no components"));
     }
 }

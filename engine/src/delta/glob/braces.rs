@@ -65,11 +65,7 @@ impl Braces {
                 _ => {}
             }
         }
-        if depth > 0 {
-            Err(GlobError("`{` is not closed".to_owned()))
-        } else {
-            Ok(None)
-        }
+        if depth > 0 { Err(GlobError("`{` is not closed".to_owned())) } else { Ok(None) }
     }
 
     fn checked(self) -> Result<Self, GlobError> {

@@ -10,8 +10,7 @@ pub(super) fn compile(plain: &str) -> Result<Vec<Step>, GlobError> {
     let mut steps = Vec::new();
     let mut rest = plain;
     while let Some(c) = rest.chars().next() {
-        let segment_start =
-            rest.len() == plain.len() || plain[..plain.len() - rest.len()].ends_with('/');
+        let segment_start = rest.len() == plain.len() || plain[..plain.len() - rest.len()].ends_with('/');
         rest = &rest[c.len_utf8()..];
         let step = match c {
             '*' if rest.starts_with('*') => {

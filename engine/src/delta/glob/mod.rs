@@ -169,9 +169,7 @@ impl Step {
         match self {
             Self::Char(wanted) => *wanted == c,
             Self::One => c != '/',
-            Self::Class { inside, ranges } => {
-                ranges.iter().any(|(low, high)| (*low..=*high).contains(&c)) == *inside
-            }
+            Self::Class { inside, ranges } => ranges.iter().any(|(low, high)| (*low..=*high).contains(&c)) == *inside,
             Self::Segment | Self::Folders | Self::Text => false,
         }
     }

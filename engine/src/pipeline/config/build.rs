@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use super::table::{
-    APPLY, CAPTURE, DETECT, DETECTOR, EXPECT, GIVEN, PIPELINE, ROOT, SINK, SNAPSHOT, TEST,
-    VALIDATOR, VERSION,
+    APPLY, CAPTURE, DETECT, DETECTOR, EXPECT, GIVEN, PIPELINE, ROOT, SINK, SNAPSHOT, TEST, VALIDATOR, VERSION,
 };
 use super::tree::Node;
 use super::types::{
-    Apply, Capture, Detect, Detector, Expect, Given, Pipeline, Settings, Sink, SinkContent,
-    SinkField, SinkKind, SnapshotRule, Test, Validator, Version,
+    Apply, Capture, Detect, Detector, Expect, Given, Pipeline, Settings, Sink, SinkContent, SinkField, SinkKind,
+    SnapshotRule, Test, Validator, Version,
 };
 use super::view::View;
 use super::{route, source, value, window};
@@ -17,34 +16,19 @@ use super::{route, source, value, window};
 /// Builds the pipeline; `file_name` gives the default name, `base_dir` makes paths absolute.
 pub(super) fn build(root: &Node, file_name: &str, base_dir: &Path) -> Pipeline {
     let top = View::new(Some(root), &ROOT);
-    let sources: Vec<_> = top
-        .named("source")
-        .iter()
-        .map(|entry| source::read(&entry.key, &entry.node, base_dir))
-        .collect();
-    let sinks: Vec<_> = top
-        .named("sink")
-        .iter()
-        .map(|entry| sink(&entry.key, &entry.node, base_dir))
-        .collect();
+    let sources: Vec<_> =
+        top.named("source").iter().map(|entry| source::read(&entry.key, &entry.node, base_dir)).collect();
+    let sinks: Vec<_> = top.named("sink").iter().map(|entry| sink(&entry.key, &entry.node, base_dir)).collect();
     let mut windows = window::read(top.named("window"));
     let routes = route::read(top.rows("route"), &windows, &sinks);
     window::add_built_in(&mut windows, &routes);
     let collection = only_collection(&sources);
     Pipeline {
-        settings: settings(
-            View::new(top.given("pipeline"), &PIPELINE),
-            file_name,
-            base_dir,
-        ),
+        settings: settings(View::new(top.given("pipeline"), &PIPELINE), file_name, base_dir),
         capture: capture(View::new(top.given("capture"), &CAPTURE)),
         apply: apply(View::new(top.given("apply"), &APPLY)),
         version: version(View::new(top.given("version"), &VERSION)),
-        tests: top
-            .rows("test")
-            .iter()
-            .map(|row| test(row, collection.as_deref()))
-            .collect(),
+        tests: top.rows("test").iter().map(|row| test(row, collection.as_deref())).collect(),
         sources,
         routes,
         windows,
@@ -53,9 +37,7 @@ pub(super) fn build(root: &Node, file_name: &str, base_dir: &Path) -> Pipeline {
 }
 
 fn settings(view: View<'_>, file_name: &str, base_dir: &Path) -> Settings {
-    let stem = Path::new(file_name)
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned());
+    let stem = Path::new(file_name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     Settings {
         name: view.text("name").or(stem).unwrap_or_default(),
         store: source::absolute(base_dir, &view.text("store").unwrap_or_default()),
@@ -67,17 +49,11 @@ fn settings(view: View<'_>, file_name: &str, base_dir: &Path) -> Settings {
 }
 
 fn capture(view: View<'_>) -> Capture {
-    let thresholds = view
-        .table("detect", &DETECT)
-        .map_or(&[][..], |detect| detect.rows("any"));
+    let thresholds = view.table("detect", &DETECT).map_or(&[][..], |detect| detect.rows("any"));
     let any_bit = thresholds.iter().any(|row| row.entry("bits").is_some());
     let detectors: Vec<Detector> = thresholds.iter().filter_map(detector).collect();
     Capture {
-        detect: if any_bit || detectors.is_empty() {
-            Detect::AnyBit
-        } else {
-            Detect::Any(detectors)
-        },
+        detect: if any_bit || detectors.is_empty() { Detect::AnyBit } else { Detect::Any(detectors) },
         epsilon: view.number("epsilon").unwrap_or_default(),
         heartbeat: view.duration("heartbeat"),
     }
@@ -86,14 +62,11 @@ fn capture(view: View<'_>) -> Capture {
 fn detector(row: &Node) -> Option<Detector> {
     let view = View::new(Some(row), &DETECTOR);
     let l2 = view.number("l2").map(Detector::L2);
-    l2.or_else(|| view.number("cosine").map(Detector::Cosine))
-        .or_else(|| view.number("max_abs").map(Detector::MaxAbs))
+    l2.or_else(|| view.number("cosine").map(Detector::Cosine)).or_else(|| view.number("max_abs").map(Detector::MaxAbs))
 }
 
 fn apply(view: View<'_>) -> Apply {
-    Apply {
-        validate: view.rows("validate").iter().filter_map(validator).collect(),
-    }
+    Apply { validate: view.rows("validate").iter().filter_map(validator).collect() }
 }
 
 fn validator(row: &Node) -> Option<Validator> {
@@ -106,19 +79,16 @@ fn validator(row: &Node) -> Option<Validator> {
         Some(Validator::LockDims { start, end })
     };
     let max_abs = view.number("max_abs").map(Validator::MaxAbs);
-    max_abs
-        .or_else(|| view.number("max_l2").map(Validator::MaxL2))
-        .or_else(lock)
+    max_abs.or_else(|| view.number("max_l2").map(Validator::MaxL2)).or_else(lock)
 }
 
 fn version(view: View<'_>) -> Version {
     Version {
         branch: view.text("branch").unwrap_or_default(),
         message: view.text("message"),
-        snapshot: view.table("snapshot", &SNAPSHOT).map(|rule| SnapshotRule {
-            every_commits: rule.count_32("every"),
-            or_bytes: rule.size("or_bytes"),
-        }),
+        snapshot: view
+            .table("snapshot", &SNAPSHOT)
+            .map(|rule| SnapshotRule { every_commits: rule.count_32("every"), or_bytes: rule.size("or_bytes") }),
     }
 }
 
@@ -126,21 +96,13 @@ fn sink(name: &str, node: &Node, base_dir: &Path) -> Sink {
     let view = View::new(Some(node), &SINK);
     let kind = view.choice("kind").unwrap_or(SinkKind::Jsonl);
     let what = view.choice("what").unwrap_or(SinkContent::Deltas);
-    let fields = view
-        .choices("fields")
-        .unwrap_or_else(|| default_fields(what));
+    let fields = view.choices("fields").unwrap_or_else(|| default_fields(what));
     Sink {
         name: name.to_owned(),
         kind,
-        path: source::absolute(base_dir, &view.text("path").unwrap_or_default())
-            .to_string_lossy()
-            .into_owned(),
+        path: source::absolute(base_dir, &view.text("path").unwrap_or_default()).to_string_lossy().into_owned(),
         what,
-        fields: if kind == SinkKind::Jsonl {
-            fields
-        } else {
-            Vec::new()
-        },
+        fields: if kind == SinkKind::Jsonl { fields } else { Vec::new() },
     }
 }
 
@@ -162,9 +124,7 @@ fn default_fields(what: SinkContent) -> Vec<SinkField> {
 
 fn only_collection(sources: &[super::types::Source]) -> Option<String> {
     let (first, rest) = sources.split_first()?;
-    rest.iter()
-        .all(|source| source.collection == first.collection)
-        .then(|| first.collection.clone())
+    rest.iter().all(|source| source.collection == first.collection).then(|| first.collection.clone())
 }
 
 fn test(row: &Node, collection: Option<&str>) -> Test {
@@ -175,10 +135,7 @@ fn test(row: &Node, collection: Option<&str>) -> Test {
         name: view.text("name").unwrap_or_default(),
         given: Given {
             id: given.text("id").unwrap_or_default(),
-            collection: given
-                .text("collection")
-                .or(collection.map(str::to_owned))
-                .unwrap_or_default(),
+            collection: given.text("collection").or(collection.map(str::to_owned)).unwrap_or_default(),
             before: given.numbers("before"),
             after: given.numbers("after"),
         },

@@ -21,18 +21,12 @@ pub(super) fn check(checks: &mut Checks<'_, '_>) {
 }
 
 fn impossible(test: &Test, why: &str) -> Diagnostic {
-    Diagnostic::error(
-        TEST_CANNOT_PASS,
-        format!("test \"{}\" cannot pass: {why}", test.name.escape_debug()),
-    )
+    Diagnostic::error(TEST_CANNOT_PASS, format!("test \"{}\" cannot pass: {why}", test.name.escape_debug()))
 }
 
 fn check_collection(checks: &mut Checks<'_, '_>, index: &str, test: &Test) {
     let sources = &checks.pipeline.sources;
-    let known: Vec<&str> = sources
-        .iter()
-        .map(|source| source.collection.as_str())
-        .collect();
+    let known: Vec<&str> = sources.iter().map(|source| source.collection.as_str()).collect();
     let collection = test.given.collection.as_str();
     if known.is_empty() || known.contains(&collection) {
         return;
@@ -62,16 +56,11 @@ fn check_vectors(checks: &mut Checks<'_, '_>, index: &str, test: &Test) {
         checks.report_at(&["test", index, "given"], diagnostic);
     } else if before.is_some_and(|before| before.len() != width) {
         let diagnostic = impossible(test, "its vectors differ in width")
-            .label(format!(
-                "{} numbers before, {width} after",
-                before.map_or(0, Vec::len)
-            ))
+            .label(format!("{} numbers before, {width} after", before.map_or(0, Vec::len)))
             .help("give both the same number of components");
         checks.report_at(&["test", index, "given", "before"], diagnostic);
-    } else if let Some(changed) = test
-        .expect
-        .changed_dims
-        .filter(|changed| usize::try_from(*changed).is_ok_and(|changed| changed > width))
+    } else if let Some(changed) =
+        test.expect.changed_dims.filter(|changed| usize::try_from(*changed).is_ok_and(|changed| changed > width))
     {
         let diagnostic = impossible(test, "more components change than there are")
             .label(format!("{changed} of {width}"))
@@ -94,9 +83,8 @@ fn check_change(checks: &mut Checks<'_, '_>, index: &str, test: &Test) {
             .help(format!("expect \"{}\"", change.name()));
         checks.report_at(&["test", index, "expect", "change"], diagnostic);
     }
-    let follows = expect.change.is_some()
-        || expect.route.is_some()
-        || expect.to.as_ref().is_some_and(|to| !to.is_empty());
+    let follows =
+        expect.change.is_some() || expect.route.is_some() || expect.to.as_ref().is_some_and(|to| !to.is_empty());
     if expect.captured == Some(false) && follows {
         let diagnostic = impossible(test, "it expects what only a captured change has")
             .label("a change that is not captured has no route and no kind")
@@ -107,62 +95,26 @@ fn check_change(checks: &mut Checks<'_, '_>, index: &str, test: &Test) {
 
 fn check_names(checks: &mut Checks<'_, '_>, index: &str, test: &Test) {
     let pipeline = checks.pipeline;
-    let routes: Vec<&str> = pipeline
-        .routes
-        .iter()
-        .map(|route| route.name.as_str())
-        .collect();
-    let sinks: Vec<&str> = pipeline
-        .sinks
-        .iter()
-        .map(|sink| sink.name.as_str())
-        .collect();
+    let routes: Vec<&str> = pipeline.routes.iter().map(|route| route.name.as_str()).collect();
+    let sinks: Vec<&str> = pipeline.sinks.iter().map(|sink| sink.name.as_str()).collect();
     if let Some(route) = test.expect.route.as_deref() {
-        check_name(
-            checks,
-            test,
-            &["test", index, "expect", "route"],
-            ("route", route),
-            &routes,
-        );
+        check_name(checks, test, &["test", index, "expect", "route"], ("route", route), &routes);
     }
     for (item, sink) in checks.texts(&["test", index, "expect", "to"]) {
         let item = item.to_string();
-        check_name(
-            checks,
-            test,
-            &["test", index, "expect", "to", &item],
-            ("sink", &sink),
-            &sinks,
-        );
+        check_name(checks, test, &["test", index, "expect", "to", &item], ("sink", &sink), &sinks);
     }
 }
 
-fn check_name(
-    checks: &mut Checks<'_, '_>,
-    test: &Test,
-    path: &[&str],
-    (noun, name): (&str, &str),
-    known: &[&str],
-) {
+fn check_name(checks: &mut Checks<'_, '_>, test: &Test, path: &[&str], (noun, name): (&str, &str), known: &[&str]) {
     if known.contains(&name) {
         return;
     }
-    let diagnostic = impossible(
-        test,
-        &format!("there is no {noun} \"{}\"", name.escape_debug()),
-    );
+    let diagnostic = impossible(test, &format!("there is no {noun} \"{}\"", name.escape_debug()));
     let diagnostic = match nearest(name, known.iter().copied()) {
         Some(near) => diagnostic.label(format!("did you mean \"{near}\"?")),
         None => diagnostic.label("not known"),
     };
-    let known = if known.is_empty() {
-        "none".to_owned()
-    } else {
-        known.join(", ")
-    };
-    checks.report_at(
-        path,
-        diagnostic.note(format!("{noun}s of this file: {known}")),
-    );
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    checks.report_at(path, diagnostic.note(format!("{noun}s of this file: {known}")));
 }

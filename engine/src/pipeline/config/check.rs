@@ -1,8 +1,7 @@
 //! What the sections demand of each other. Nothing here looks at a file besides the pipeline file.
 
 use super::codes::{
-    CONFIG_VERSION, EMPTY, HEARTBEAT, LOCK_OUTSIDE, LOSSY, MISSING_KEY, NO_EFFECT,
-    SINK_UNREACHED, WINDOW_UNREACHED,
+    CONFIG_VERSION, EMPTY, HEARTBEAT, LOCK_OUTSIDE, LOSSY, MISSING_KEY, NO_EFFECT, SINK_UNREACHED, WINDOW_UNREACHED,
 };
 use super::diagnostic::{Diagnostic, Report};
 use super::tree::{Node, Place, Value};
@@ -20,12 +19,7 @@ pub(super) struct Checks<'p, 't> {
 
 /// Runs all checks.
 pub(super) fn check(pipeline: &Pipeline, root: &Node, unsound: &Unsound, report: &mut Report<'_>) {
-    let mut checks = Checks {
-        pipeline,
-        root,
-        unsound,
-        report,
-    };
+    let mut checks = Checks { pipeline, root, unsound, report };
     check_config_version(&mut checks);
     check_sources_exist(&mut checks);
     source::check(&mut checks);
@@ -63,9 +57,7 @@ impl Checks<'_, '_> {
 
     /// Returns whether the file gives a text here.
     pub(super) fn is_text(&self, path: &[&str]) -> bool {
-        self.root
-            .find(path)
-            .is_some_and(|node| node.text().is_some())
+        self.root.find(path).is_some_and(|node| node.text().is_some())
     }
 
     /// Returns the texts of a list with their indices.
@@ -75,9 +67,7 @@ impl Checks<'_, '_> {
             _ => &[],
         };
         let texts = items.iter().enumerate();
-        texts
-            .filter_map(|(index, item)| Some((index, item.text()?.to_owned())))
-            .collect()
+        texts.filter_map(|(index, item)| Some((index, item.text()?.to_owned()))).collect()
     }
 
     /// Returns the line of a key or row.
@@ -99,9 +89,7 @@ impl Checks<'_, '_> {
 
     /// Reports at a key, or at the nearest key around it.
     pub(super) fn report_key(&mut self, path: &[&str], diagnostic: Diagnostic) {
-        let place = (0..=path.len())
-            .rev()
-            .find_map(|len| self.key_place(&path[..len]));
+        let place = (0..=path.len()).rev().find_map(|len| self.key_place(&path[..len]));
         self.report.push(&place.unwrap_or_default(), diagnostic);
     }
 
@@ -116,28 +104,19 @@ impl Checks<'_, '_> {
 }
 
 fn check_config_version(checks: &mut Checks<'_, '_>) {
-    if let Some(Value::Integer(version)) = checks
-        .root
-        .find(&["config_version"])
-        .map(|node| &node.value)
+    if let Some(Value::Integer(version)) = checks.root.find(&["config_version"]).map(|node| &node.value)
         && *version != 1
     {
-        let diagnostic = Diagnostic::error(
-            CONFIG_VERSION,
-            format!("config_version {version} is not known"),
-        )
-        .label("this program reads version 1")
-        .help("set it to 1, or use a newer program");
+        let diagnostic = Diagnostic::error(CONFIG_VERSION, format!("config_version {version} is not known"))
+            .label("this program reads version 1")
+            .help("set it to 1, or use a newer program");
         checks.report_at(&["config_version"], diagnostic);
     }
 }
 
 fn check_sources_exist(checks: &mut Checks<'_, '_>) {
     if checks.pipeline.sources.is_empty()
-        && matches!(
-            checks.root.find(&["source"]).map(|node| &node.value),
-            Some(Value::Table(_))
-        )
+        && matches!(checks.root.find(&["source"]).map(|node| &node.value), Some(Value::Table(_)))
     {
         let diagnostic = Diagnostic::error(MISSING_KEY, "there is no source")
             .label("nothing to read")
@@ -162,11 +141,7 @@ fn check_capture(checks: &mut Checks<'_, '_>) {
             .label("rows below every threshold keep their old bits")
             .help("use `detect = \"any_bit\"` to keep every change");
         checks.report_at(&["capture", "detect"], diagnostic);
-    } else if checks
-        .root
-        .find(&["capture", "detect", "any"])
-        .is_some_and(|any| any.items().len() > 1)
-    {
+    } else if checks.root.find(&["capture", "detect", "any"]).is_some_and(|any| any.items().len() > 1) {
         let diagnostic = Diagnostic::warning(NO_EFFECT, "the thresholds have no effect")
             .label("`bits = true` captures every change already")
             .help("remove `{ bits = true }`, or write `detect = \"any_bit\"`");
@@ -180,9 +155,7 @@ fn check_heartbeat(checks: &mut Checks<'_, '_>) {
     let (capture, sources) = (&pipeline.capture, &pipeline.sources);
     if sources.is_empty()
         || !checks.sound("capture", "")
-        || !sources
-            .iter()
-            .all(|source| checks.sound("source", &source.name))
+        || !sources.iter().all(|source| checks.sound("source", &source.name))
     {
         return;
     }
@@ -196,32 +169,17 @@ fn check_heartbeat(checks: &mut Checks<'_, '_>) {
 
 fn check_locked_dims(checks: &mut Checks<'_, '_>) {
     let pipeline = checks.pipeline;
-    let narrow = pipeline
-        .sources
-        .iter()
-        .filter_map(|source| Some((source, source.dims?)))
-        .min_by_key(|(_, dims)| *dims);
+    let narrow =
+        pipeline.sources.iter().filter_map(|source| Some((source, source.dims?))).min_by_key(|(_, dims)| *dims);
     let Some((source, dims)) = narrow else { return };
-    for index in 0..checks
-        .root
-        .find(&["apply", "validate"])
-        .map_or(0, |list| list.items().len())
-    {
+    for index in 0..checks.root.find(&["apply", "validate"]).map_or(0, |list| list.items().len()) {
         let index = index.to_string();
         let path = ["apply", "validate", &index, "lock_dims"];
-        let range = checks
-            .root
-            .find(&path)
-            .and_then(Node::text)
-            .and_then(|text| super::value::dim_range(text).ok());
+        let range = checks.root.find(&path).and_then(Node::text).and_then(|text| super::value::dim_range(text).ok());
         if let Some((_, end)) = range.filter(|(_, end)| *end > dims) {
-            let diagnostic =
-                Diagnostic::error(LOCK_OUTSIDE, "`lock_dims` reaches outside the vectors")
-                    .label(format!(
-                        "ends at {end}, but source \"{}\" has {dims} dimensions",
-                        source.name
-                    ))
-                    .help(format!("end it at {dims} or below"));
+            let diagnostic = Diagnostic::error(LOCK_OUTSIDE, "`lock_dims` reaches outside the vectors")
+                .label(format!("ends at {end}, but source \"{}\" has {dims} dimensions", source.name))
+                .help(format!("end it at {dims} or below"));
             checks.report_at(&path, diagnostic);
         }
     }
@@ -260,12 +218,9 @@ fn check_sinks_reached(checks: &mut Checks<'_, '_>) {
     let pipeline = checks.pipeline;
     for Sink { name, .. } in &pipeline.sinks {
         if !pipeline.routes.iter().any(|route| route.to.contains(name)) {
-            let diagnostic =
-                Diagnostic::error(SINK_UNREACHED, format!("sink \"{name}\" is never reached"))
-                    .label("no route leads here")
-                    .help(format!(
-                        "add \"{name}\" to the `to` of a route, or remove the sink"
-                    ));
+            let diagnostic = Diagnostic::error(SINK_UNREACHED, format!("sink \"{name}\" is never reached"))
+                .label("no route leads here")
+                .help(format!("add \"{name}\" to the `to` of a route, or remove the sink"));
             checks.report_key(&["sink", name], diagnostic);
         }
     }
@@ -275,12 +230,9 @@ fn check_windows_reached(checks: &mut Checks<'_, '_>) {
     let pipeline = checks.pipeline;
     for Window { name, .. } in &pipeline.windows {
         if !pipeline.routes.iter().any(|route| route.window == *name) {
-            let diagnostic =
-                Diagnostic::warning(WINDOW_UNREACHED, format!("window \"{name}\" is never used"))
-                    .label("no route leads here")
-                    .help(format!(
-                        "set `window = \"{name}\"` in a route, or remove the window"
-                    ));
+            let diagnostic = Diagnostic::warning(WINDOW_UNREACHED, format!("window \"{name}\" is never used"))
+                .label("no route leads here")
+                .help(format!("set `window = \"{name}\"` in a route, or remove the window"));
             checks.report_key(&["window", name], diagnostic);
         }
     }

@@ -1,9 +1,7 @@
 //! The closed lists of words as enums. The words and their meanings stand in the [`super::table`] alone.
 
 use super::keys::Word;
-use super::table::{
-    CHANGES, FILE_ORDERS, MISSING, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, SOURCE_KINDS,
-};
+use super::table::{CHANGES, FILE_ORDERS, MISSING, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, SOURCE_KINDS};
 use super::types::{ChangeKind, FileOrder, Missing, SinkContent, SinkField, SinkKind, SourceKind};
 
 /// An enum whose values are words of the table, in the same order.
@@ -22,22 +20,14 @@ pub(super) trait Choice: Copy + PartialEq + 'static {
     /// Returns the word of a value.
     fn word(self) -> &'static str {
         let at = Self::ALL.iter().position(|value| *value == self);
-        at.and_then(|at| Self::WORDS.get(at))
-            .map_or("", |word| word.name)
+        at.and_then(|at| Self::WORDS.get(at)).map_or("", |word| word.name)
     }
 }
 
 impl Choice for SourceKind {
     const WORDS: &'static [Word] = SOURCE_KINDS;
-    const ALL: &'static [Self] = &[
-        Self::Parquet,
-        Self::Arrow,
-        Self::Npy,
-        Self::Fvecs,
-        Self::Safetensors,
-        Self::Jsonl,
-        Self::Files,
-    ];
+    const ALL: &'static [Self] =
+        &[Self::Parquet, Self::Arrow, Self::Npy, Self::Fvecs, Self::Safetensors, Self::Jsonl, Self::Files];
 }
 
 impl Choice for FileOrder {
@@ -130,10 +120,7 @@ mod tests {
         for (word, value) in T::WORDS.iter().zip(T::ALL) {
             assert_eq!(T::from_word(word.name), Some(*value));
             // `changed_dims` is `ChangedDims`: the lists are in the same order.
-            assert_eq!(
-                word.name.replace('_', ""),
-                format!("{value:?}").to_lowercase()
-            );
+            assert_eq!(word.name.replace('_', ""), format!("{value:?}").to_lowercase());
             assert_eq!(value.word(), word.name);
         }
     }

@@ -97,11 +97,7 @@ pub(super) struct Report<'a> {
 impl<'a> Report<'a> {
     /// Starts a report on a file and the `--set` arguments beside it.
     pub(super) fn new(text: &'a str, flags: Vec<String>) -> Self {
-        Self {
-            text,
-            flags,
-            found: Vec::new(),
-        }
+        Self { text, flags, found: Vec::new() }
     }
 
     /// Adds a finding at a place.
@@ -118,18 +114,12 @@ impl<'a> Report<'a> {
 
     /// Returns how many errors there are.
     pub(super) fn error_count(&self) -> usize {
-        self.found
-            .iter()
-            .filter(|(_, d)| d.severity == Severity::Error)
-            .count()
+        self.found.iter().filter(|(_, d)| d.severity == Severity::Error).count()
     }
 
     /// Returns the line of a place, if it lies in the file.
     pub(super) fn line_of(&self, place: &Place) -> Option<usize> {
-        place
-            .flag
-            .is_none()
-            .then(|| line_column(self.text, clamp(self.text, &place.span).start).0)
+        place.flag.is_none().then(|| line_column(self.text, clamp(self.text, &place.span).start).0)
     }
 
     /// Sorts the findings by place and splits them by severity.
@@ -138,11 +128,8 @@ impl<'a> Report<'a> {
             let start = d.span.as_ref().map_or(0, |span| span.start);
             (*order, start)
         });
-        let (errors, warnings) = self
-            .found
-            .into_iter()
-            .map(|(_, diagnostic)| diagnostic)
-            .partition(|d| d.severity == Severity::Error);
+        let (errors, warnings) =
+            self.found.into_iter().map(|(_, diagnostic)| diagnostic).partition(|d| d.severity == Severity::Error);
         Diagnosis { errors, warnings }
     }
 }

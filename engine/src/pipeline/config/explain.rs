@@ -4,10 +4,7 @@
 ///
 /// `code` is compared without regard to case.
 pub fn explain(code: &str) -> Option<&'static str> {
-    TEXTS
-        .iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(code))
-        .map(|(_, text)| *text)
+    TEXTS.iter().find(|(known, _)| known.eq_ignore_ascii_case(code)).map(|(_, text)| *text)
 }
 
 /// Returns all codes, in order.
@@ -179,10 +176,7 @@ mod tests {
     #[test]
     fn every_code_is_explained_and_used() {
         let source = include_str!("codes.rs");
-        let declared: Vec<&str> = source
-            .split('"')
-            .filter(|part| part.starts_with("VD") && part.len() == 6)
-            .collect();
+        let declared: Vec<&str> = source.split('"').filter(|part| part.starts_with("VD") && part.len() == 6).collect();
         assert!(declared.is_sorted());
         assert_eq!(declared, codes().collect::<Vec<_>>());
         assert!(explain("vd0104").is_some_and(|text| text.contains("slip")));

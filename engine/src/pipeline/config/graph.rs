@@ -42,11 +42,7 @@ pub fn graph_mermaid(pipeline: &Pipeline) -> String {
         text.push_str(&format!("  s{at}{open}\"{label}\"{close}\n"));
     }
     for Link { from, to, label } in &graph.links {
-        let label = if label.is_empty() {
-            String::new()
-        } else {
-            format!("|\"{}\"|", mermaid_text(label))
-        };
+        let label = if label.is_empty() { String::new() } else { format!("|\"{}\"|", mermaid_text(label)) };
         text.push_str(&format!("  s{from} -->{label} s{to}\n"));
     }
     text
@@ -62,17 +58,10 @@ pub fn graph_dot(pipeline: &Pipeline) -> String {
             "route" => ", shape = hexagon",
             _ => "",
         };
-        text.push_str(&format!(
-            "  s{at} [label = \"{}\"{shape}];\n",
-            dot_text(&stage.label("\n"))
-        ));
+        text.push_str(&format!("  s{at} [label = \"{}\"{shape}];\n", dot_text(&stage.label("\n"))));
     }
     for Link { from, to, label } in &graph.links {
-        let label = if label.is_empty() {
-            String::new()
-        } else {
-            format!(" [label = \"{}\"]", dot_text(label))
-        };
+        let label = if label.is_empty() { String::new() } else { format!(" [label = \"{}\"]", dot_text(label)) };
         text.push_str(&format!("  s{from} -> s{to}{label};\n"));
     }
     text.push_str("}\n");
@@ -101,16 +90,8 @@ impl Stage {
     }
 
     fn label(&self, line_break: &str) -> String {
-        let title = if self.kind == self.name {
-            self.kind.to_owned()
-        } else {
-            format!("{} {}", self.kind, self.name)
-        };
-        if self.detail.is_empty() {
-            title
-        } else {
-            format!("{title}{line_break}{}", self.detail)
-        }
+        let title = if self.kind == self.name { self.kind.to_owned() } else { format!("{} {}", self.kind, self.name) };
+        if self.detail.is_empty() { title } else { format!("{title}{line_break}{}", self.detail) }
     }
 }
 
@@ -120,18 +101,12 @@ fn mermaid_text(text: &str) -> String {
 }
 
 fn dot_text(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 impl Graph {
     fn stage(&mut self, kind: &'static str, name: &str, detail: String) -> usize {
-        self.stages.push(Stage {
-            kind,
-            name: name.to_owned(),
-            detail,
-        });
+        self.stages.push(Stage { kind, name: name.to_owned(), detail });
         self.stages.len() - 1
     }
 
@@ -142,32 +117,19 @@ impl Graph {
 }
 
 fn graph(pipeline: &Pipeline) -> Graph {
-    let mut graph = Graph {
-        stages: Vec::new(),
-        links: Vec::new(),
-    };
-    let sources: Vec<usize> = pipeline
-        .sources
-        .iter()
-        .map(|source| graph.stage("source", &source.name, source_detail(source)))
-        .collect();
+    let mut graph = Graph { stages: Vec::new(), links: Vec::new() };
+    let sources: Vec<usize> =
+        pipeline.sources.iter().map(|source| graph.stage("source", &source.name, source_detail(source))).collect();
     let capture = graph.stage("capture", "capture", capture_detail(pipeline));
     for (source, at) in pipeline.sources.iter().zip(sources) {
         graph.link(at, capture, source.collection.clone());
     }
-    let routes: Vec<usize> = pipeline
-        .routes
-        .iter()
-        .map(|route| graph.stage("route", &route.name, route_detail(route)))
-        .collect();
+    let routes: Vec<usize> =
+        pipeline.routes.iter().map(|route| graph.stage("route", &route.name, route_detail(route))).collect();
     link_routes(&mut graph, pipeline, capture, &routes);
     let apply = apply_stage(&mut graph, pipeline);
     link_windows(&mut graph, pipeline, &routes, apply);
-    let version = graph.stage(
-        "version",
-        "version",
-        format!("branch {}", pipeline.version.branch),
-    );
+    let version = graph.stage("version", "version", format!("branch {}", pipeline.version.branch));
     graph.link(apply, version, "");
     link_sinks(&mut graph, pipeline, version);
     graph
@@ -179,11 +141,7 @@ fn link_routes(graph: &mut Graph, pipeline: &Pipeline, capture: usize, routes: &
         graph.link(capture, *first, "");
     }
     for (pair, route) in routes.windows(2).zip(&pipeline.routes) {
-        graph.link(
-            pair[0],
-            pair[1],
-            if route.continues { "all" } else { "else" },
-        );
+        graph.link(pair[0], pair[1], if route.continues { "all" } else { "else" });
     }
 }
 
@@ -236,9 +194,7 @@ fn link_sinks(graph: &mut Graph, pipeline: &Pipeline, version: usize) {
 fn source_detail(source: &super::types::Source) -> String {
     let input = match source.inputs.as_slice() {
         [Input::Stdin] => "standard input".to_owned(),
-        [Input::File(path)] => path
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        [Input::File(path)] => path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         [Input::Glob { pattern, .. }] => pattern.clone(),
         several => format!("{} paths", several.len()),
     };
@@ -270,12 +226,7 @@ fn route_detail(route: &Route) -> String {
         detail.push_str(&format!(", in {collection}"));
     }
     if !route.when.change.is_empty() {
-        let changes: Vec<&str> = route
-            .when
-            .change
-            .iter()
-            .map(|change| change.name())
-            .collect();
+        let changes: Vec<&str> = route.when.change.iter().map(|change| change.name()).collect();
         detail.push_str(&format!(", {}", changes.join("/")));
     }
     detail

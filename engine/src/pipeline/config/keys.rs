@@ -114,10 +114,7 @@ impl Kind {
             Self::Bool => "true or false".into(),
             Self::True => "true".into(),
             Self::Word(words) => {
-                let words: Vec<String> = words
-                    .iter()
-                    .map(|word| format!("\"{}\"", word.name))
-                    .collect();
+                let words: Vec<String> = words.iter().map(|word| format!("\"{}\"", word.name)).collect();
                 super::suggest::one_of(&words)
             }
             Self::List(item, _) => format!("a list, each {}", item.expected()),
@@ -183,9 +180,7 @@ impl Kind {
 
     fn collect_sections(&self, found: &mut Vec<&'static Section>) {
         match self {
-            Self::Table(section) | Self::Named(section) | Self::Rows(section) => {
-                found.extend(section.all_below())
-            }
+            Self::Table(section) | Self::Named(section) | Self::Rows(section) => found.extend(section.all_below()),
             Self::List(kind, _) => kind.collect_sections(found),
             Self::Either(kinds) => kinds.iter().for_each(|kind| kind.collect_sections(found)),
             _ => {}

@@ -48,9 +48,9 @@ pub use reference::reference;
 pub use render::render;
 pub use schema::json_schema;
 pub use types::{
-    Apply, Capture, ChangeKind, Close, Detect, Detector, Expect, FileOrder, Given, Input, Missing,
-    Pipeline, Route, Settings, Sink, SinkContent, SinkField, SinkKind, SnapshotRule, Source,
-    SourceKind, Test, Triggers, Validator, Version, When, Window,
+    Apply, Capture, ChangeKind, Close, Detect, Detector, Expect, FileOrder, Given, Input, Missing, Pipeline, Route,
+    Settings, Sink, SinkContent, SinkField, SinkKind, SnapshotRule, Source, SourceKind, Test, Triggers, Validator,
+    Version, When, Window,
 };
 
 use diagnostic::Report;
@@ -81,9 +81,5 @@ pub fn parse(
         check::check(&pipeline, &parsed.root, &unsound, &mut report);
     }
     let diagnosis = report.finish();
-    if diagnosis.errors.is_empty() {
-        Ok((pipeline, diagnosis.warnings))
-    } else {
-        Err(diagnosis)
-    }
+    if diagnosis.errors.is_empty() { Ok((pipeline, diagnosis.warnings)) } else { Err(diagnosis) }
 }

@@ -12,7 +12,8 @@ pub fn reference() -> String {
     page
 }
 
-const PREFACE: &str = "A setting that cannot be honoured is an error: unknown keys are refused, and all errors are shown in one run.
+const PREFACE: &str =
+    "A setting that cannot be honoured is an error: unknown keys are refused, and all errors are shown in one run.
 
 - A *size* is a text such as `\"64MiB\"`: B, KB, MB, GB, TB, KiB, MiB, GiB or TiB.
 - A *duration* is a text such as `\"250ms\"`: ms, s, m, h or d.
@@ -26,10 +27,8 @@ fn section_text(section: &Section) -> String {
         Some(title) => format!("{}{}", title[..1].to_uppercase(), &title[1..]),
         None => format!("`{}`", section.header),
     };
-    let mut text = format!(
-        "\n## {title}\n\n{}\n\n| key | value | default | meaning |\n|---|---|---|---|\n",
-        section.doc
-    );
+    let mut text =
+        format!("\n## {title}\n\n{}\n\n| key | value | default | meaning |\n|---|---|---|---|\n", section.doc);
     for key in section.keys {
         text.push_str(&format!(
             "| `{}` | {} | {} | {} |\n",

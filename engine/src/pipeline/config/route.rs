@@ -1,9 +1,7 @@
 //! `[[route]]`: reading it, where it leads, and whether anything reaches it.
 
 use super::check::Checks;
-use super::codes::{
-    ROUTE_MATCHES_NOTHING, SHADOWED, SOURCE_UNROUTED, UNKNOWN_SINK, UNKNOWN_WINDOW, WHICH_WINDOW,
-};
+use super::codes::{ROUTE_MATCHES_NOTHING, SHADOWED, SOURCE_UNROUTED, UNKNOWN_SINK, UNKNOWN_WINDOW, WHICH_WINDOW};
 use super::diagnostic::Diagnostic;
 use super::suggest::{nearest, one_of};
 use super::table::{ROUTE, WHEN};
@@ -33,9 +31,7 @@ pub(super) fn read(rows: &[Node], windows: &[Window], sinks: &[Sink]) -> Vec<Rou
     let read_row = |(index, row): (usize, &Node)| {
         let view = View::new(Some(row), &ROUTE);
         Route {
-            name: view
-                .text("name")
-                .unwrap_or_else(|| format!("route-{}", index + 1)),
+            name: view.text("name").unwrap_or_else(|| format!("route-{}", index + 1)),
             matches: view.text("match").unwrap_or_default(),
             when: when(View::new(view.given("when"), &WHEN)),
             window: view.text("window").unwrap_or_else(|| window.to_owned()),
@@ -82,10 +78,7 @@ fn check_default(checks: &mut Checks<'_, '_>) {
     if windows.len() > 1 {
         let diagnostic = Diagnostic::error(WHICH_WINDOW, "no route says which window to use")
             .label(format!("{} are defined", windows.len()))
-            .help(format!(
-                "add a [[route]] with `window` set to {}",
-                one_of(&windows)
-            ));
+            .help(format!("add a [[route]] with `window` set to {}", one_of(&windows)));
         checks.report_key(&["window"], diagnostic);
     }
 }
@@ -93,21 +86,13 @@ fn check_default(checks: &mut Checks<'_, '_>) {
 fn check_targets(checks: &mut Checks<'_, '_>, index: usize, route: &Route) {
     let pipeline = checks.pipeline;
     let index = index.to_string();
-    let windows: Vec<&str> = pipeline
-        .windows
-        .iter()
-        .map(|window| window.name.as_str())
-        .collect();
+    let windows: Vec<&str> = pipeline.windows.iter().map(|window| window.name.as_str()).collect();
     if !windows.contains(&route.window.as_str()) && checks.is_text(&["route", &index, "window"]) {
         let known: Vec<&str> = windows.iter().copied().chain([BUILT_IN]).collect();
         let diagnostic = unknown(UNKNOWN_WINDOW, "window", &route.name, &route.window, &known);
         checks.report_at(&["route", &index, "window"], diagnostic);
     }
-    let sinks: Vec<&str> = pipeline
-        .sinks
-        .iter()
-        .map(|sink| sink.name.as_str())
-        .collect();
+    let sinks: Vec<&str> = pipeline.sinks.iter().map(|sink| sink.name.as_str()).collect();
     for (item, name) in checks.texts(&["route", &index, "to"]) {
         if !sinks.contains(&name.as_str()) {
             let diagnostic = unknown(UNKNOWN_SINK, "sink", &route.name, &name, &sinks);
@@ -118,10 +103,7 @@ fn check_targets(checks: &mut Checks<'_, '_>, index: usize, route: &Route) {
 
 fn unknown(code: &'static str, noun: &str, route: &str, name: &str, known: &[&str]) -> Diagnostic {
     let name = name.escape_debug();
-    let diagnostic = Diagnostic::error(
-        code,
-        format!("route \"{route}\" leads to an unknown {noun} \"{name}\""),
-    );
+    let diagnostic = Diagnostic::error(code, format!("route \"{route}\" leads to an unknown {noun} \"{name}\""));
     let diagnostic = match nearest(&name.to_string(), known.iter().copied()) {
         Some(near) => diagnostic.label(format!("did you mean \"{near}\"?")),
         None => diagnostic.label(format!("no [{noun}.{name}] in this file")),
@@ -134,19 +116,14 @@ fn unknown(code: &'static str, noun: &str, route: &str, name: &str, known: &[&st
 
 fn check_shadow(checks: &mut Checks<'_, '_>, index: usize, route: &Route) {
     let earlier = &checks.pipeline.routes[..index];
-    let shadow = earlier.iter().enumerate().find(|(at, other)| {
-        !other.continues && covers(other, route) && checks.sound("route", &at.to_string())
-    });
+    let shadow = earlier
+        .iter()
+        .enumerate()
+        .find(|(at, other)| !other.continues && covers(other, route) && checks.sound("route", &at.to_string()));
     let Some((at, other)) = shadow else { return };
-    let diagnostic = Diagnostic::error(
-        SHADOWED,
-        format!("route \"{}\" is never reached", route.name),
-    )
-    .label(format!("route \"{}\" takes all of these first", other.name))
-    .help(format!(
-        "move this route before \"{0}\", or set `continue = true` in \"{0}\"",
-        other.name
-    ));
+    let diagnostic = Diagnostic::error(SHADOWED, format!("route \"{}\" is never reached", route.name))
+        .label(format!("route \"{}\" takes all of these first", other.name))
+        .help(format!("move this route before \"{0}\", or set `continue = true` in \"{0}\"", other.name));
     let line = checks.line_of(&["route", &at.to_string()]);
     let diagnostic = match line {
         Some(line) => diagnostic.note(format!("route \"{}\" is on line {line}", other.name)),
@@ -160,22 +137,16 @@ fn covers(earlier: &Route, later: &Route) -> bool {
     let wide = &earlier.matches;
     let pattern = wide == "**"
         || *wide == later.matches
-        || wide.strip_suffix("**").is_some_and(|prefix| {
-            prefix.ends_with('/') && is_literal(prefix) && later.matches.starts_with(prefix)
-        });
+        || wide
+            .strip_suffix("**")
+            .is_some_and(|prefix| prefix.ends_with('/') && is_literal(prefix) && later.matches.starts_with(prefix));
     pattern && when_covers(&earlier.when, &later.when)
 }
 
 fn when_covers(earlier: &When, later: &When) -> bool {
-    let l2 = earlier
-        .min_l2
-        .is_none_or(|min| later.min_l2.is_some_and(|other| min <= other));
+    let l2 = earlier.min_l2.is_none_or(|min| later.min_l2.is_some_and(|other| min <= other));
     let change = earlier.change.is_empty()
-        || (!later.change.is_empty()
-            && later
-                .change
-                .iter()
-                .all(|change| earlier.change.contains(change)));
+        || (!later.change.is_empty() && later.change.iter().all(|change| earlier.change.contains(change)));
     let collection = earlier.collection.is_none() || earlier.collection == later.collection;
     l2 && change && collection
 }
@@ -188,63 +159,38 @@ fn is_literal(pattern: &str) -> bool {
 pub(super) fn may_match(route: &Route, collection: &str) -> bool {
     let wanted = route.when.collection.as_deref().unwrap_or(collection);
     // A pattern that cannot be read was reported; nothing is concluded from it.
-    let below = || {
-        Glob::new(&route.matches).map_or(true, |glob| glob.matches_below(&format!("{collection}/")))
-    };
+    let below = || Glob::new(&route.matches).map_or(true, |glob| glob.matches_below(&format!("{collection}/")));
     wanted == collection && below()
 }
 
 fn check_match(checks: &mut Checks<'_, '_>, index: usize, route: &Route) {
     let sources = &checks.pipeline.sources;
-    let sound = sources
-        .iter()
-        .all(|source| checks.sound("source", &source.name));
-    if !sound
-        || sources
-            .iter()
-            .any(|source| may_match(route, &source.collection))
-    {
+    let sound = sources.iter().all(|source| checks.sound("source", &source.name));
+    if !sound || sources.iter().any(|source| may_match(route, &source.collection)) {
         return;
     }
-    let collections: Vec<&str> = sources
-        .iter()
-        .map(|source| source.collection.as_str())
-        .collect();
+    let collections: Vec<&str> = sources.iter().map(|source| source.collection.as_str()).collect();
     let first = route.matches.split('/').next().unwrap_or_default();
     let wanted = route.when.collection.as_deref().unwrap_or(first);
-    let diagnostic = Diagnostic::warning(
-        ROUTE_MATCHES_NOTHING,
-        format!("route \"{}\" matches no source", route.name),
-    );
+    let diagnostic = Diagnostic::warning(ROUTE_MATCHES_NOTHING, format!("route \"{}\" matches no source", route.name));
     let diagnostic = match nearest(wanted, collections.iter().copied()) {
         Some(near) => diagnostic.label(format!("did you mean the collection \"{near}\"?")),
-        None if !route.matches.contains('/') => {
-            diagnostic.label("it is compared with `collection/key`: add `/**`")
-        }
+        None if !route.matches.contains('/') => diagnostic.label("it is compared with `collection/key`: add `/**`"),
         None => diagnostic.label("no source fills such a collection"),
     };
-    checks.report_route(
-        index,
-        "match",
-        diagnostic.note(format!("collections: {}", collections.join(", "))),
-    );
+    checks.report_route(index, "match", diagnostic.note(format!("collections: {}", collections.join(", "))));
 }
 
 fn check_every_source_is_routed(checks: &mut Checks<'_, '_>) {
     let pipeline = checks.pipeline;
     let sound = (0..pipeline.routes.len()).all(|index| checks.sound("route", &index.to_string()));
     for source in &pipeline.sources {
-        let routed = pipeline
-            .routes
-            .iter()
-            .any(|route| may_match(route, &source.collection));
+        let routed = pipeline.routes.iter().any(|route| may_match(route, &source.collection));
         if sound && !routed && checks.sound("source", &source.name) {
-            let diagnostic = Diagnostic::warning(
-                SOURCE_UNROUTED,
-                format!("no route takes rows of source \"{}\"", source.name),
-            )
-            .label("its changes go nowhere")
-            .help("add a last [[route]] with `match = \"**\"`");
+            let diagnostic =
+                Diagnostic::warning(SOURCE_UNROUTED, format!("no route takes rows of source \"{}\"", source.name))
+                    .label("its changes go nowhere")
+                    .help("add a last [[route]] with `match = \"**\"`");
             checks.report_key(&["source", &source.name], diagnostic);
         }
     }

@@ -1,8 +1,7 @@
 //! One value against one kind: the type, then the content.
 
 use super::codes::{
-    DIM_RANGE, DURATION, EMPTY, GLOB, NAME, NOT_SUPPORTED, OUT_OF_RANGE, PLACEHOLDER, SIZE, STDIN,
-    UNKNOWN_WORD,
+    DIM_RANGE, DURATION, EMPTY, GLOB, NAME, NOT_SUPPORTED, OUT_OF_RANGE, PLACEHOLDER, SIZE, STDIN, UNKNOWN_WORD,
 };
 use super::diagnostic::Diagnostic;
 use super::keys::{Kind, Word};
@@ -31,11 +30,7 @@ pub(super) fn fits(kind: &Kind, value: &Value) -> bool {
 /// Returns what is wrong with a value that is neither a list nor a table; `what` names it in messages.
 pub(super) fn problem(node: &Node, kind: &Kind, name: &str, what: &str) -> Option<Diagnostic> {
     if !fits(kind, &node.value) {
-        return Some(with_unit(
-            node,
-            kind,
-            wrong_type(node, what, &kind.expected()),
-        ));
+        return Some(with_unit(node, kind, wrong_type(node, what, &kind.expected())));
     }
     match &node.value {
         Value::Text { text, .. } if text.is_empty() => {
@@ -43,9 +38,7 @@ pub(super) fn problem(node: &Node, kind: &Kind, name: &str, what: &str) -> Optio
             Some(diagnostic.label(format!("expected {}", kind.expected())))
         }
         Value::Text { text, .. } => match kind {
-            Kind::Name => check_collection(text)
-                .err()
-                .map(|_| bad_name(what, &node.shown())),
+            Kind::Name => check_collection(text).err().map(|_| bad_name(what, &node.shown())),
             Kind::Word(words) => {
                 let known = words.iter().any(|word| word.name == text);
                 (!known).then(|| unknown_word(node, text, words, name, what))
@@ -58,11 +51,7 @@ pub(super) fn problem(node: &Node, kind: &Kind, name: &str, what: &str) -> Optio
         Value::Float(number) => number_problem(*number, kind, what),
         Value::Bool(false) if matches!(kind, Kind::True) => {
             let diagnostic = Diagnostic::error(OUT_OF_RANGE, format!("{what} can only be true"));
-            Some(
-                diagnostic
-                    .label("found false")
-                    .help(format!("remove `{name}`")),
-            )
+            Some(diagnostic.label("found false").help(format!("remove `{name}`")))
         }
         _ => None,
     }
@@ -72,24 +61,13 @@ pub(super) fn problem(node: &Node, kind: &Kind, name: &str, what: &str) -> Optio
 fn with_unit(node: &Node, kind: &Kind, diagnostic: Diagnostic) -> Diagnostic {
     match (kind, &node.value) {
         (Kind::Size, Value::Integer(bytes)) if *bytes > 0 => match u64::try_from(*bytes) {
-            Ok(bytes) => diagnostic.help(format!(
-                "for {bytes} bytes write \"{}\"",
-                value::show_size(bytes)
-            )),
+            Ok(bytes) => diagnostic.help(format!("for {bytes} bytes write \"{}\"", value::show_size(bytes))),
             Err(_) => diagnostic,
         },
         (Kind::Duration { .. }, Value::Integer(seconds)) if *seconds >= 0 => {
             diagnostic.help(format!("for {seconds} seconds write \"{seconds}s\""))
         }
-        (kind, Value::Integer(number))
-            if fits(
-                kind,
-                &Value::Text {
-                    text: String::new(),
-                    env: None,
-                },
-            ) =>
-        {
+        (kind, Value::Integer(number)) if fits(kind, &Value::Text { text: String::new(), env: None }) => {
             diagnostic.help(format!("write it in quotes: \"{number}\""))
         }
         _ => diagnostic,
@@ -102,24 +80,18 @@ fn text_problem(text: &str, kind: &Kind) -> Option<(&'static str, String)> {
         Kind::Branch => check_ref(text).err().map(|problem| (NAME, problem.to_owned())),
         Kind::Path if text == "-" => Some((STDIN, "only a source reads standard input".to_owned())),
         Kind::PathGlob | Kind::SourceGlob => Glob::new(text).err().map(|problem| (GLOB, problem.to_string())),
-        Kind::Template(names) => value::template(text, names)
-            .err()
-            .map(|problem| (PLACEHOLDER, problem)),
+        Kind::Template(names) => value::template(text, names).err().map(|problem| (PLACEHOLDER, problem)),
         Kind::Size => match value::size(text) {
             Ok(0) => Some((OUT_OF_RANGE, "expected more than 0 bytes".to_owned())),
             Ok(_) => None,
             Err(problem) => Some((SIZE, problem)),
         },
         Kind::Duration { zero } => match value::duration(text) {
-            Ok(time) if time.is_zero() && !zero => {
-                Some((OUT_OF_RANGE, "expected more than 0".to_owned()))
-            }
+            Ok(time) if time.is_zero() && !zero => Some((OUT_OF_RANGE, "expected more than 0".to_owned())),
             Ok(_) => None,
             Err(problem) => Some((DURATION, problem)),
         },
-        Kind::DimRange => value::dim_range(text)
-            .err()
-            .map(|problem| (DIM_RANGE, problem)),
+        Kind::DimRange => value::dim_range(text).err().map(|problem| (DIM_RANGE, problem)),
         _ => None,
     }
 }
@@ -134,17 +106,13 @@ fn unknown_word(node: &Node, text: &str, words: &[Word], name: &str, what: &str)
     if let Some(later) = later {
         return Diagnostic::error(
             NOT_SUPPORTED,
-            format!(
-                "{} for {what} is not supported by this version",
-                node.shown()
-            ),
+            format!("{} for {what} is not supported by this version", node.shown()),
         )
         .label("cannot be honoured")
         .help(later.instead)
         .note(allowed);
     }
-    let diagnostic =
-        Diagnostic::error(UNKNOWN_WORD, format!("{what} cannot be {}", node.shown())).note(allowed);
+    let diagnostic = Diagnostic::error(UNKNOWN_WORD, format!("{what} cannot be {}", node.shown())).note(allowed);
     match nearest(text, names) {
         Some(near) => diagnostic.label(format!("did you mean \"{near}\"?")),
         None => diagnostic.label("not one of the allowed words"),
@@ -171,8 +139,7 @@ fn number_problem(number: f64, kind: &Kind, what: &str) -> Option<Diagnostic> {
 }
 
 fn out_of_range(found: &str, kind: &Kind, what: &str) -> Diagnostic {
-    Diagnostic::error(OUT_OF_RANGE, format!("{what} cannot be {found}"))
-        .label(format!("expected {}", kind.expected()))
+    Diagnostic::error(OUT_OF_RANGE, format!("{what} cannot be {found}")).label(format!("expected {}", kind.expected()))
 }
 
 /// Returns what is wrong with the name of a section.

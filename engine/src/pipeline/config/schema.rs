@@ -10,10 +10,7 @@ use super::view::default_node;
 pub fn json_schema() -> Value {
     let mut schema = section(&ROOT);
     if let Value::Object(entries) = &mut schema {
-        entries.insert(
-            "$schema".into(),
-            json!("https://json-schema.org/draft/2020-12/schema"),
-        );
+        entries.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
         entries.insert("title".into(), json!("vecdelta pipeline file"));
         entries.insert("$defs".into(), json!({ "env": env() }));
     }
@@ -31,17 +28,9 @@ fn env() -> Value {
 }
 
 fn section(section: &Section) -> Value {
-    let properties: Map<String, Value> = section
-        .keys
-        .iter()
-        .map(|key| (key.name.to_owned(), property(key)))
-        .collect();
-    let required: Vec<&str> = section
-        .keys
-        .iter()
-        .filter(|key| matches!(key.need, Need::Required))
-        .map(|key| key.name)
-        .collect();
+    let properties: Map<String, Value> = section.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    let required: Vec<&str> =
+        section.keys.iter().filter(|key| matches!(key.need, Need::Required)).map(|key| key.name).collect();
     let mut schema = json!({
         "type": "object",
         "description": section.doc,
@@ -72,12 +61,8 @@ fn kind(kind: &Kind) -> Value {
         Kind::Size => text(r"^[0-9_]+(\.[0-9]+)? *([KMGT]i?)?B$"),
         Kind::Duration { .. } => text(r"^[0-9_]+(\.[0-9]+)? *(ms|s|m|h|d)$"),
         Kind::DimRange => text(r"^[0-9]+ *\.\. *[0-9]+$"),
-        Kind::Count { min, max } => {
-            number("integer", json!(min), (*max < u64::MAX).then(|| json!(max)))
-        }
-        Kind::Number { min, max } => {
-            number("number", json!(min), max.is_finite().then(|| json!(max)))
-        }
+        Kind::Count { min, max } => number("integer", json!(min), (*max < u64::MAX).then(|| json!(max))),
+        Kind::Number { min, max } => number("number", json!(min), max.is_finite().then(|| json!(max))),
         Kind::AnyNumber => json!({ "type": "number" }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::True => json!({ "const": true }),
@@ -92,13 +77,9 @@ fn kind(kind: &Kind) -> Value {
         Kind::Table(below) => section(below),
         Kind::Named(below) => json!({ "type": "object", "additionalProperties": section(below) }),
         Kind::Rows(below) => json!({ "type": "array", "items": section(below) }),
-        Kind::Text
-        | Kind::Name
-        | Kind::Branch
-        | Kind::Path
-        | Kind::PathGlob
-        | Kind::SourceGlob
-        | Kind::Template(_) => text("."),
+        Kind::Text | Kind::Name | Kind::Branch | Kind::Path | Kind::PathGlob | Kind::SourceGlob | Kind::Template(_) => {
+            text(".")
+        }
     }
 }
 

@@ -35,12 +35,9 @@ pub(super) fn check(checks: &mut Checks<'_, '_>) {
 
 fn check_kind(checks: &mut Checks<'_, '_>, sink: &Sink) {
     if sink.kind == SinkKind::Npy && sink.what == SinkContent::Deltas {
-        let diagnostic = Diagnostic::error(
-            NOT_WITH_KIND,
-            format!("sink \"{}\" cannot write deltas", sink.name),
-        )
-        .label("`npy` holds a plain table")
-        .help("add `what = \"table\"`, or use `parquet`, `arrow` or `jsonl`");
+        let diagnostic = Diagnostic::error(NOT_WITH_KIND, format!("sink \"{}\" cannot write deltas", sink.name))
+            .label("`npy` holds a plain table")
+            .help("add `what = \"table\"`, or use `parquet`, `arrow` or `jsonl`");
         checks.report_at(&["sink", &sink.name, "kind"], diagnostic);
     }
 }
@@ -48,27 +45,21 @@ fn check_kind(checks: &mut Checks<'_, '_>, sink: &Sink) {
 fn check_fields(checks: &mut Checks<'_, '_>, sink: &Sink) {
     let path = ["sink", &sink.name, "fields"];
     if sink.kind != SinkKind::Jsonl && checks.place(&path).is_some() {
-        let diagnostic = Diagnostic::error(
-            NOT_WITH_KIND,
-            format!("`fields` cannot be honoured in sink \"{}\"", sink.name),
-        )
-        .label(format!("the columns of `{}` are fixed", sink.kind.name()))
-        .help("remove `fields`, or set `kind = \"jsonl\"`");
+        let diagnostic =
+            Diagnostic::error(NOT_WITH_KIND, format!("`fields` cannot be honoured in sink \"{}\"", sink.name))
+                .label(format!("the columns of `{}` are fixed", sink.kind.name()))
+                .help("remove `fields`, or set `kind = \"jsonl\"`");
         return checks.report_at(&path, diagnostic);
     }
     for (index, field) in sink.fields.iter().enumerate() {
         let index = index.to_string();
         if sink.what == SinkContent::Table && !TABLE_FIELDS.contains(field) {
-            let diagnostic = Diagnostic::error(
-                NOT_WITH_KIND,
-                format!("sink \"{}\" has no field `{}`", sink.name, field.name()),
-            )
-            .label("a row of a table is not a change")
-            .help("remove it, or set `what = \"deltas\"`");
+            let diagnostic =
+                Diagnostic::error(NOT_WITH_KIND, format!("sink \"{}\" has no field `{}`", sink.name, field.name()))
+                    .label("a row of a table is not a change")
+                    .help("remove it, or set `what = \"deltas\"`");
             checks.report_at(&["sink", &sink.name, "fields", &index], diagnostic);
-        } else if sink.fields.iter().filter(|other| *other == field).count() > 1
-            && checks.place(&path).is_some()
-        {
+        } else if sink.fields.iter().filter(|other| *other == field).count() > 1 && checks.place(&path).is_some() {
             let diagnostic = Diagnostic::error(
                 super::codes::DUPLICATE,
                 format!("sink \"{}\" lists `{}` twice", sink.name, field.name()),
@@ -83,30 +74,19 @@ fn check_fields(checks: &mut Checks<'_, '_>, sink: &Sink) {
 fn check_output(checks: &mut Checks<'_, '_>, index: usize, sink: &Sink) {
     let pipeline = checks.pipeline;
     let path = ["sink", &sink.name, "path"];
-    if let Some(other) = pipeline.sinks[..index]
-        .iter()
-        .find(|other| other.path == sink.path)
-    {
+    if let Some(other) = pipeline.sinks[..index].iter().find(|other| other.path == sink.path) {
         let diagnostic = Diagnostic::error(
             SAME_OUTPUT,
-            format!(
-                "sinks \"{}\" and \"{}\" write to the same path",
-                other.name, sink.name
-            ),
+            format!("sinks \"{}\" and \"{}\" write to the same path", other.name, sink.name),
         )
         .label("already taken")
         .help("give each sink its own path");
         return checks.report_at(&path, diagnostic);
     }
-    if checks.place(&["pipeline", "store"]).is_some()
-        && Path::new(&sink.path).starts_with(&pipeline.settings.store)
-    {
-        let diagnostic = Diagnostic::error(
-            SAME_OUTPUT,
-            format!("sink \"{}\" writes into the repository", sink.name),
-        )
-        .label("inside `store`")
-        .help("choose a path outside of the repository");
+    if checks.place(&["pipeline", "store"]).is_some() && Path::new(&sink.path).starts_with(&pipeline.settings.store) {
+        let diagnostic = Diagnostic::error(SAME_OUTPUT, format!("sink \"{}\" writes into the repository", sink.name))
+            .label("inside `store`")
+            .help("choose a path outside of the repository");
         checks.report_at(&path, diagnostic);
     }
 }
@@ -114,11 +94,7 @@ fn check_output(checks: &mut Checks<'_, '_>, index: usize, sink: &Sink) {
 /// Tables of several collections may differ in width: they need a file each.
 fn check_collections(checks: &mut Checks<'_, '_>, sink: &Sink) {
     let pipeline = checks.pipeline;
-    let into: Vec<_> = pipeline
-        .routes
-        .iter()
-        .filter(|route| route.to.contains(&sink.name))
-        .collect();
+    let into: Vec<_> = pipeline.routes.iter().filter(|route| route.to.contains(&sink.name)).collect();
     let collections: BTreeSet<&str> = pipeline
         .sources
         .iter()
@@ -126,18 +102,12 @@ fn check_collections(checks: &mut Checks<'_, '_>, sink: &Sink) {
         .filter(|collection| into.iter().any(|route| may_match(route, collection)))
         .collect();
     let one_file = !sink.path.contains("{collection}");
-    if sink.what == SinkContent::Table
-        && sink.kind != SinkKind::Jsonl
-        && one_file
-        && collections.len() > 1
-    {
+    if sink.what == SinkContent::Table && sink.kind != SinkKind::Jsonl && one_file && collections.len() > 1 {
         let names: Vec<&str> = collections.into_iter().collect();
-        let diagnostic = Diagnostic::error(
-            MIXED_COLLECTIONS,
-            format!("sink \"{}\" would mix collections in one table", sink.name),
-        )
-        .label(format!("{} arrive here", names.join(", ")))
-        .help("put `{collection}` into the path");
+        let diagnostic =
+            Diagnostic::error(MIXED_COLLECTIONS, format!("sink \"{}\" would mix collections in one table", sink.name))
+                .label(format!("{} arrive here", names.join(", ")))
+                .help("put `{collection}` into the path");
         checks.report_at(&["sink", &sink.name, "path"], diagnostic);
     }
 }

@@ -38,10 +38,7 @@ fn input(base_dir: &Path, text: &str) -> Input {
         return Input::File(absolute(base_dir, text));
     };
     let cut = text[..wildcard].rfind('/').map_or(0, |slash| slash + 1);
-    Input::Glob {
-        directory: absolute(base_dir, &text[..cut]),
-        pattern: text[cut..].to_owned(),
-    }
+    Input::Glob { directory: absolute(base_dir, &text[..cut]), pattern: text[cut..].to_owned() }
 }
 
 /// Joins a path to the file's directory and drops `.` on the way; `..` stays, because a link may stand before it.
@@ -70,10 +67,7 @@ pub(super) fn check(checks: &mut Checks<'_, '_>) {
         let names: Vec<&str> = stdin.keys().copied().collect();
         let diagnostic = Diagnostic::error(
             STDIN,
-            format!(
-                "sources \"{}\" and \"{name}\" both read standard input",
-                names.join("\", \"")
-            ),
+            format!("sources \"{}\" and \"{name}\" both read standard input", names.join("\", \"")),
         )
         .label("there is only one standard input")
         .help("read one of them from files");
@@ -83,12 +77,10 @@ pub(super) fn check(checks: &mut Checks<'_, '_>) {
 
 fn check_missing(checks: &mut Checks<'_, '_>, source: &Source) {
     if source.missing == Missing::Delete && !source.epoch {
-        let diagnostic = Diagnostic::error(
-            DELETE_WITHOUT_EPOCH,
-            format!("source \"{}\" cannot delete missing ids", source.name),
-        )
-        .label("`epoch = false`: a stream of changes never says which ids are missing")
-        .help("set `missing = \"keep\"`, or `epoch = true` when each file holds all rows");
+        let diagnostic =
+            Diagnostic::error(DELETE_WITHOUT_EPOCH, format!("source \"{}\" cannot delete missing ids", source.name))
+                .label("`epoch = false`: a stream of changes never says which ids are missing")
+                .help("set `missing = \"keep\"`, or `epoch = true` when each file holds all rows");
         checks.report_at(&["source", &source.name, "missing"], diagnostic);
     }
 }
@@ -101,31 +93,23 @@ fn check_kind(checks: &mut Checks<'_, '_>, source: &Source) {
         refuse(checks, source, &["id"], "ids are row numbers");
     }
     if plain && source.vector.is_some() {
-        let path: &[&str] = if source.dims.is_some()
-            || checks
-                .place(&["source", &source.name, "vector", "column"])
-                .is_some()
-        {
-            &["vector", "column"]
-        } else {
-            &["vector"]
-        };
+        let path: &[&str] =
+            if source.dims.is_some() || checks.place(&["source", &source.name, "vector", "column"]).is_some() {
+                &["vector", "column"]
+            } else {
+                &["vector"]
+            };
         refuse(checks, source, path, "there are no columns");
     }
 }
 
 fn refuse(checks: &mut Checks<'_, '_>, source: &Source, path: &[&str], why: &str) {
     let key = path.last().copied().unwrap_or_default();
-    let diagnostic = Diagnostic::error(
-        NOT_WITH_KIND,
-        format!("`{key}` cannot be honoured in source \"{}\"", source.name),
-    )
-    .label(format!("in `{}` {why}", source.kind.name()))
-    .help(format!("remove `{key}`"));
-    let full: Vec<&str> = ["source", &source.name]
-        .into_iter()
-        .chain(path.iter().copied())
-        .collect();
+    let diagnostic =
+        Diagnostic::error(NOT_WITH_KIND, format!("`{key}` cannot be honoured in source \"{}\"", source.name))
+            .label(format!("in `{}` {why}", source.kind.name()))
+            .help(format!("remove `{key}`"));
+    let full: Vec<&str> = ["source", &source.name].into_iter().chain(path.iter().copied()).collect();
     checks.report_at(&full, diagnostic);
 }
 
@@ -137,31 +121,21 @@ fn check_stdin(checks: &mut Checks<'_, '_>, source: &Source) {
     if source.kind != SourceKind::Jsonl {
         let diagnostic = Diagnostic::error(
             STDIN,
-            format!(
-                "source \"{}\" cannot read `{}` from standard input",
-                source.name,
-                source.kind.name()
-            ),
+            format!("source \"{}\" cannot read `{}` from standard input", source.name, source.kind.name()),
         )
         .label("`-` is standard input")
         .help("set `kind = \"jsonl\"`, or give a path");
         checks.report_at(&path, diagnostic);
     } else if source.inputs.len() > 1 {
-        let diagnostic = Diagnostic::error(
-            STDIN,
-            format!("source \"{}\" reads standard input and files", source.name),
-        )
-        .label("`-` must be alone")
-        .help("make two sources of it; they may fill the same collection");
+        let diagnostic = Diagnostic::error(STDIN, format!("source \"{}\" reads standard input and files", source.name))
+            .label("`-` must be alone")
+            .help("make two sources of it; they may fill the same collection");
         checks.report_at(&path, diagnostic);
     }
     if checks.place(&["source", &source.name, "order"]).is_some() {
-        let diagnostic = Diagnostic::error(
-            STDIN,
-            format!("`order` cannot be honoured in source \"{}\"", source.name),
-        )
-        .label("standard input is not a list of files")
-        .help("remove `order`");
+        let diagnostic = Diagnostic::error(STDIN, format!("`order` cannot be honoured in source \"{}\"", source.name))
+            .label("standard input is not a list of files")
+            .help("remove `order`");
         checks.report_at(&["source", &source.name, "order"], diagnostic);
     }
 }

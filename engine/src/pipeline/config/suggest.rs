@@ -1,10 +1,7 @@
 //! "Did you mean ...?"
 
 /// Returns the candidate that `word` was most likely meant to be, if one is close enough.
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     // A very long word is near to nothing; comparing it would take quadratic time.
     if lower.is_empty() || lower.len() > 64 {
@@ -17,9 +14,8 @@ pub(super) fn nearest<'a>(
             let distance = strsim::damerau_levenshtein(&lower, &other);
             let longest = lower.chars().count().max(other.chars().count());
             let limit = (longest / 3).max(1);
-            let plural = lower.len() >= 3
-                && other.len() >= 3
-                && (other.starts_with(&lower) || lower.starts_with(&other));
+            let plural =
+                lower.len() >= 3 && other.len() >= 3 && (other.starts_with(&lower) || lower.starts_with(&other));
             ((distance <= limit && distance < longest) || plural).then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)

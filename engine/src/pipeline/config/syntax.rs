@@ -30,10 +30,7 @@ pub(super) fn parse(text: &str, report: &mut Report<'_>) -> Option<Parsed> {
         let Some(error) = errors.iter().min_by_key(|error| offset(error)) else {
             let value = Value::Table(table(root.get_ref(), None, 0));
             let place = Place::default();
-            return Some(Parsed {
-                root: Node { value, place },
-                whole: round == 0,
-            });
+            return Some(Parsed { root: Node { value, place }, whole: round == 0 });
         };
         let statement = Statement::around(&work, root.get_ref(), offset(error));
         let (span, diagnostic) = describe(&work, root.get_ref(), error, &statement);
@@ -64,12 +61,9 @@ impl Statement {
         };
         let start = line_start(text, key_span.start);
         let end = line_end(text, value_end.max(at));
-        let next = lines_from(text, line_end(text, key_span.end))
-            .find(|&line| line < end && is_statement(&text[line..]));
-        Self {
-            lines: start..next.unwrap_or(end),
-            unclosed: next.map(|_| (key, key_span)),
-        }
+        let next =
+            lines_from(text, line_end(text, key_span.end)).find(|&line| line < end && is_statement(&text[line..]));
+        Self { lines: start..next.unwrap_or(end), unclosed: next.map(|_| (key, key_span)) }
     }
 
     /// The line of the error; a faulty header takes its whole section along, whose keys would land elsewhere.
@@ -78,30 +72,16 @@ impl Statement {
         let end = line_end(text, at);
         let header = text[start..].starts_with('[');
         let next = lines_from(text, end).find(|&line| text[line..].starts_with('['));
-        Self {
-            lines: start..if header {
-                next.unwrap_or(text.len())
-            } else {
-                end
-            },
-            unclosed: None,
-        }
+        Self { lines: start..if header { next.unwrap_or(text.len()) } else { end }, unclosed: None }
     }
 }
 
 /// Finds the outermost `key = value` around an offset: its key and where the value ends.
-fn find_holder(
-    text: &str,
-    table: &DeTable<'_>,
-    at: usize,
-    found: &mut Option<(String, Range<usize>, usize)>,
-) {
+fn find_holder(text: &str, table: &DeTable<'_>, at: usize, found: &mut Option<(String, Range<usize>, usize)>) {
     for (key, value) in table.iter() {
         let (key_span, end) = (key.span(), value.span().end);
         let header = text[line_start(text, key_span.start)..].starts_with('[');
-        let outer = found
-            .as_ref()
-            .is_none_or(|(_, span, _)| key_span.start < span.start);
+        let outer = found.as_ref().is_none_or(|(_, span, _)| key_span.start < span.start);
         if !header && outer && key_span.start <= at && at <= end {
             *found = Some((key.get_ref().to_string(), key_span, end));
         }
@@ -109,17 +89,10 @@ fn find_holder(
     }
 }
 
-fn find_in_value(
-    text: &str,
-    value: &DeValue<'_>,
-    at: usize,
-    found: &mut Option<(String, Range<usize>, usize)>,
-) {
+fn find_in_value(text: &str, value: &DeValue<'_>, at: usize, found: &mut Option<(String, Range<usize>, usize)>) {
     match value {
         DeValue::Table(table) => find_holder(text, table, at, found),
-        DeValue::Array(items) => items
-            .iter()
-            .for_each(|item| find_in_value(text, item.get_ref(), at, found)),
+        DeValue::Array(items) => items.iter().for_each(|item| find_in_value(text, item.get_ref(), at, found)),
         _ => {}
     }
 }
@@ -130,32 +103,23 @@ fn is_statement(line: &str) -> bool {
     let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let header = line.trim_start_matches('[');
     if header.len() < line.len() {
-        return header.starts_with(bare)
-            && header.contains(']')
-            && !header.contains(['=', ',', '"']);
+        return header.starts_with(bare) && header.contains(']') && !header.contains(['=', ',', '"']);
     }
     line.starts_with(bare) && line.trim_start_matches(bare).trim_start().starts_with('=')
 }
 
 fn line_start(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())]
-        .iter()
-        .rposition(|&b| b == b'\n')
-        .map_or(0, |newline| newline + 1)
+    text.as_bytes()[..at.min(text.len())].iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1)
 }
 
 /// Returns where the line after `at` starts.
 fn line_end(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
-    text.as_bytes()[at..]
-        .iter()
-        .position(|&b| b == b'\n')
-        .map_or(text.len(), |newline| at + newline + 1)
+    text.as_bytes()[at..].iter().position(|&b| b == b'\n').map_or(text.len(), |newline| at + newline + 1)
 }
 
 fn lines_from(text: &str, start: usize) -> impl Iterator<Item = usize> {
-    std::iter::successors(Some(start), |&line| Some(line_end(text, line)))
-        .take_while(|&line| line < text.len())
+    std::iter::successors(Some(start), |&line| Some(line_end(text, line))).take_while(|&line| line < text.len())
 }
 
 /// Replaces lines by spaces; `None` when there was nothing to replace.
@@ -164,23 +128,11 @@ fn blanked(text: &str, lines: &Range<usize>) -> Option<String> {
     if body.trim().is_empty() {
         return None;
     }
-    let blank: String = body
-        .bytes()
-        .map(|b| if b == b'\n' { '\n' } else { ' ' })
-        .collect();
-    Some(format!(
-        "{}{blank}{}",
-        &text[..lines.start],
-        &text[lines.end..]
-    ))
+    let blank: String = body.bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect();
+    Some(format!("{}{blank}{}", &text[..lines.start], &text[lines.end..]))
 }
 
-fn describe(
-    text: &str,
-    root: &DeTable<'_>,
-    error: &Error,
-    statement: &Statement,
-) -> (Range<usize>, Diagnostic) {
+fn describe(text: &str, root: &DeTable<'_>, error: &Error, statement: &Statement) -> (Range<usize>, Diagnostic) {
     let span = error.span().unwrap_or(0..0);
     if let Some((key, key_span)) = &statement.unclosed {
         let diagnostic = Diagnostic::error(SYNTAX, format!("the value of `{key}` is not closed"))
@@ -188,10 +140,7 @@ fn describe(
             .help("add the missing `]`, `}` or quote");
         return (key_span.clone(), diagnostic);
     }
-    let (message, expected) = error
-        .message()
-        .split_once(", expected ")
-        .unwrap_or((error.message(), ""));
+    let (message, expected) = error.message().split_once(", expected ").unwrap_or((error.message(), ""));
     if message == "duplicate key" {
         return (span.clone(), duplicate(text, root, span));
     }
@@ -205,10 +154,7 @@ fn describe(
 }
 
 fn duplicate(text: &str, root: &DeTable<'_>, span: Range<usize>) -> Diagnostic {
-    let key = text
-        .get(span.clone())
-        .unwrap_or_default()
-        .trim_matches(['"', '\'']);
+    let key = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
     let diagnostic = Diagnostic::error(DUPLICATE, format!("`{key}` is given twice"))
         .label("given before")
         .help("remove one of the two");
@@ -224,12 +170,7 @@ fn duplicate(text: &str, root: &DeTable<'_>, span: Range<usize>) -> Diagnostic {
 fn same_line_before(text: &str, at: usize) -> Option<usize> {
     let start = line_start(text, at);
     let line = text[start..line_end(text, start)].trim();
-    Some(
-        text[..start]
-            .lines()
-            .position(|other| other.trim() == line)?
-            + 1,
-    )
+    Some(text[..start].lines().position(|other| other.trim() == line)? + 1)
 }
 
 /// Returns where a key of this name last stands before an offset.
@@ -240,10 +181,9 @@ fn last_before(table: &DeTable<'_>, name: &str, before: usize) -> Option<usize> 
         .flat_map(|(key, value)| {
             let below = match value.get_ref() {
                 DeValue::Table(table) => last_before(table, name, before),
-                DeValue::Array(items) => items
-                    .iter()
-                    .filter_map(|item| last_before(item.get_ref().as_table()?, name, before))
-                    .max(),
+                DeValue::Array(items) => {
+                    items.iter().filter_map(|item| last_before(item.get_ref().as_table()?, name, before)).max()
+                }
                 _ => None,
             };
             [here(key.get_ref(), key.span().start), below]

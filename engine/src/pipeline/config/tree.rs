@@ -87,9 +87,7 @@ impl Node {
     /// Returns how to quote the text in a message; a value from the environment may be a secret and is not shown.
     pub(super) fn shown(&self) -> String {
         match &self.value {
-            Value::Text {
-                env: Some(name), ..
-            } => format!("the value of {name}"),
+            Value::Text { env: Some(name), .. } => format!("the value of {name}"),
             Value::Text { text, .. } => format!("`{}`", text.escape_debug()),
             other => other.article().to_owned(),
         }
@@ -113,34 +111,21 @@ impl Value {
 }
 
 /// Copies a TOML value into the tree; spans move by `shift`.
-pub(super) fn node(
-    value: &DeValue<'_>,
-    span: Range<usize>,
-    flag: Option<usize>,
-    shift: usize,
-) -> Node {
+pub(super) fn node(value: &DeValue<'_>, span: Range<usize>, flag: Option<usize>, shift: usize) -> Node {
     let value = match value {
-        DeValue::String(text) => Value::Text {
-            text: text.to_string(),
-            env: None,
-        },
-        DeValue::Integer(number) => i128::from_str_radix(number.as_str(), number.radix())
-            .map_or(Value::Float(f64::INFINITY), Value::Integer),
+        DeValue::String(text) => Value::Text { text: text.to_string(), env: None },
+        DeValue::Integer(number) => {
+            i128::from_str_radix(number.as_str(), number.radix()).map_or(Value::Float(f64::INFINITY), Value::Integer)
+        }
         DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(flag) => Value::Bool(*flag),
         DeValue::Datetime(_) => Value::Date,
-        DeValue::Array(items) => Value::List(
-            items
-                .iter()
-                .map(|item| node(item.get_ref(), item.span(), flag, shift))
-                .collect(),
-        ),
+        DeValue::Array(items) => {
+            Value::List(items.iter().map(|item| node(item.get_ref(), item.span(), flag, shift)).collect())
+        }
         DeValue::Table(entries) => Value::Table(table(entries, flag, shift)),
     };
-    Node {
-        value,
-        place: place(span, flag, shift),
-    }
+    Node { value, place: place(span, flag, shift) }
 }
 
 /// Copies a TOML table into the tree, in the order of the file.
@@ -158,8 +143,5 @@ pub(super) fn table(entries: &DeTable<'_>, flag: Option<usize>, shift: usize) ->
 }
 
 fn place(span: Range<usize>, flag: Option<usize>, shift: usize) -> Place {
-    Place {
-        flag,
-        span: span.start + shift..span.end + shift,
-    }
+    Place { flag, span: span.start + shift..span.end + shift }
 }

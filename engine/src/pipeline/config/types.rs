@@ -143,11 +143,7 @@ pub struct Capture {
 
 impl Default for Capture {
     fn default() -> Self {
-        Self {
-            detect: Detect::AnyBit,
-            epsilon: 0.0,
-            heartbeat: None,
-        }
+        Self { detect: Detect::AnyBit, epsilon: 0.0, heartbeat: None }
     }
 }
 

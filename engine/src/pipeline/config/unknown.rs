@@ -11,29 +11,21 @@ use super::tree::Entry;
 pub(super) fn key(entry: &Entry, section: &'static Section, title: &str) -> Diagnostic {
     let name = entry.key.escape_debug();
     let unknown = || Diagnostic::error(UNKNOWN_KEY, format!("unknown key `{name}` in {title}"));
-    if let Some(later) = LATER.iter().find(|later| {
-        later.section == section.header && later.key == entry.key && later.value.is_none()
-    }) {
-        return Diagnostic::error(
-            NOT_SUPPORTED,
-            format!("`{name}` in {title} is not supported by this version"),
-        )
-        .label("cannot be honoured")
-        .help(later.instead);
+    if let Some(later) =
+        LATER.iter().find(|later| later.section == section.header && later.key == entry.key && later.value.is_none())
+    {
+        return Diagnostic::error(NOT_SUPPORTED, format!("`{name}` in {title} is not supported by this version"))
+            .label("cannot be honoured")
+            .help(later.instead);
     }
     if let Some(meant) = meant(entry, section) {
-        return unknown()
-            .label(format!("did you mean `{meant}`?"))
-            .note(takes(section));
+        return unknown().label(format!("did you mean `{meant}`?")).note(takes(section));
     }
     let homes = homes(&entry.key, section);
     if !homes.is_empty() {
-        return Diagnostic::error(
-            MISPLACED_KEY,
-            format!("`{name}` does not belong in {title}"),
-        )
-        .label(format!("this key belongs in {}", one_of(&homes)))
-        .note(takes(section));
+        return Diagnostic::error(MISPLACED_KEY, format!("`{name}` does not belong in {title}"))
+            .label(format!("this key belongs in {}", one_of(&homes)))
+            .note(takes(section));
     }
     unknown().label("not known here").note(takes(section))
 }
@@ -56,8 +48,7 @@ pub(super) fn stands_for(entry: &Entry, section: &'static Section) -> Option<&'s
 
 /// Returns the key of the section whose inline table takes a key of this name, and that table.
 fn part_of(name: &str, section: &'static Section) -> Option<(&'static str, &'static Section)> {
-    let holds =
-        |below: &&'static Section| !below.header.starts_with('[') && below.key(name).is_some();
+    let holds = |below: &&'static Section| !below.header.starts_with('[') && below.key(name).is_some();
     section
         .keys
         .iter()
@@ -70,21 +61,13 @@ fn homes(name: &str, section: &'static Section) -> Vec<String> {
     if let Some((key, _)) = part_of(name, section) {
         return vec![format!("`{key} = {{ .. }}`")];
     }
-    let takers = || {
-        ROOT.all_below()
-            .into_iter()
-            .filter(|other| other.key(name).is_some())
-    };
-    let headers: Vec<String> = takers()
-        .filter(|other| other.header.starts_with('['))
-        .map(|other| other.header.to_owned())
-        .collect();
+    let takers = || ROOT.all_below().into_iter().filter(|other| other.key(name).is_some());
+    let headers: Vec<String> =
+        takers().filter(|other| other.header.starts_with('[')).map(|other| other.header.to_owned()).collect();
     if !headers.is_empty() {
         return headers;
     }
-    let mut inline: Vec<String> = takers()
-        .map(|other| format!("`{} = {{ .. }}`", other.header))
-        .collect();
+    let mut inline: Vec<String> = takers().map(|other| format!("`{} = {{ .. }}`", other.header)).collect();
     inline.dedup();
     inline
 }

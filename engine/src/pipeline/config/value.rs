@@ -18,13 +18,7 @@ const SIZE_UNITS: &[(&str, u64)] = &[
 ];
 
 /// The units of a duration, with the milliseconds of each.
-const DURATION_UNITS: &[(&str, u64)] = &[
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
+const DURATION_UNITS: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 /// Reads a size such as `64MiB` to bytes.
 ///
@@ -43,16 +37,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn quantity(text: &str, units: &[(&str, u64)], example: &str) -> Result<u64, String> {
-    let split = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')
-        .unwrap_or(text.len());
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(text.len());
     let (number, unit) = (text[..split].replace('_', ""), text[split..].trim_start());
     let names = || units.iter().map(|(name, _)| *name);
     let listed = names().collect::<Vec<_>>().join(", ");
     if number.is_empty() {
-        return Err(format!(
-            "write a number and a unit, for example \"{example}\""
-        ));
+        return Err(format!("write a number and a unit, for example \"{example}\""));
     }
     if unit.is_empty() {
         return Err(format!("add a unit: {listed}"));
@@ -63,9 +53,8 @@ fn quantity(text: &str, units: &[(&str, u64)], example: &str) -> Result<u64, Str
             None => format!("use one of the units {listed}"),
         });
     };
-    scaled(&number, *scale).ok_or_else(|| {
-        format!("write a number that is a whole count and fits, for example \"{example}\"")
-    })
+    scaled(&number, *scale)
+        .ok_or_else(|| format!("write a number that is a whole count and fits, for example \"{example}\""))
 }
 
 /// Multiplies a decimal text exactly; `None` when the result is not a whole number of 63 bits.
@@ -73,11 +62,7 @@ fn scaled(number: &str, scale: u64) -> Option<u64> {
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
     let digits = u32::try_from(part.len()).ok()?;
     let tens = 10_u128.checked_pow(digits)?;
-    let count = whole
-        .parse::<u128>()
-        .ok()?
-        .checked_mul(tens)?
-        .checked_add(part.parse().ok()?)?;
+    let count = whole.parse::<u128>().ok()?.checked_mul(tens)?.checked_add(part.parse().ok()?)?;
     let scaled = count.checked_mul(u128::from(scale))?;
     let exact = (scaled % tens == 0).then_some(scaled / tens)?;
     i64::try_from(exact).ok()?.try_into().ok()
@@ -96,10 +81,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
 }
 
 fn show(count: u64, units: &[(&str, u64)]) -> Option<String> {
-    let (name, scale) = units
-        .iter()
-        .rev()
-        .find(|(_, scale)| count > 0 && count.is_multiple_of(*scale))?;
+    let (name, scale) = units.iter().rev().find(|(_, scale)| count > 0 && count.is_multiple_of(*scale))?;
     Some(format!("{}{name}", count / scale))
 }
 
@@ -108,17 +90,14 @@ fn show(count: u64, units: &[(&str, u64)]) -> Option<String> {
 /// # Errors
 /// Says what to write instead.
 pub(super) fn dim_range(text: &str) -> Result<(u32, u32), String> {
-    let bounds = text.split_once("..").and_then(|(start, end)| {
-        Some((
-            start.trim().parse::<u32>().ok()?,
-            end.trim().parse::<u32>().ok()?,
-        ))
-    });
+    let bounds = text
+        .split_once("..")
+        .and_then(|(start, end)| Some((start.trim().parse::<u32>().ok()?, end.trim().parse::<u32>().ok()?)));
     match bounds {
         Some((start, end)) if start < end => Ok((start, end)),
-        Some((start, end)) if start == end => Err(format!(
-            "`{start}..{end}` is empty: the end is not part of the range"
-        )),
+        Some((start, end)) if start == end => {
+            Err(format!("`{start}..{end}` is empty: the end is not part of the range"))
+        }
         Some((start, end)) => Err(format!("did you mean \"{end}..{start}\"?")),
         None => Err("write two whole numbers, for example \"0..8\" for the first eight".to_owned()),
     }
@@ -165,18 +144,7 @@ mod tests {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
-        for bad in [
-            "",
-            "B",
-            "1",
-            "1.5B",
-            "0.0001s",
-            "99999999999TiB",
-            "1..2s",
-            "-1s",
-            "1e3B",
-            "٣s",
-        ] {
+        for bad in ["", "B", "1", "1.5B", "0.0001s", "99999999999TiB", "1..2s", "-1s", "1e3B", "٣s"] {
             assert!(size(bad).is_err() && duration(bad).is_err(), "{bad}");
         }
         assert_eq!(size("64mb"), Err("did you mean \"64MB\"?".to_owned()));

@@ -62,12 +62,7 @@ impl<'a> View<'a> {
     /// Returns the texts of a list, or the single text.
     pub(super) fn texts(&self, key: &str) -> Option<Vec<String>> {
         let node = self.or_default(key)?;
-        Some(
-            node.items()
-                .iter()
-                .filter_map(|item| item.text().map(str::to_owned))
-                .collect(),
-        )
+        Some(node.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect())
     }
 
     pub(super) fn bool(&self, key: &str) -> Option<bool> {
@@ -93,13 +88,7 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn numbers(&self, key: &str) -> Option<Vec<f64>> {
-        Some(
-            self.or_default(key)?
-                .items()
-                .iter()
-                .filter_map(number)
-                .collect(),
-        )
+        Some(self.or_default(key)?.items().iter().filter_map(number).collect())
     }
 
     pub(super) fn size(&self, key: &str) -> Option<u64> {
@@ -115,12 +104,7 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn choices<T: Choice>(&self, key: &str) -> Option<Vec<T>> {
-        Some(
-            self.texts(key)?
-                .iter()
-                .filter_map(|word| T::from_word(word))
-                .collect(),
-        )
+        Some(self.texts(key)?.iter().filter_map(|word| T::from_word(word)).collect())
     }
 }
 

@@ -18,11 +18,7 @@ pub(super) type Unsound = BTreeSet<(&'static str, String)>;
 ///
 /// Without `whole` some of the file was left out, so nothing is said about absent keys.
 pub(super) fn walk(root: &Node, whole: bool, report: &mut Report<'_>) -> Unsound {
-    let mut walk = Walk {
-        report,
-        whole,
-        unsound: Unsound::new(),
-    };
+    let mut walk = Walk { report, whole, unsound: Unsound::new() };
     let top = Place::default();
     walk.section(root, &ROOT, "the file", &top);
     walk.unsound
@@ -43,9 +39,7 @@ impl Walk<'_, '_> {
         for entry in node.entries() {
             match section.key(&entry.key) {
                 Some(key) => self.value(entry, &entry.node, &key.kind, key.name, title),
-                None => self
-                    .report
-                    .push(&entry.place, unknown::key(entry, section, title)),
+                None => self.report.push(&entry.place, unknown::key(entry, section, title)),
             }
         }
         if self.whole {
@@ -54,24 +48,20 @@ impl Walk<'_, '_> {
     }
 
     fn missing_keys(&mut self, node: &Node, section: &'static Section, title: &str, place: &Place) {
-        let given = || {
-            section
-                .keys
-                .iter()
-                .filter(|key| node.entry(key.name).is_some())
-        };
+        let given = || section.keys.iter().filter(|key| node.entry(key.name).is_some());
         if section.choose_one && given().count() != 1 {
             let names: Vec<&str> = section.names().collect();
-            let diagnostic =
-                Diagnostic::error(CHOOSE_ONE, format!("{title} needs exactly one key"))
-                    .label(format!("{} are given", given().count()))
-                    .help(format!("give one of {}", one_of(&names)));
+            let diagnostic = Diagnostic::error(CHOOSE_ONE, format!("{title} needs exactly one key"))
+                .label(format!("{} are given", given().count()))
+                .help(format!("give one of {}", one_of(&names)));
             return self.report.push(place, diagnostic);
         }
         // A misspelt key is the likelier reason: one error is enough.
-        if node.entries().iter().any(|entry| {
-            unknown::stands_for(entry, section).is_some_and(|key| node.entry(key).is_none())
-        }) {
+        if node
+            .entries()
+            .iter()
+            .any(|entry| unknown::stands_for(entry, section).is_some_and(|key| node.entry(key).is_none()))
+        {
             return;
         }
         for key in section.keys {
@@ -82,22 +72,13 @@ impl Walk<'_, '_> {
     }
 
     /// Checks one value; `name` is the key's, `title` the table's that holds it.
-    fn value(
-        &mut self,
-        entry: &Entry,
-        node: &Node,
-        kind: &'static Kind,
-        name: &'static str,
-        title: &str,
-    ) {
+    fn value(&mut self, entry: &Entry, node: &Node, kind: &'static Kind, name: &'static str, title: &str) {
         if matches!(node.value, Value::Poison) {
             return;
         }
         let what = format!("`{name}` in {title}");
         match kind {
-            Kind::Table(section)
-                if matches!(node.value, Value::List(_)) && section.header.starts_with('[') =>
-            {
+            Kind::Table(section) if matches!(node.value, Value::List(_)) && section.header.starts_with('[') => {
                 self.brackets(entry, node, name, "[", "[[");
             }
             Kind::Table(section) if section.header.starts_with('[') => {
@@ -113,12 +94,10 @@ impl Walk<'_, '_> {
             Kind::Named(section) => self.named(entry, node, section),
             Kind::Rows(section) => self.rows(entry, node, section),
             Kind::List(item, min) => self.list(entry, node, item, *min, name, title),
-            Kind::Either(kinds) => {
-                match kinds.iter().find(|kind| scalar::fits(kind, &node.value)) {
-                    Some(kind) => self.value(entry, node, kind, name, title),
-                    None => self.wrong_type(node, &what, &kind.expected()),
-                }
-            }
+            Kind::Either(kinds) => match kinds.iter().find(|kind| scalar::fits(kind, &node.value)) {
+                Some(kind) => self.value(entry, node, kind, name, title),
+                None => self.wrong_type(node, &what, &kind.expected()),
+            },
             _ => {
                 if let Some(diagnostic) = scalar::problem(node, kind, name, &what) {
                     self.report.push(&node.place, diagnostic);
@@ -127,22 +106,12 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn list(
-        &mut self,
-        entry: &Entry,
-        node: &Node,
-        item: &'static Kind,
-        min: usize,
-        name: &'static str,
-        title: &str,
-    ) {
+    fn list(&mut self, entry: &Entry, node: &Node, item: &'static Kind, min: usize, name: &'static str, title: &str) {
         let what = format!("`{name}` in {title}");
         let Value::List(items) = &node.value else {
-            let mut diagnostic =
-                wrong_type(node, &what, &format!("a list, each {}", item.expected()));
+            let mut diagnostic = wrong_type(node, &what, &format!("a list, each {}", item.expected()));
             if let Some(text) = node.text().filter(|_| scalar::fits(item, &node.value)) {
-                diagnostic =
-                    diagnostic.help(format!("write {name} = [\"{}\"]", text.escape_debug()));
+                diagnostic = diagnostic.help(format!("write {name} = [\"{}\"]", text.escape_debug()));
             }
             return self.report.push(&node.place, diagnostic);
         };
@@ -162,29 +131,21 @@ impl Walk<'_, '_> {
             return self.brackets(entry, node, section.noun, section.header, "[[");
         }
         if !matches!(node.value, Value::Table(_)) {
-            return self.wrong_type(
-                node,
-                &format!("`{}`", section.noun),
-                &format!("tables `{}`", section.header),
-            );
+            return self.wrong_type(node, &format!("`{}`", section.noun), &format!("tables `{}`", section.header));
         }
-        if let Some(first) = node.entries().iter().find(|below| {
-            section.key(&below.key).is_some() && !matches!(below.node.value, Value::Table(_))
-        }) {
-            let diagnostic =
-                Diagnostic::error(WRONG_TYPE, format!("this {} has no name", section.noun))
-                    .label(format!(
-                        "`{}` belongs to a {} with a name",
-                        first.key, section.noun
-                    ))
-                    .help(format!("write {} and choose NAME", section.header));
+        if let Some(first) = node
+            .entries()
+            .iter()
+            .find(|below| section.key(&below.key).is_some() && !matches!(below.node.value, Value::Table(_)))
+        {
+            let diagnostic = Diagnostic::error(WRONG_TYPE, format!("this {} has no name", section.noun))
+                .label(format!("`{}` belongs to a {} with a name", first.key, section.noun))
+                .help(format!("write {} and choose NAME", section.header));
             return self.report.push(&entry.place, diagnostic);
         }
         for below in node.entries() {
             let before = self.report.error_count();
-            if let Some(diagnostic) =
-                scalar::name_problem(&below.key, &format!("the name of a {}", section.noun))
-            {
+            if let Some(diagnostic) = scalar::name_problem(&below.key, &format!("the name of a {}", section.noun)) {
                 self.report.push(&below.place, diagnostic);
             }
             let title = format!("{} \"{}\"", section.noun, below.key.escape_debug());
@@ -200,9 +161,7 @@ impl Walk<'_, '_> {
         let mut names: Vec<(&str, &Place)> = Vec::new();
         for (index, item) in node.items().iter().enumerate() {
             let before = self.report.error_count();
-            let name = item
-                .entry("name")
-                .and_then(|entry| Some((entry.node.text()?, &entry.node.place)));
+            let name = item.entry("name").and_then(|entry| Some((entry.node.text()?, &entry.node.place)));
             let title = match name {
                 Some((name, _)) => format!("{} \"{}\"", section.noun, name.escape_debug()),
                 None => format!("{} {}", section.noun, index + 1),
@@ -219,12 +178,9 @@ impl Walk<'_, '_> {
     }
 
     fn duplicate(&mut self, noun: &str, name: &str, place: &Place, first: &Place) {
-        let mut diagnostic = Diagnostic::error(
-            DUPLICATE,
-            format!("two {noun}s are named \"{}\"", name.escape_debug()),
-        )
-        .label("taken")
-        .help("give each its own name");
+        let mut diagnostic = Diagnostic::error(DUPLICATE, format!("two {noun}s are named \"{}\"", name.escape_debug()))
+            .label("taken")
+            .help("give each its own name");
         if let Some(line) = self.report.line_of(first) {
             diagnostic = diagnostic.note(format!("first used on line {line}"));
         }
@@ -247,11 +203,7 @@ impl Walk<'_, '_> {
         let diagnostic = Diagnostic::error(WRONG_TYPE, format!("a {noun} is written {right}"))
             .label(format!(
                 "found {}",
-                if wrong == "[" {
-                    format!("[{noun}]")
-                } else {
-                    node.value.article().to_owned()
-                }
+                if wrong == "[" { format!("[{noun}]") } else { node.value.article().to_owned() }
             ))
             .help(format!("write {right}"));
         self.report.push(&entry.place, diagnostic);
@@ -259,24 +211,18 @@ impl Walk<'_, '_> {
 
     fn wrong_type(&mut self, node: &Node, what: &str, expected: &str) {
         if !matches!(node.value, Value::Poison) {
-            self.report
-                .push(&node.place, wrong_type(node, what, expected));
+            self.report.push(&node.place, wrong_type(node, what, expected));
         }
     }
 }
 
 /// Returns where a `[[row]]` starts; the parser's span of an inline row is the row itself.
 fn header_place(item: &Node, fallback: &Place) -> Place {
-    if item.place.span.is_empty() {
-        fallback.clone()
-    } else {
-        item.place.clone()
-    }
+    if item.place.span.is_empty() { fallback.clone() } else { item.place.clone() }
 }
 
 pub(super) fn wrong_type(node: &Node, what: &str, expected: &str) -> Diagnostic {
-    Diagnostic::error(WRONG_TYPE, format!("{what} must be {expected}"))
-        .label(format!("found {}", node.value.article()))
+    Diagnostic::error(WRONG_TYPE, format!("{what} must be {expected}")).label(format!("found {}", node.value.article()))
 }
 
 fn missing(name: &str, kind: &Kind, title: &str) -> Diagnostic {
@@ -285,9 +231,7 @@ fn missing(name: &str, kind: &Kind, title: &str) -> Diagnostic {
         Kind::Table(section) if section.header.starts_with('[') => {
             format!("add a section {}", section.header)
         }
-        Kind::Count { .. } if name == "config_version" => {
-            "write `config_version = 1` as the first line".to_owned()
-        }
+        Kind::Count { .. } if name == "config_version" => "write `config_version = 1` as the first line".to_owned(),
         kind => format!("add `{name} = ..`: {}", kind.expected()),
     };
     Diagnostic::error(MISSING_KEY, format!("`{name}` is missing in {title}"))

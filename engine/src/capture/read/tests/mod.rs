@@ -25,9 +25,7 @@ const DIMS: usize = 4;
 type Row = Option<Vec<Option<f32>>>;
 
 fn rows() -> Vec<Row> {
-    (0..ROWS)
-        .map(|row| Some((0..DIMS).map(|i| Some((row * DIMS + i) as f32 / 7.0)).collect()))
-        .collect()
+    (0..ROWS).map(|row| Some((0..DIMS).map(|i| Some((row * DIMS + i) as f32 / 7.0)).collect())).collect()
 }
 
 fn names() -> Vec<Option<String>> {
@@ -39,10 +37,7 @@ fn list(rows: Vec<Row>) -> ArrayRef {
 }
 
 fn fixed() -> ArrayRef {
-    Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(
-        rows(),
-        DIMS as i32,
-    ))
+    Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows(), DIMS as i32))
 }
 
 fn ids(names: Vec<Option<String>>) -> ArrayRef {
@@ -77,9 +72,7 @@ fn arrow_options(codec: Option<CompressionType>) -> IpcWriteOptions {
 fn arrow_file(table: &RecordBatch, codec: Option<CompressionType>) -> Vec<u8> {
     let mut writer = FileWriter::try_new_with_options(Vec::new(), &table.schema(), arrow_options(codec)).unwrap();
     writer.write(&table.slice(0, ROWS / 2)).unwrap();
-    writer
-        .write(&table.slice(ROWS / 2, table.num_rows() - ROWS / 2))
-        .unwrap();
+    writer.write(&table.slice(ROWS / 2, table.num_rows() - ROWS / 2)).unwrap();
     writer.into_inner().unwrap()
 }
 
@@ -90,12 +83,7 @@ fn arrow_stream(table: &RecordBatch, codec: Option<CompressionType>) -> Vec<u8> 
 }
 
 fn values() -> Vec<u8> {
-    rows()
-        .into_iter()
-        .flatten()
-        .flatten()
-        .flat_map(|x| x.unwrap().to_le_bytes())
-        .collect()
+    rows().into_iter().flatten().flatten().flat_map(|x| x.unwrap().to_le_bytes()).collect()
 }
 
 fn npy(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
@@ -108,9 +96,7 @@ fn npy(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
 }
 
 fn vecs(data: &[u8], size: usize) -> Vec<u8> {
-    data.chunks(DIMS * size)
-        .flat_map(|row| [&(DIMS as i32).to_le_bytes(), row].concat())
-        .collect()
+    data.chunks(DIMS * size).flat_map(|row| [&(DIMS as i32).to_le_bytes(), row].concat()).collect()
 }
 
 fn safetensors(header: &str, data: &[u8]) -> Vec<u8> {
@@ -118,14 +104,10 @@ fn safetensors(header: &str, data: &[u8]) -> Vec<u8> {
 }
 
 fn json_lines() -> Vec<u8> {
-    let lines = rows()
-        .into_iter()
-        .flatten()
-        .zip(names().into_iter().flatten())
-        .map(|(row, name)| {
-            let row: Vec<f32> = row.into_iter().flatten().collect();
-            format!("{{\"id\":\"{name}\",\"text\":\"x\",\"embedding\":{row:?}}}\n")
-        });
+    let lines = rows().into_iter().flatten().zip(names().into_iter().flatten()).map(|(row, name)| {
+        let row: Vec<f32> = row.into_iter().flatten().collect();
+        format!("{{\"id\":\"{name}\",\"text\":\"x\",\"embedding\":{row:?}}}\n")
+    });
     lines.collect::<String>().into_bytes()
 }
 
@@ -141,14 +123,8 @@ fn good_files() -> Vec<(String, Vec<u8>)> {
         Compression::GZIP(Default::default()),
     ];
     for (i, codec) in codecs.into_iter().enumerate() {
-        files.push((
-            format!("v1-{i}.parquet"),
-            parquet_file(&good(), codec, WriterVersion::PARQUET_1_0),
-        ));
-        files.push((
-            format!("v2-{i}.parquet"),
-            parquet_file(&lists, codec, WriterVersion::PARQUET_2_0),
-        ));
+        files.push((format!("v1-{i}.parquet"), parquet_file(&good(), codec, WriterVersion::PARQUET_1_0)));
+        files.push((format!("v2-{i}.parquet"), parquet_file(&lists, codec, WriterVersion::PARQUET_2_0)));
     }
     for codec in [None, Some(CompressionType::LZ4_FRAME), Some(CompressionType::ZSTD)] {
         files.push((format!("{codec:?}.arrow"), arrow_file(&good(), codec)));
@@ -175,10 +151,7 @@ fn read_all(mut reader: Reader) -> Result<(Vec<String>, Vec<u8>), ReadError> {
     while let Some(batch) = reader.next()? {
         keys.extend(batch.keys.iter().map(str::to_owned));
         rows.extend_from_slice(&batch.rows);
-        assert_eq!(
-            batch.rows.len(),
-            batch.keys.len() * reader.dims() as usize * reader.element().size()
-        );
+        assert_eq!(batch.rows.len(), batch.keys.len() * reader.dims() as usize * reader.element().size());
     }
     Ok((keys, rows))
 }

@@ -5,11 +5,8 @@ use super::super::keys::{Kind, Section, Word};
 use super::{ANY_NUMBER_FROM_0, COUNT_32, COUNT_FROM_1, SOME_TIME, key, section, word};
 
 /// The kinds of change.
-pub(in crate::pipeline::config) static CHANGES: &[Word] = &[
-    word("insert", "a new id"),
-    word("update", "another value of a known id"),
-    word("delete", "an id that is gone"),
-];
+pub(in crate::pipeline::config) static CHANGES: &[Word] =
+    &[word("insert", "a new id"), word("update", "another value of a known id"), word("delete", "an id that is gone")];
 
 /// `[[route]]`.
 pub(in crate::pipeline::config) static ROUTE: Section = section(
@@ -17,42 +14,22 @@ pub(in crate::pipeline::config) static ROUTE: Section = section(
     "route",
     "Who gets a delta. Routes are tried in order; the first that matches takes the delta, unless it says `continue = true`.",
     &[
-        key(
-            "name",
-            Kind::Name,
-            Optional("`route-N`, counted from 1"),
-            "The name in messages, tests and metrics.",
-        ),
+        key("name", Kind::Name, Optional("`route-N`, counted from 1"), "The name in messages, tests and metrics."),
         key(
             "match",
             Kind::SourceGlob,
             Default("\"**\""),
             "A glob over `collection/key`: `*` and `?` within one segment, `**` across segments, `{a,b}` for either.",
         ),
-        key(
-            "when",
-            Kind::Table(&WHEN),
-            Optional("always"),
-            "Further conditions; all must hold.",
-        ),
+        key("when", Kind::Table(&WHEN), Optional("always"), "Further conditions; all must hold."),
         key(
             "window",
             Kind::Name,
             Optional("the only window of the file, or `epoch`"),
             "The window that collects the deltas.",
         ),
-        key(
-            "to",
-            Kind::List(&Kind::Name, 0),
-            Optional("every sink"),
-            "The sinks that receive the closed windows.",
-        ),
-        key(
-            "continue",
-            Kind::Bool,
-            Default("false"),
-            "Whether later routes see the delta as well.",
-        ),
+        key("to", Kind::List(&Kind::Name, 0), Optional("every sink"), "The sinks that receive the closed windows."),
+        key("continue", Kind::Bool, Default("false"), "Whether later routes see the delta as well."),
     ],
 );
 
@@ -68,18 +45,8 @@ pub(in crate::pipeline::config) static WHEN: Section = section(
             Optional("any distance"),
             "The least Euclidean distance; the norm for inserts and deletes.",
         ),
-        key(
-            "change",
-            Kind::List(&Kind::Word(CHANGES), 1),
-            Optional("all kinds"),
-            "The kinds of change.",
-        ),
-        key(
-            "collection",
-            Kind::Name,
-            Optional("any collection"),
-            "The collection.",
-        ),
+        key("change", Kind::List(&Kind::Word(CHANGES), 1), Optional("all kinds"), "The kinds of change."),
+        key("collection", Kind::Name, Optional("any collection"), "The collection."),
     ],
 );
 
@@ -102,30 +69,10 @@ pub(in crate::pipeline::config) static CLOSE: Section = section(
     "close",
     "What closes a window: `epoch` alone, or any of the others, whichever comes first.",
     &[
-        key(
-            "epoch",
-            Kind::True,
-            Optional("epochs do not matter"),
-            "The end of an epoch: one commit per file.",
-        ),
-        key(
-            "after",
-            SOME_TIME,
-            Optional("time does not matter"),
-            "Time since the first delta.",
-        ),
-        key(
-            "count",
-            COUNT_FROM_1,
-            Optional("the number does not matter"),
-            "Number of deltas.",
-        ),
-        key(
-            "bytes",
-            Kind::Size,
-            Optional("the size does not matter"),
-            "Bytes of deltas; at most `memory`.",
-        ),
+        key("epoch", Kind::True, Optional("epochs do not matter"), "The end of an epoch: one commit per file."),
+        key("after", SOME_TIME, Optional("time does not matter"), "Time since the first delta."),
+        key("count", COUNT_FROM_1, Optional("the number does not matter"), "Number of deltas."),
+        key("bytes", Kind::Size, Optional("the size does not matter"), "Bytes of deltas; at most `memory`."),
     ],
 );
 
@@ -136,18 +83,14 @@ pub(in crate::pipeline::config) static APPLY: Section = section(
     "What is checked before a window is committed.",
     &[key(
         "validate",
-        Kind::List(
-            &Kind::Either(&[Kind::Word(VALIDATORS), Kind::Table(&VALIDATOR)]),
-            0,
-        ),
+        Kind::List(&Kind::Either(&[Kind::Word(VALIDATORS), Kind::Table(&VALIDATOR)]), 0),
         Default("[]"),
         "Checks that every new vector must pass, in order.",
     )],
 );
 
 /// The checks without a parameter.
-pub(in crate::pipeline::config) static VALIDATORS: &[Word] =
-    &[word("finite", "no NaN, no infinity")];
+pub(in crate::pipeline::config) static VALIDATORS: &[Word] = &[word("finite", "no NaN, no infinity")];
 
 /// One entry of `validate`.
 pub(in crate::pipeline::config) static VALIDATOR: Section = Section {
@@ -156,18 +99,8 @@ pub(in crate::pipeline::config) static VALIDATOR: Section = Section {
     doc: "One check: exactly one of these keys.",
     choose_one: true,
     keys: &[
-        key(
-            "max_abs",
-            ANY_NUMBER_FROM_0,
-            Optional("not checked"),
-            "No component further than this from 0.",
-        ),
-        key(
-            "max_l2",
-            ANY_NUMBER_FROM_0,
-            Optional("not checked"),
-            "No norm above this.",
-        ),
+        key("max_abs", ANY_NUMBER_FROM_0, Optional("not checked"), "No component further than this from 0."),
+        key("max_l2", ANY_NUMBER_FROM_0, Optional("not checked"), "No norm above this."),
         key(
             "lock_dims",
             Kind::DimRange,
@@ -183,12 +116,7 @@ pub(in crate::pipeline::config) static VERSION: Section = section(
     "version",
     "How windows become commits.",
     &[
-        key(
-            "branch",
-            Kind::Branch,
-            Default("\"main\""),
-            "The branch that moves; it is created when absent.",
-        ),
+        key("branch", Kind::Branch, Default("\"main\""), "The branch that moves; it is created when absent."),
         key(
             "message",
             Kind::Template(&["file", "source"]),
@@ -210,17 +138,7 @@ pub(in crate::pipeline::config) static SNAPSHOT: Section = section(
     "snapshot",
     "When to write a snapshot: whichever comes first.",
     &[
-        key(
-            "every",
-            COUNT_32,
-            Optional("the number does not matter"),
-            "After so many commits.",
-        ),
-        key(
-            "or_bytes",
-            Kind::Size,
-            Optional("the size does not matter"),
-            "After so many bytes of deltas.",
-        ),
+        key("every", COUNT_32, Optional("the number does not matter"), "After so many commits."),
+        key("or_bytes", Kind::Size, Optional("the size does not matter"), "After so many bytes of deltas."),
     ],
 );

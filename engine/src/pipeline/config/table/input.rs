@@ -16,12 +16,7 @@ pub(in crate::pipeline::config) static PIPELINE: Section = section(
             Optional("the file's name without `.toml`"),
             "The name in messages, graphs and metrics.",
         ),
-        key(
-            "store",
-            Kind::Path,
-            Required,
-            "The repository's directory; it is created when absent.",
-        ),
+        key("store", Kind::Path, Required, "The repository's directory; it is created when absent."),
         key(
             "memory",
             Kind::Size,
@@ -40,12 +35,7 @@ pub(in crate::pipeline::config) static PIPELINE: Section = section(
             Optional("the author that `vecdelta ingest` would write"),
             "The author on the commits.",
         ),
-        key(
-            "threads",
-            THREADS,
-            Optional("one per core"),
-            "How many threads to use. Results do not depend on it.",
-        ),
+        key("threads", THREADS, Optional("one per core"), "How many threads to use. Results do not depend on it."),
     ],
 );
 
@@ -53,19 +43,10 @@ pub(in crate::pipeline::config) static PIPELINE: Section = section(
 pub(in crate::pipeline::config) static SOURCE_KINDS: &[Word] = &[
     word("parquet", "Parquet"),
     word("arrow", "Arrow IPC, file or stream"),
-    word(
-        "npy",
-        "NumPy, two dimensions; ids are row numbers or a side-car `.ids.txt`",
-    ),
+    word("npy", "NumPy, two dimensions; ids are row numbers or a side-car `.ids.txt`"),
     word("fvecs", "`.fvecs` and `.bvecs`; ids are row numbers"),
-    word(
-        "safetensors",
-        "a tensor of two dimensions; ids are row numbers",
-    ),
-    word(
-        "jsonl",
-        "JSON lines; the only kind that can be read from standard input",
-    ),
+    word("safetensors", "a tensor of two dimensions; ids are row numbers"),
+    word("jsonl", "JSON lines; the only kind that can be read from standard input"),
     word("files", "any of these, told by content"),
 ];
 
@@ -77,10 +58,8 @@ pub(in crate::pipeline::config) static FILE_ORDERS: &[Word] = &[
 ];
 
 /// What becomes of missing ids.
-pub(in crate::pipeline::config) static MISSING: &[Word] = &[
-    word("keep", "they stay"),
-    word("delete", "they are deleted"),
-];
+pub(in crate::pipeline::config) static MISSING: &[Word] =
+    &[word("keep", "they stay"), word("delete", "they are deleted")];
 
 /// `[source.NAME]`.
 pub(in crate::pipeline::config) static SOURCE: Section = section(
@@ -88,12 +67,7 @@ pub(in crate::pipeline::config) static SOURCE: Section = section(
     "source",
     "Where vectors are read. NAME is made of letters, digits, `_`, `-` and `.`; several sources may fill one collection.",
     &[
-        key(
-            "kind",
-            Kind::Word(SOURCE_KINDS),
-            Required,
-            "The format of the input.",
-        ),
+        key("kind", Kind::Word(SOURCE_KINDS), Required, "The format of the input."),
         key(
             "path",
             Kind::Either(&[Kind::PathGlob, Kind::List(&Kind::PathGlob, 1)]),
@@ -106,30 +80,15 @@ pub(in crate::pipeline::config) static SOURCE: Section = section(
             Default("\"file_name\""),
             "The order in which files are read, hence the order of the commits.",
         ),
-        key(
-            "id",
-            Kind::Text,
-            Optional("found, when one column can be it"),
-            "The column or field that holds the id.",
-        ),
+        key("id", Kind::Text, Optional("found, when one column can be it"), "The column or field that holds the id."),
         key(
             "vector",
             Kind::Either(&[Kind::Text, Kind::Table(&VECTOR)]),
             Optional("found, when one column can be it"),
             "The column, field or tensor that holds the vector.",
         ),
-        key(
-            "collection",
-            Kind::Name,
-            Optional("the source's NAME"),
-            "The collection that receives the rows.",
-        ),
-        key(
-            "missing",
-            Kind::Word(MISSING),
-            Default("\"keep\""),
-            "What becomes of ids that an epoch does not hold.",
-        ),
+        key("collection", Kind::Name, Optional("the source's NAME"), "The collection that receives the rows."),
+        key("missing", Kind::Word(MISSING), Default("\"keep\""), "What becomes of ids that an epoch does not hold."),
         key(
             "epoch",
             Kind::Bool,
@@ -145,12 +104,7 @@ pub(in crate::pipeline::config) static VECTOR: Section = section(
     "vector",
     "The vector column of a source, with the width it must have.",
     &[
-        key(
-            "column",
-            Kind::Text,
-            Optional("found, when one column can be it"),
-            "The column, field or tensor.",
-        ),
+        key("column", Kind::Text, Optional("found, when one column can be it"), "The column, field or tensor."),
         key(
             "dims",
             COUNT_32,
@@ -188,20 +142,14 @@ pub(in crate::pipeline::config) static CAPTURE: Section = section(
 );
 
 /// The word for the detector without thresholds.
-pub(in crate::pipeline::config) static ANY_BIT: &[Word] =
-    &[word("any_bit", "a row is captured when any bit differs")];
+pub(in crate::pipeline::config) static ANY_BIT: &[Word] = &[word("any_bit", "a row is captured when any bit differs")];
 
 /// `detect = { .. }`.
 pub(in crate::pipeline::config) static DETECT: Section = section(
     "detect",
     "detect",
     "Thresholds of change.",
-    &[key(
-        "any",
-        Kind::List(&Kind::Table(&DETECTOR), 1),
-        Required,
-        "A row is captured when any of these is reached.",
-    )],
+    &[key("any", Kind::List(&Kind::Table(&DETECTOR), 1), Required, "A row is captured when any of these is reached.")],
 );
 
 /// One entry of `detect.any`.
@@ -211,29 +159,14 @@ pub(in crate::pipeline::config) static DETECTOR: Section = Section {
     doc: "One threshold: exactly one of these keys.",
     choose_one: true,
     keys: &[
-        key(
-            "l2",
-            ANY_NUMBER_FROM_0,
-            Optional("not compared"),
-            "Euclidean distance of at least this.",
-        ),
+        key("l2", ANY_NUMBER_FROM_0, Optional("not compared"), "Euclidean distance of at least this."),
         key(
             "cosine",
             Kind::Number { min: 0.0, max: 2.0 },
             Optional("not compared"),
             "Cosine distance (one minus the cosine) of at least this.",
         ),
-        key(
-            "max_abs",
-            ANY_NUMBER_FROM_0,
-            Optional("not compared"),
-            "One component that moved by at least this.",
-        ),
-        key(
-            "bits",
-            Kind::True,
-            Optional("not compared"),
-            "Any bit that differs.",
-        ),
+        key("max_abs", ANY_NUMBER_FROM_0, Optional("not compared"), "One component that moved by at least this."),
+        key("bits", Kind::True, Optional("not compared"), "Any bit that differs."),
     ],
 };

@@ -21,158 +21,50 @@ impl Later {
 }
 
 const fn later(section: &'static str, key: &'static str, instead: &'static str) -> Later {
-    Later {
-        section,
-        key,
-        value: None,
-        instead,
-    }
+    Later { section, key, value: None, instead }
 }
 
-const fn later_value(
-    section: &'static str,
-    key: &'static str,
-    value: &'static str,
-    instead: &'static str,
-) -> Later {
-    Later {
-        section,
-        key,
-        value: Some(value),
-        instead,
-    }
+const fn later_value(section: &'static str, key: &'static str, value: &'static str, instead: &'static str) -> Later {
+    Later { section, key, value: Some(value), instead }
 }
 
 /// The settings that are refused by name.
 pub(in crate::pipeline::config) static LATER: &[Later] = &[
     later("[pipeline]", "checkpoint", "remove it"),
-    later(
-        "[source.NAME]",
-        "meta",
-        "remove it: columns are not read as metadata",
-    ),
-    later(
-        "[capture]",
-        "encode",
-        "remove it: deltas are differences of bit patterns, which replay and undo exactly",
-    ),
+    later("[source.NAME]", "meta", "remove it: columns are not read as metadata"),
+    later("[capture]", "encode", "remove it: deltas are differences of bit patterns, which replay and undo exactly"),
     later(
         "[capture]",
         "min_interval",
         "use a window that closes by `after`: it commits only the last state of each id",
     ),
-    later(
-        "[capture]",
-        "buffer_limit",
-        "remove it: `memory` in [pipeline] bounds every queue",
-    ),
-    later(
-        "[[route]]",
-        "priority",
-        "remove it: routes are served in the order of the file",
-    ),
+    later("[capture]", "buffer_limit", "remove it: `memory` in [pipeline] bounds every queue"),
+    later("[[route]]", "priority", "remove it: routes are served in the order of the file"),
     later("[[route]]", "ttl", "remove it: a delta never grows too old"),
-    later(
-        "when",
-        "meta",
-        "use `match`, `min_l2`, `change` or `collection`",
-    ),
-    later(
-        "when",
-        "hours",
-        "use `match`, `min_l2`, `change` or `collection`",
-    ),
-    later(
-        "[window.NAME]",
-        "clock",
-        "remove it: windows run by the time of arrival",
-    ),
-    later(
-        "[window.NAME]",
-        "late",
-        "remove it: windows run by the time of arrival, where nothing is late",
-    ),
-    later(
-        "close",
-        "idle",
-        "use `after`, which counts from the first delta of the window",
-    ),
-    later(
-        "close",
-        "on_meta",
-        "use `after`, `count` or `bytes`: columns are not read as metadata",
-    ),
-    later(
-        "[apply]",
-        "transform",
-        "transform vectors before they reach the source",
-    ),
-    later(
-        "[apply]",
-        "conflict",
-        "remove it: a delta for another state is refused; `vecdelta merge` has strategies",
-    ),
-    later(
-        "[apply]",
-        "base",
-        "remove it: a delta applies only to the state that it names",
-    ),
-    later(
-        "[version]",
-        "commit",
-        "remove it: every closed window is a commit",
-    ),
+    later("when", "meta", "use `match`, `min_l2`, `change` or `collection`"),
+    later("when", "hours", "use `match`, `min_l2`, `change` or `collection`"),
+    later("[window.NAME]", "clock", "remove it: windows run by the time of arrival"),
+    later("[window.NAME]", "late", "remove it: windows run by the time of arrival, where nothing is late"),
+    later("close", "idle", "use `after`, which counts from the first delta of the window"),
+    later("close", "on_meta", "use `after`, `count` or `bytes`: columns are not read as metadata"),
+    later("[apply]", "transform", "transform vectors before they reach the source"),
+    later("[apply]", "conflict", "remove it: a delta for another state is refused; `vecdelta merge` has strategies"),
+    later("[apply]", "base", "remove it: a delta applies only to the state that it names"),
+    later("[version]", "commit", "remove it: every closed window is a commit"),
     later("[sink.NAME]", "guarantee", "remove it"),
     later("[sink.NAME]", "on_slow", "remove it"),
     later("[sink.NAME]", "roll", "remove it"),
     later("[sink.NAME]", "partitions", "remove it"),
     later("[sink.NAME]", "stream", "use a sink that writes files"),
     later("[sink.NAME]", "subject", "use a sink that writes files"),
-    later(
-        "[sink.NAME]",
-        "url",
-        "use a sink that writes files, with `path`",
-    ),
-    later(
-        "given",
-        "meta",
-        "remove it: columns are not read as metadata",
-    ),
+    later("[sink.NAME]", "url", "use a sink that writes files, with `path`"),
+    later("given", "meta", "remove it: columns are not read as metadata"),
     later("given", "at", "use `collection` and `id`"),
-    later(
-        "given",
-        "now",
-        "remove it: no rule depends on the time of day",
-    ),
+    later("given", "now", "remove it: no rule depends on the time of day"),
     later("expect", "applied", "use `captured`"),
-    later_value(
-        "[sink.NAME]",
-        "kind",
-        "nats",
-        "write files and let another program publish them",
-    ),
-    later_value(
-        "[sink.NAME]",
-        "kind",
-        "postgres",
-        "use `parquet`, `arrow`, `npy` or `jsonl`",
-    ),
-    later_value(
-        "[source.NAME]",
-        "kind",
-        "nats",
-        "use `jsonl` with `path = \"-\"` and pipe the messages in",
-    ),
-    later_value(
-        "[source.NAME]",
-        "kind",
-        "postgres",
-        "export the table to Parquet",
-    ),
-    later_value(
-        "[source.NAME]",
-        "kind",
-        "csv",
-        "convert the file to Parquet or JSON lines",
-    ),
+    later_value("[sink.NAME]", "kind", "nats", "write files and let another program publish them"),
+    later_value("[sink.NAME]", "kind", "postgres", "use `parquet`, `arrow`, `npy` or `jsonl`"),
+    later_value("[source.NAME]", "kind", "nats", "use `jsonl` with `path = \"-\"` and pipe the messages in"),
+    later_value("[source.NAME]", "kind", "postgres", "export the table to Parquet"),
+    later_value("[source.NAME]", "kind", "csv", "convert the file to Parquet or JSON lines"),
 ];

@@ -9,52 +9,25 @@ use super::keys::Need::{self, Optional, Required};
 use super::keys::{Key, Kind, Section, Word};
 
 pub(super) use flow::{APPLY, CHANGES, CLOSE, ROUTE, SNAPSHOT, VALIDATOR, VERSION, WHEN, WINDOW};
-pub(super) use input::{
-    CAPTURE, DETECT, DETECTOR, FILE_ORDERS, MISSING, PIPELINE, SOURCE, SOURCE_KINDS, VECTOR,
-};
+pub(super) use input::{CAPTURE, DETECT, DETECTOR, FILE_ORDERS, MISSING, PIPELINE, SOURCE, SOURCE_KINDS, VECTOR};
 pub(super) use later::LATER;
 pub(super) use output::{EXPECT, GIVEN, SINK, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, TEST};
 
 const fn key(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        need,
-        doc,
-    }
+    Key { name, kind, need, doc }
 }
 
 const fn word(name: &'static str, doc: &'static str) -> Word {
     Word { name, doc }
 }
 
-const fn section(
-    header: &'static str,
-    noun: &'static str,
-    doc: &'static str,
-    keys: &'static [Key],
-) -> Section {
-    Section {
-        header,
-        noun,
-        doc,
-        choose_one: false,
-        keys,
-    }
+const fn section(header: &'static str, noun: &'static str, doc: &'static str, keys: &'static [Key]) -> Section {
+    Section { header, noun, doc, choose_one: false, keys }
 }
 
-const ANY_NUMBER_FROM_0: Kind = Kind::Number {
-    min: 0.0,
-    max: f64::INFINITY,
-};
-const COUNT_FROM_1: Kind = Kind::Count {
-    min: 1,
-    max: u64::MAX,
-};
-const COUNT_32: Kind = Kind::Count {
-    min: 1,
-    max: u32::MAX as u64,
-};
+const ANY_NUMBER_FROM_0: Kind = Kind::Number { min: 0.0, max: f64::INFINITY };
+const COUNT_FROM_1: Kind = Kind::Count { min: 1, max: u64::MAX };
+const COUNT_32: Kind = Kind::Count { min: 1, max: u32::MAX as u64 };
 const THREADS: Kind = Kind::Count { min: 1, max: 1024 };
 const SOME_TIME: Kind = Kind::Duration { zero: false };
 
@@ -64,27 +37,9 @@ pub(super) static ROOT: Section = section(
     "pipeline file",
     "A pipeline file says where vectors come from, what counts as a change, how changes are grouped into commits, and where they go.",
     &[
-        key(
-            "config_version",
-            Kind::Count {
-                min: 0,
-                max: u64::MAX,
-            },
-            Required,
-            "The version of this format: 1.",
-        ),
-        key(
-            "pipeline",
-            Kind::Table(&PIPELINE),
-            Required,
-            "What holds for the whole pipeline.",
-        ),
-        key(
-            "source",
-            Kind::Named(&SOURCE),
-            Required,
-            "Where vectors are read.",
-        ),
+        key("config_version", Kind::Count { min: 0, max: u64::MAX }, Required, "The version of this format: 1."),
+        key("pipeline", Kind::Table(&PIPELINE), Required, "What holds for the whole pipeline."),
+        key("source", Kind::Named(&SOURCE), Required, "Where vectors are read."),
         key(
             "capture",
             Kind::Table(&CAPTURE),
@@ -103,12 +58,7 @@ pub(super) static ROOT: Section = section(
             Optional("the built-in window `epoch`: one commit per file"),
             "What is collected into one commit.",
         ),
-        key(
-            "apply",
-            Kind::Table(&APPLY),
-            Optional("nothing is checked"),
-            "What is checked before a commit.",
-        ),
+        key("apply", Kind::Table(&APPLY), Optional("nothing is checked"), "What is checked before a commit."),
         key(
             "version",
             Kind::Table(&VERSION),
@@ -121,11 +71,6 @@ pub(super) static ROOT: Section = section(
             Optional("only the repository is written"),
             "Where results are written besides the repository.",
         ),
-        key(
-            "test",
-            Kind::Rows(&TEST),
-            Optional("no tests"),
-            "Cases that `vecdelta test` runs.",
-        ),
+        key("test", Kind::Rows(&TEST), Optional("no tests"), "Cases that `vecdelta test` runs."),
     ],
 );

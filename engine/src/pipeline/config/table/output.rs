@@ -13,10 +13,8 @@ pub(in crate::pipeline::config) static SINK_KINDS: &[Word] = &[
 ];
 
 /// What a sink writes.
-pub(in crate::pipeline::config) static SINK_CONTENTS: &[Word] = &[
-    word("deltas", "what changed"),
-    word("table", "the whole table after the last commit"),
-];
+pub(in crate::pipeline::config) static SINK_CONTENTS: &[Word] =
+    &[word("deltas", "what changed"), word("table", "the whole table after the last commit")];
 
 /// The fields of a JSON line.
 pub(in crate::pipeline::config) static SINK_FIELDS: &[Word] = &[
@@ -50,12 +48,7 @@ pub(in crate::pipeline::config) static SINK: Section = section(
             Required,
             "The directory or file, relative to this file.",
         ),
-        key(
-            "what",
-            Kind::Word(SINK_CONTENTS),
-            Default("\"deltas\""),
-            "What to write.",
-        ),
+        key("what", Kind::Word(SINK_CONTENTS), Default("\"deltas\""), "What to write."),
         key(
             "fields",
             Kind::List(&Kind::Word(SINK_FIELDS), 1),
@@ -72,18 +65,8 @@ pub(in crate::pipeline::config) static TEST: Section = section(
     "A case that `vecdelta test` runs without reading any input.",
     &[
         key("name", Kind::Text, Required, "What is claimed."),
-        key(
-            "given",
-            Kind::Table(&GIVEN),
-            Required,
-            "The change of one id.",
-        ),
-        key(
-            "expect",
-            Kind::Table(&EXPECT),
-            Required,
-            "What must become of it; what is left out is not compared.",
-        ),
+        key("given", Kind::Table(&GIVEN), Required, "The change of one id."),
+        key("expect", Kind::Table(&EXPECT), Required, "What must become of it; what is left out is not compared."),
     ],
 );
 
@@ -94,24 +77,9 @@ pub(in crate::pipeline::config) static GIVEN: Section = section(
     "The change of one id: without `before` an insert, without `after` a delete.",
     &[
         key("id", Kind::Text, Required, "The id."),
-        key(
-            "collection",
-            Kind::Name,
-            Optional("the only collection of the file"),
-            "The collection.",
-        ),
-        key(
-            "before",
-            Kind::List(&Kind::AnyNumber, 1),
-            Optional("the id is new"),
-            "The vector before.",
-        ),
-        key(
-            "after",
-            Kind::List(&Kind::AnyNumber, 1),
-            Optional("the id is deleted"),
-            "The vector after.",
-        ),
+        key("collection", Kind::Name, Optional("the only collection of the file"), "The collection."),
+        key("before", Kind::List(&Kind::AnyNumber, 1), Optional("the id is new"), "The vector before."),
+        key("after", Kind::List(&Kind::AnyNumber, 1), Optional("the id is deleted"), "The vector after."),
     ],
 );
 
@@ -121,38 +89,15 @@ pub(in crate::pipeline::config) static EXPECT: Section = section(
     "expect",
     "What must become of the change.",
     &[
-        key(
-            "captured",
-            Kind::Bool,
-            Optional("not compared"),
-            "Whether capture makes a delta of it.",
-        ),
-        key(
-            "change",
-            Kind::Word(CHANGES),
-            Optional("not compared"),
-            "The kind of the delta.",
-        ),
+        key("captured", Kind::Bool, Optional("not compared"), "Whether capture makes a delta of it."),
+        key("change", Kind::Word(CHANGES), Optional("not compared"), "The kind of the delta."),
         key(
             "changed_dims",
-            Kind::Count {
-                min: 0,
-                max: u32::MAX as u64,
-            },
+            Kind::Count { min: 0, max: u32::MAX as u64 },
             Optional("not compared"),
             "How many components differ.",
         ),
-        key(
-            "route",
-            Kind::Name,
-            Optional("not compared"),
-            "The first route that takes it.",
-        ),
-        key(
-            "to",
-            Kind::List(&Kind::Name, 0),
-            Optional("not compared"),
-            "The sinks that receive it.",
-        ),
+        key("route", Kind::Name, Optional("not compared"), "The first route that takes it."),
+        key("to", Kind::List(&Kind::Name, 0), Optional("not compared"), "The sinks that receive it."),
     ],
 );

@@ -23,19 +23,13 @@ fn every_mistake_is_shown_as_recorded() {
         if update {
             fs::write(&expected, &shown).expect("the golden file is writable");
         }
-        let recorded = fs::read_to_string(&expected)
-            .unwrap_or_default()
-            .replace("\r\n", "\n");
+        let recorded = fs::read_to_string(&expected).unwrap_or_default().replace("\r\n", "\n");
         if recorded != shown {
             wrong.push(format!("{}:\n{shown}", path.display()));
         }
     }
     assert!(mistakes >= 25, "only {mistakes} mistakes are recorded");
-    assert!(
-        wrong.is_empty(),
-        "UPDATE_GOLDEN=1 rewrites these:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 rewrites these:\n{}", wrong.join("\n"));
 }
 
 fn inputs(folder: &Path) -> Vec<PathBuf> {
@@ -49,24 +43,15 @@ fn inputs(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn show(path: &Path, text: &str) -> String {
-    let name = path
-        .file_name()
-        .expect("a file has a name")
-        .to_string_lossy();
+    let name = path.file_name().expect("a file has a name").to_string_lossy();
     let sets = pragmas(text, "# set: ");
     let env: BTreeMap<String, String> = pragmas(text, "# env: ").into_iter().collect();
     let lookup = |name: &str| env.get(name).cloned();
     let (first, found) = match parse(&name, text, Path::new("/base"), &sets, &lookup) {
         Ok((_, warnings)) => ("ok\n".to_owned(), warnings),
-        Err(diagnosis) => (
-            String::new(),
-            [diagnosis.errors, diagnosis.warnings].concat(),
-        ),
+        Err(diagnosis) => (String::new(), [diagnosis.errors, diagnosis.warnings].concat()),
     };
-    let shown: Vec<String> = found
-        .iter()
-        .map(|d| render(&name, text, d, false) + "\n")
-        .collect();
+    let shown: Vec<String> = found.iter().map(|d| render(&name, text, d, false) + "\n").collect();
     first + &shown.concat()
 }
 

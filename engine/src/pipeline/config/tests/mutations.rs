@@ -114,14 +114,8 @@ fn no_damage_panics_or_loses_its_place() {
         for _ in 0..=random.below(3) {
             damage(&mut text, &mut random);
         }
-        let sets = if random.below(4) == 0 {
-            vec![override_of(&mut random)]
-        } else {
-            Vec::new()
-        };
-        let found = match parse("p.toml", &text, Path::new("/base"), &sets, &|_| {
-            Some("me".to_owned())
-        }) {
+        let sets = if random.below(4) == 0 { vec![override_of(&mut random)] } else { Vec::new() };
+        let found = match parse("p.toml", &text, Path::new("/base"), &sets, &|_| Some("me".to_owned())) {
             Ok((_, warnings)) => {
                 good += 1;
                 warnings
@@ -135,28 +129,17 @@ fn no_damage_panics_or_loses_its_place() {
             check_place(&text, diagnostic);
         }
         if round % 64 == 0 {
-            found
-                .iter()
-                .for_each(|diagnostic| check_rendering(&text, diagnostic));
+            found.iter().for_each(|diagnostic| check_rendering(&text, diagnostic));
         }
     }
-    assert!(
-        good > INPUTS / 100,
-        "damage should sometimes leave a good file, but only {good} were"
-    );
+    assert!(good > INPUTS / 100, "damage should sometimes leave a good file, but only {good} were");
 }
 
 fn check_place(text: &str, diagnostic: &Diagnostic) {
     let text = diagnostic.flag.as_deref().unwrap_or(text);
-    let line = text
-        .split('\n')
-        .nth(diagnostic.line - 1)
-        .unwrap_or_else(|| panic!("no such line: {diagnostic:?}"));
+    let line = text.split('\n').nth(diagnostic.line - 1).unwrap_or_else(|| panic!("no such line: {diagnostic:?}"));
     let columns = line.chars().count() + 1;
-    assert!(
-        (1..=columns).contains(&diagnostic.column),
-        "no such column: {diagnostic:?}"
-    );
+    assert!((1..=columns).contains(&diagnostic.column), "no such column: {diagnostic:?}");
     let span = diagnostic.span.clone().expect("every finding has a span");
     assert!(text.get(span).is_some(), "no such span: {diagnostic:?}");
 }
@@ -164,10 +147,7 @@ fn check_place(text: &str, diagnostic: &Diagnostic) {
 fn check_rendering(text: &str, diagnostic: &Diagnostic) {
     let place = format!(":{}:{}", diagnostic.line, diagnostic.column);
     let plain = render("p.toml", text, diagnostic, false);
-    assert!(
-        plain.contains(diagnostic.code) && plain.contains(&place),
-        "{diagnostic:?}\n{plain}"
-    );
+    assert!(plain.contains(diagnostic.code) && plain.contains(&place), "{diagnostic:?}\n{plain}");
     assert!(render("p.toml", text, diagnostic, true).contains("\u{1b}["));
 }
 
@@ -205,15 +185,8 @@ fn boundary(text: &str, mut at: usize) -> usize {
 }
 
 fn override_of(random: &mut Random) -> (String, String) {
-    let keys = [
-        "pipeline.memory",
-        "route.0.to",
-        "route.eü.window",
-        "a..b",
-        "source.dump",
-        "window.live.close",
-        "ü\n = ",
-    ];
+    let keys =
+        ["pipeline.memory", "route.0.to", "route.eü.window", "a..b", "source.dump", "window.live.close", "ü\n = "];
     let mut value = "{ after = \"1s\" }".to_owned();
     damage(&mut value, random);
     (keys[random.below(keys.len())].to_owned(), value)

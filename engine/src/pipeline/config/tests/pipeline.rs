@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::{
-    ChangeKind, Close, Detect, Detector, Input, Missing, Pipeline, SinkContent, SinkField,
-    Triggers, Validator, dims_differ, graph_dot, graph_json, graph_mermaid, parse, render,
+    ChangeKind, Close, Detect, Detector, Input, Missing, Pipeline, SinkContent, SinkField, Triggers, Validator,
+    dims_differ, graph_dot, graph_json, graph_mermaid, parse, render,
 };
 
 const FULL: &str = r#"
@@ -62,19 +62,12 @@ expect = { route = "eu-live", to = ["lake", "audit"], captured = true, changed_d
 "#;
 
 fn read(text: &str, sets: &[(&str, &str)]) -> Pipeline {
-    let sets: Vec<_> = sets
-        .iter()
-        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-        .collect();
+    let sets: Vec<_> = sets.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let env = |name: &str| (name == "AUTHOR").then(|| "Ada".to_owned());
     match parse("catalog.toml", text, Path::new("/base"), &sets, &env) {
         Ok((pipeline, _)) => pipeline,
         Err(diagnosis) => {
-            let shown: Vec<_> = diagnosis
-                .errors
-                .iter()
-                .map(|d| render("catalog.toml", text, d, false))
-                .collect();
+            let shown: Vec<_> = diagnosis.errors.iter().map(|d| render("catalog.toml", text, d, false)).collect();
             panic!("{}", shown.join("\n"))
         }
     }
@@ -88,30 +81,15 @@ fn a_full_file_is_read_to_its_last_value() {
     assert_eq!(pipeline.settings.drain, Duration::from_secs(30));
     assert_eq!(pipeline.settings.author.as_deref(), Some("Ada"));
     let (dump, edits) = (&pipeline.sources[0], &pipeline.sources[1]);
-    let glob = Input::Glob {
-        directory: PathBuf::from("/base/dumps"),
-        pattern: "*/*.parquet".to_owned(),
-    };
-    assert_eq!(
-        dump.inputs,
-        [glob, Input::File(PathBuf::from("/data/last.parquet"))]
-    );
-    assert_eq!(
-        (dump.vector.as_deref(), dump.dims, dump.missing),
-        (Some("emb"), Some(2), Missing::Delete)
-    );
+    let glob = Input::Glob { directory: PathBuf::from("/base/dumps"), pattern: "*/*.parquet".to_owned() };
+    assert_eq!(dump.inputs, [glob, Input::File(PathBuf::from("/data/last.parquet"))]);
+    assert_eq!((dump.vector.as_deref(), dump.dims, dump.missing), (Some("emb"), Some(2), Missing::Delete));
     assert!(edits.live() && !edits.epoch && edits.collection == "dump");
-    assert_eq!(
-        pipeline.capture.detect,
-        Detect::Any(vec![Detector::L2(1.0), Detector::Cosine(1e-4)])
-    );
+    assert_eq!(pipeline.capture.detect, Detect::Any(vec![Detector::L2(1.0), Detector::Cosine(1e-4)]));
     assert!(pipeline.capture.lossy());
     check_routes(&pipeline);
     let lock = Validator::LockDims { start: 0, end: 2 };
-    assert_eq!(
-        pipeline.apply.validate,
-        [Validator::Finite, Validator::MaxL2(1.5), lock]
-    );
+    assert_eq!(pipeline.apply.validate, [Validator::Finite, Validator::MaxL2(1.5), lock]);
     assert_eq!(pipeline.version.branch, "main");
     assert_eq!(pipeline.sinks[1].fields, [SinkField::Id, SinkField::L2]);
     assert_eq!(pipeline.sinks[0].what, SinkContent::Deltas);
@@ -124,15 +102,8 @@ fn check_routes(pipeline: &Pipeline) {
     assert_eq!(live.when.change, [ChangeKind::Insert, ChangeKind::Update]);
     assert_eq!(live.to, ["lake", "audit"]);
     assert!(live.continues && !rest.continues);
-    assert_eq!(
-        (rest.name.as_str(), rest.matches.as_str()),
-        ("route-2", "**")
-    );
-    let triggers = Triggers {
-        after: Some(Duration::from_secs(2)),
-        count: Some(500),
-        bytes: Some(4 << 20),
-    };
+    assert_eq!((rest.name.as_str(), rest.matches.as_str()), ("route-2", "**"));
+    let triggers = Triggers { after: Some(Duration::from_secs(2)), count: Some(500), bytes: Some(4 << 20) };
     assert_eq!(pipeline.windows[0].close, Close::First(triggers));
 }
 
@@ -143,13 +114,7 @@ fn a_small_file_gets_a_route_and_a_window() {
     let pipeline = read(SMALL, &[]);
     assert_eq!(pipeline.settings.name, "catalog");
     assert_eq!(pipeline.routes.len(), 1);
-    assert_eq!(
-        (
-            pipeline.routes[0].name.as_str(),
-            pipeline.routes[0].window.as_str()
-        ),
-        ("default", "epoch")
-    );
+    assert_eq!((pipeline.routes[0].name.as_str(), pipeline.routes[0].window.as_str()), ("default", "epoch"));
     assert_eq!(pipeline.windows.len(), 1);
     assert_eq!(pipeline.windows[0].close, Close::Epoch);
     assert_eq!(pipeline.capture.detect, Detect::AnyBit);
@@ -170,13 +135,7 @@ fn arguments_override_the_file() {
     assert_eq!(pipeline.sources[0].inputs.len(), 2);
     assert_eq!(pipeline.routes[0].window, "live");
     assert_eq!(pipeline.version.branch, "trial");
-    let routed = read(
-        FULL,
-        &[
-            ("route.eu-live.window", "bulk"),
-            ("route.1.to", "[\"audit\"]"),
-        ],
-    );
+    let routed = read(FULL, &[("route.eu-live.window", "bulk"), ("route.1.to", "[\"audit\"]")]);
     assert_eq!(routed.routes[0].window, "bulk");
     assert_eq!(routed.routes[1].to, ["audit"]);
 }
@@ -198,8 +157,5 @@ fn a_width_that_the_data_contradicts_is_shown_at_its_number() {
     let diagnostic = dims_differ(FULL, &pipeline.sources[0], 4, note);
     assert_eq!((diagnostic.line, diagnostic.column), (13, 35));
     let shown = render("catalog.toml", FULL, &diagnostic, false);
-    assert!(
-        shown.contains("^ config says 2") && shown.contains(note),
-        "{shown}"
-    );
+    assert!(shown.contains("^ config says 2") && shown.contains(note), "{shown}");
 }

@@ -23,12 +23,7 @@ fn every_default_is_a_value_that_its_key_takes() {
     for section in ROOT.all_below() {
         for key in section.keys {
             if let Need::Default(text) = key.need {
-                assert!(
-                    fits(&default_node(text), &key.kind),
-                    "{} {}",
-                    section.header,
-                    key.name
-                );
+                assert!(fits(&default_node(text), &key.kind), "{} {}", section.header, key.name);
             }
         }
     }
@@ -40,16 +35,8 @@ fn every_key_is_in_the_reference_and_in_the_schema() {
     for section in ROOT.all_below() {
         assert!(page.contains(section.doc), "{}", section.header);
         for key in section.keys {
-            assert!(
-                page.contains(&format!("| `{}` |", key.name)),
-                "{}",
-                key.name
-            );
-            assert!(
-                schema.contains(&format!("\"{}\":", key.name)),
-                "{}",
-                key.name
-            );
+            assert!(page.contains(&format!("| `{}` |", key.name)), "{}", key.name);
+            assert!(schema.contains(&format!("\"{}\":", key.name)), "{}", key.name);
             assert!(key.doc.ends_with('.'), "{}", key.name);
         }
     }
@@ -57,18 +44,9 @@ fn every_key_is_in_the_reference_and_in_the_schema() {
 
 #[test]
 fn what_is_not_supported_is_not_in_the_table() {
-    let find = |header: &str| {
-        ROOT.all_below()
-            .into_iter()
-            .find(|section: &&Section| section.header == header)
-    };
+    let find = |header: &str| ROOT.all_below().into_iter().find(|section: &&Section| section.header == header);
     for later in LATER {
         let section = find(later.section).unwrap_or_else(|| panic!("no section {}", later.section));
-        assert_eq!(
-            section.key(later.key).is_some(),
-            later.value.is_some(),
-            "{}",
-            later.key
-        );
+        assert_eq!(section.key(later.key).is_some(), later.value.is_some(), "{}", later.key);
     }
 }
