@@ -172,7 +172,7 @@ fn time(best: &mut f64, pass: impl FnOnce()) {
 /// Times every block by itself, so that a neighbour on the machine disturbs single blocks of single passes only.
 fn measure(case: &Case, fresh: bool) {
     let block_bytes = BLOCK_ROWS * DIMS * case.element.size();
-    let mut payloads = vec![Vec::with_capacity(2 * block_bytes); BLOCKS];
+    let mut payloads: Vec<Vec<u8>> = (0..BLOCKS).map(|_| Vec::with_capacity(2 * block_bytes)).collect();
     let mut rows = case.old.clone();
     let (mut encode, mut decode) = (vec![f64::INFINITY; BLOCKS], vec![f64::INFINITY; BLOCKS]);
     let mut dropped = 0;

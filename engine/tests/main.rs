@@ -1,6 +1,5 @@
 //! The journeys: one file a kind of failure, all in one program.
 
-#![allow(clippy::unwrap_used)] // a test that finds nothing to unwrap has failed
 #![allow(clippy::unwrap_used)] // a test that panics says where
 
 mod support;
