@@ -194,6 +194,10 @@ impl Log {
             }
             opening.cut_tail()?;
             if doubtful {
+                // What was rolled forward may still be in the page cache only; the head must not be durable before it.
+                for segment in &opening.segments {
+                    segment.file.sync().map_err(StoreError::io("sync", &segment.display))?;
+                }
                 head::create(opening.disk.as_ref(), opening.head())?;
             }
         }
