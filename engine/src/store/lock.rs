@@ -24,7 +24,7 @@ pub(super) fn lock_file(path: &Path) -> io::Result<Box<dyn Send + Sync>> {
 /// Reads who has the lock; a holder that only just took it gets a moment to write its name.
 fn holder(file: &mut fs::File) -> io::Result<String> {
     let mut holder = String::new();
-    for _ in 0..50 {
+    for _ in 0..1_000 {
         file.rewind()?;
         holder.clear();
         file.take(32).read_to_string(&mut holder)?;
