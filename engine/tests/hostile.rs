@@ -31,6 +31,9 @@ mod targets;
 /// What the fuzz targets have found and what they start from is decoded without harm; a small part of it is made here.
 #[test]
 fn the_corpus_of_every_fuzz_target_is_replayed() {
+    if std::env::var_os("UPDATE_CORPUS").is_some() {
+        write_the_corpus();
+    }
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let mut rng = Rng::new(9);
     bounded(|| {
@@ -45,9 +48,7 @@ fn the_corpus_of_every_fuzz_target_is_replayed() {
     });
 }
 
-/// Writes the corpus anew: `cargo test -p vecdelta --test main -- --ignored corpus`.
-#[test]
-#[ignore = "writes into the source tree"]
+/// Writes the corpus anew, before it is replayed: `UPDATE_CORPUS=1 cargo test -p vecdelta --test main corpus`.
 fn write_the_corpus() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let put = |target: &str, name: &str, data: &[u8]| {
