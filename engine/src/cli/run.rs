@@ -126,7 +126,6 @@ pub fn print_report(
     let smaller = times(totals.raw, totals.stored);
     match (totals.stored, totals.lossy) {
         (0, _) => writeln!(out, "nothing has changed")?,
-        (_, false) if totals.stored > totals.raw => writeln!(out, "too few rows for it to be smaller, every bit kept")?,
         (_, true) => writeln!(out, "{smaller} smaller, without the changes that the capture settings leave out")?,
         (_, false) => writeln!(out, "{smaller} smaller, every bit kept")?,
     }
