@@ -23,49 +23,40 @@ domain = functools.cache(lambda kind: blake3(b"", derive_key_context="vecdelta v
 def keyed(kind, *data):
     return blake3(b"".join(data), key=domain(kind)).digest()
 
-class Borsh:
-    """Reads fields in borsh's encoding: little-endian numbers, a u32 count before lists and texts."""
-    def __init__(self, data):
-        self.data, self.at = bytes(data), 0
-
-    def take(self, form):
-        values = struct.unpack_from("<" + form, self.data, self.at)
-        self.at += struct.calcsize("<" + form)
-        return values if len(values) > 1 else values[0]
-
-    def list(self, read):
-        return [read() for _ in range(self.take("I"))]
-
-    def text(self):
-        return self.take(f"{self.take('I')}s").decode()
+def generation(f):
+    """What makes the vectors: a name, what it is, and the rows of older ones."""
+    return f.text(), f.list(lambda: (f.text(), f.text())), f.list(lambda: (f.text(), f.take("Q")))
 
 class Commit:
     def __init__(self, f):
         start = f.at
         self.parents, self.branch, _time = f.list(lambda: f.take("32s")), f.text(), f.take("QII")
         self.author, self.message, self.metadata = f.text(), f.text(), dict(f.list(lambda: (f.text(), f.text())))
-        self.counts, self.collections = f.take("5Q"), f.list(lambda: (f.text(), *f.take("BI"), f.text(), *f.take("Q32s")))
+        self.counts, self.collections = f.take("5Q"), f.list(lambda: (f.text(), *f.take("BI"), generation(f), *f.take("Q32s")))
         self.state_root = f.take("32s")
         self.id = keyed("commit", f.data[start:f.at])
         self.slots, self.refs, _l2_max = f.list(lambda: f.take("I")), f.list(lambda: f.take("HBIIII32s")), f.take("d")
+        self.moves = f.text() if f.take("B") else None
+        self.base, self.data = (self.parents + [None])[0], self.refs  # where the data go on, and what leads here
 
 class Repository:
     def __init__(self, path):
-        self.commits, self.branches, self.tags, self.sequence, self.last = {}, {}, {}, 0, bytes(32)
+        self.commits, self.branches, self.tags, self.compactions, self.sequence, self.last = {}, {}, {}, {}, 0, bytes(32)
         head = open(os.path.join(path, "head"), "rb").read()
-        slots = [struct.unpack("<8xQI4xQ32s32s", s[:96]) for s in (head[:512], head[512:])
+        slots = [struct.unpack("<8xQIIQ32s32s", s[:96]) for s in (head[:512], head[512:])
                  if s[:8] == b"VDHEAD01" and keyed("head", s[:480]) == s[480:]]
         check(len(slots) == 2, "head", "a slot is damaged; the next writer restores it from the log")
-        sequence, segment, length, last, origin = max(slots)
-        for number in range(segment + 1):
+        sequence, segment, first, length, last, origin = max(slots)
+        for number in range(first, segment + 1):
             file = f"{path}/log/{number:08}.vdlog"
             log = memoryview(mmap.mmap(os.open(file, os.O_RDONLY), 0, access=mmap.ACCESS_READ))
-            header = struct.pack("<8sI4x32s", b"VDLOG001", number, origin)
+            header = struct.pack("<8sII32s", b"VDLOG001", number, first, origin)
             at, end = 64, length if number == segment else len(log)
             check(log[:64] == header + blake3(header).digest()[:16] and end <= len(log), file, "header damaged or end missing")
             while at < end:
                 at = self.transaction(file, log, at, end)
         check((self.sequence, self.last) == (sequence, last), "head", "the log ends elsewhere")
+        self.compose()
 
     def transaction(self, file, log, at, end):
         """Reads blocks and the record that ends them; returns where that ends."""
@@ -78,47 +69,73 @@ class Repository:
             check(keyed("frame", log[at:at + 16], payload) == frame, f"{file} at {at}", "the frame is damaged")
             blocks.append((frame, payload))
             at += 48 + size
-        blocks, fields = blocks[:-1], Borsh(payload)
+        blocks, fields = blocks[:-1], read_codec.Borsh(payload)
         check(fields.take("Q32s") == (self.sequence + 1, self.last), file, "a record does not follow the one before it")
-        if kind == 2:
-            commit = Commit(fields)
-            refs, commit.blocks = commit.refs, [b for _, b in blocks]
-            named = [struct.pack("<I", len(c[0].encode())) + c[0].encode() + struct.pack("<BIQ32s", *c[1:3], *c[4:])
-                     for c in commit.collections if c[4] > 0]
-            check(keyed("state", *named) == commit.state_root, file, "a state root is not that of the collections")
-            self.commits[commit.id], self.branches[commit.branch] = commit, commit.id
-        elif (_time := fields.take("QII")) and (action := fields.take("B")) == 2:  # a snapshot: only a shorter way
-            _, refs = fields.take("32s"), fields.list(lambda: fields.take("HBIIII32s"))
-        else:
-            name, (_, to), refs = fields.text(), [fields.take("B") and fields.take("32s") for _ in range(2)], []
-            (self.tags if action else self.branches)[name] = to
-        check(fields.at == len(payload) and [(r[5], r[6]) for r in refs] == [(len(p), h) for h, p in blocks],
-              file, "a record does not name the blocks before it")
+        refs = self.commit(file, fields, blocks) if kind == 2 else self.operation(fields, blocks)
+        whole, found = [r[5:] for r in refs], [(len(p), h) for h, p in blocks]
+        check(fields.at == len(payload) and found in (whole, [r[5:] for r in refs if r[1] == 0]), file,
+              "a record does not name the blocks before it")
         self.sequence, self.last = self.sequence + 1, frame
         return at
 
+    def commit(self, file, fields, blocks):
+        commit = Commit(fields)
+        commit.payloads = {h: p for h, p in blocks}
+        named = [struct.pack("<I", len(c[0].encode())) + c[0].encode() + struct.pack("<BIQ32s", *c[1:3], *c[4:])
+                 for c in commit.collections if c[4] > 0]
+        check(keyed("state", *named) == commit.state_root, file, "a state root is not that of the collections")
+        self.commits[commit.id] = commit
+        if commit.moves is not None:
+            self.branches[commit.moves] = commit.id
+        return commit.refs
+
+    def operation(self, f, blocks):
+        (_time, _author, _undoes, action), refs = (f.take("QII"), f.text(), f.take("Q"), f.take("B")), []
+        ident, block = lambda: f.take("32s"), lambda: f.take("HBIIII32s")
+        if action < 2:  # a branch or a tag moves
+            name, (_, to) = f.text(), [f.take("B") and ident() for _ in range(2)]
+            (self.tags if action else self.branches)[name] = to
+        elif action == 2:  # a snapshot: only a shorter way
+            _, refs = ident(), f.list(block)
+        elif action == 4:  # a compaction: what leads to a commit is here now
+            spans, refs = f.list(lambda: (ident(), f.take("B") and ident(), f.list(ident), f.take("I"))), f.list(block)
+            self.compactions[self.sequence + 1] = spans, refs, dict(blocks)
+        elif action == 5:
+            del self.compactions[f.take("Q")]
+        f.at = len(f.data)  # other operations do not change a table
+        return refs
+
+    def compose(self):
+        for spans, refs, payloads in self.compactions.values():
+            for commit, base, _, count in spans:
+                own, refs = refs[:count], refs[count:]
+                self.commits[commit].base, self.commits[commit].data = base, own
+                self.commits[commit].payloads.update(payloads)
+
     def table(self, commit):
         """Rebuilds the table at a commit: {collection: (element, dims, {key: bits})}."""
-        way, keys, rows, alive, out = [self.commits[commit]], collections.defaultdict(list), {}, {}, {}
-        while way[0].parents:
-            way.insert(0, self.commits[way[0].parents[0]])
+        parent = lambda c: c.parents and self.commits[c.parents[0]]
+        base = lambda c: c.base and self.commits[c.base]
+        way, keys, rows, alive, out = back(self.commits[commit], base), collections.defaultdict(list), {}, {}, {}
+        for step in back(self.commits[commit], parent):  # keys stay, whatever was compacted
+            for number, kind, _, first, _, _, block in step.refs:
+                if kind == 0:
+                    keys[step.collections[number][0]][first:] = read_codec.read_texts(read_codec.Reader(step.payloads[block]))
         for step in way:
             for (name, element, dims, *_), count in zip(step.collections, step.slots):
                 if name not in rows or rows[name].shape[1] != dims * SIZES[element]:
                     rows[name], alive[name] = np.zeros((0, dims * SIZES[element]), "u1"), np.zeros(0, bool)
                 rows[name] = np.pad(rows[name], ((0, count - len(alive[name])), (0, 0)))
                 alive[name] = np.pad(alive[name], (0, count - len(alive[name])))
-            for (number, kind, count, first, *_), payload in zip(step.refs, step.blocks):
+            for number, kind, count, _, _, _, block in step.data:
                 name, element, dims = step.collections[number][:3]
-                if kind == 0:  # keys of new slots
-                    keys[name][first:] = read_codec.read_texts(read_codec.Reader(payload))
-                elif kind == 1:  # the slots of a part
-                    lists = read_codec.Reader(payload)
+                if kind == 1:  # the slots of a part
+                    lists = read_codec.Reader(step.payloads[block])
                     fresh, change, deleted = (read_codec.read_sorted(lists) for _ in range(3))
                     part, alive[name][deleted] = iter(fresh + change), False
-                else:  # its rows, whole (2) or coded against what they were (3)
+                elif kind > 1:  # its rows, whole (2) or coded against what they were (3)
                     slots = list(itertools.islice(part, count))
-                    new = read_codec.read_block(element, dims, count, payload, rows[name][slots].tobytes())
+                    new = read_codec.read_block(element, dims, count, step.payloads[block], rows[name][slots].tobytes())
                     rows[name][slots], alive[name][slots] = np.frombuffer(new, "u1").reshape(count, -1), True
         for name, element, dims, _, count, root in way[-1].collections:
             held = [(keys[name][s].encode(), rows[name][s].tobytes()) for s in np.flatnonzero(alive[name])]
@@ -127,6 +144,13 @@ class Repository:
             check(len(held) == count and tree(entries, 0) == root, commit.hex(), f"{name} is not the table it should be")
             out[name] = element, dims, {k.decode(): row for k, row in held}
         return out
+
+def back(commit, before):
+    """The way to a commit, oldest first."""
+    way = [commit]
+    while before(way[-1]):
+        way.append(before(way[-1]))
+    return way[::-1]
 
 def tree(entries, level):
     """The root over sorted entries that agree in their first `level` steps of four bits."""

@@ -19,7 +19,7 @@ use vecdelta::pipeline::config;
 use vecdelta::store::{MemoryDisk, Pending, StoreError};
 use vecdelta::version::{MAIN, Repository, VersionError, rollback, set_branch, set_tag, snapshot};
 
-use crate::support::drive::{Epoch, apply, ingest, open, problems};
+use crate::support::drive::{Epoch, apply, at, ingest, open, problems};
 use crate::support::files::{Dir, NOW, epochs, run_at};
 use crate::support::oracle::{Collection, Tables, read};
 use crate::support::random::{Rng, changed, row};
@@ -208,19 +208,19 @@ fn driven(segment_bytes: u64) -> Session {
 fn operate(session: &mut Session, repo: &mut Repository, state: &mut State, step: u64) {
     match step {
         1 => {
-            set_tag(repo, "first", 0, NOW).unwrap();
+            set_tag(repo, "first", 0, &at(NOW)).unwrap();
             state.tags.insert("first".to_owned(), 0);
         }
         2 => {
-            set_branch(repo, "other", 1, NOW).unwrap();
+            set_branch(repo, "other", 1, &at(NOW)).unwrap();
             state.branches.insert("other".to_owned(), 1);
         }
         4 => {
-            snapshot(repo, 4, NOW).unwrap();
+            snapshot(repo, 4, &at(NOW)).unwrap();
             state.snapshots.insert(4);
         }
         6 => {
-            rollback(repo, MAIN, 1, "test", NOW).unwrap();
+            rollback(repo, MAIN, 1, &at(NOW)).unwrap();
             state.commit(MAIN, state.commits[1].clone());
         }
         _ => return,

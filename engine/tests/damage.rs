@@ -14,7 +14,7 @@ use vecdelta::version::{
     Checkpoint, MAIN, Repository, VersionError, check_since, checkpoint, compare, set_branch, set_tag, snapshot, verify,
 };
 
-use crate::support::drive::{Epoch, ingest, open, problems};
+use crate::support::drive::{Epoch, at, ingest, open, problems};
 use crate::support::forge::{Seal, edit, transactions, write};
 use crate::support::oracle::{self, Tables, read};
 use crate::support::random::{Rng, changed, row};
@@ -43,9 +43,9 @@ fn small(segment_bytes: u64) -> (MemoryDisk, Vec<Tables>) {
     for step in 0..3 {
         ingest(&mut repo, MAIN, step, &[epoch(step)]).unwrap();
     }
-    set_tag(&mut repo, "t", 0, 10).unwrap();
-    snapshot(&mut repo, 1, 11).unwrap();
-    set_branch(&mut repo, "b", 1, 12).unwrap();
+    set_tag(&mut repo, "t", 0, &at(10)).unwrap();
+    snapshot(&mut repo, 1, &at(11)).unwrap();
+    set_branch(&mut repo, "b", 1, &at(12)).unwrap();
     ingest(&mut repo, "b", 13, &[epoch(4)]).unwrap();
     let tables = (0..repo.len()).map(|c| read(&repo, c).unwrap()).collect();
     (disk, tables)

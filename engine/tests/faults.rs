@@ -15,7 +15,7 @@ use vecdelta::pipeline::config;
 use vecdelta::store::{Fault, FaultKind, MemoryDisk, Pending, StoreError};
 use vecdelta::version::{MAIN, Repository, VersionError, rollback, set_branch, set_tag, snapshot};
 
-use crate::support::drive::{Epoch, ingest, open, problems};
+use crate::support::drive::{Epoch, at, ingest, open, problems};
 use crate::support::files::{Dir, epochs, run_at};
 use crate::support::oracle::{Tables, read};
 use crate::support::random::{Rng, row};
@@ -34,11 +34,11 @@ type Step = (bool, fn(&mut Repository) -> Result<(), PipelineError>);
 const STEPS: [Step; 8] = [
     (true, |r| ingest(r, MAIN, 1, &epoch(1)).map(drop)),
     (true, |r| ingest(r, MAIN, 2, &epoch(2)).map(drop)),
-    (false, |r| Ok(set_tag(r, "t", 0, 3)?)),
-    (false, |r| Ok(snapshot(r, 1, 4).map(drop)?)),
-    (false, |r| Ok(set_branch(r, "b", 0, 5)?)),
+    (false, |r| Ok(set_tag(r, "t", 0, &at(3))?)),
+    (false, |r| Ok(snapshot(r, 1, &at(4)).map(drop)?)),
+    (false, |r| Ok(set_branch(r, "b", 0, &at(5))?)),
     (true, |r| ingest(r, "b", 6, &epoch(3)).map(drop)),
-    (true, |r| Ok(rollback(r, MAIN, 0, "test", 7).map(drop)?)),
+    (true, |r| Ok(rollback(r, MAIN, 0, &at(7)).map(drop)?)),
     (true, |r| ingest(r, MAIN, 8, &epoch(4)).map(drop)),
 ];
 

@@ -19,7 +19,7 @@ use vecdelta::pipeline::config;
 use vecdelta::store::{BlockKind, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Mirror, Record, SlotLists};
 use vecdelta::version::{MAIN, Repository, VersionError, set_tag, snapshot, value, verify};
 
-use crate::support::drive::{Epoch, ingest, open};
+use crate::support::drive::{Epoch, at, ingest, open};
 use crate::support::files::Dir;
 use crate::support::forge::{Closing, Seal, Transaction, head, transactions, write};
 use crate::support::oracle::read as read_tables;
@@ -177,8 +177,8 @@ fn repository() -> MemoryDisk {
         });
         ingest(&mut repo, MAIN, step, &epochs).unwrap();
     }
-    set_tag(&mut repo, "t", 0, 5).unwrap();
-    snapshot(&mut repo, 1, 6).unwrap();
+    set_tag(&mut repo, "t", 0, &at(5)).unwrap();
+    snapshot(&mut repo, 1, &at(6)).unwrap();
     disk
 }
 

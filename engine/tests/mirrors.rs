@@ -14,7 +14,7 @@ use vecdelta::version::{
     CommitInfo, MAIN, Repository, Stage, VersionError, delete_branch, open_mirror, rollback, save_mirror, set_branch,
 };
 
-use crate::support::drive::{Epoch, ingest, open, problems};
+use crate::support::drive::{Epoch, at, ingest, open, problems};
 use crate::support::oracle::read;
 
 fn table(dims: u32) -> Arc<Table> {
@@ -38,11 +38,11 @@ fn a_branch_made_anew_is_not_compared_with_the_mirror_of_the_old_one() {
     let disk = MemoryDisk::default();
     let mut repo = open(&disk).unwrap();
     let base = ingest(&mut repo, MAIN, 1, &epoch(&[("a", 1.0)])).unwrap();
-    set_branch(&mut repo, "f", base, 2).unwrap();
+    set_branch(&mut repo, "f", base, &at(2)).unwrap();
     ingest(&mut repo, "f", 3, &epoch(&[("a", 1.0), ("x", 2.0), ("y", 3.0)])).unwrap();
     let other = ingest(&mut repo, MAIN, 4, &epoch(&[("a", 1.0), ("y", 3.0), ("x", 2.0)])).unwrap();
-    delete_branch(&mut repo, "f", 5).unwrap();
-    set_branch(&mut repo, "f", other, 6).unwrap();
+    delete_branch(&mut repo, "f", &at(5)).unwrap();
+    set_branch(&mut repo, "f", other, &at(6)).unwrap();
     let want = [("a", 1.0), ("x", 9.0), ("y", 3.0)];
     ingest(&mut repo, "f", 7, &epoch(&want)).unwrap();
     holds(&repo, "f", &want);
@@ -101,6 +101,6 @@ fn a_branch_cannot_be_rolled_back_to_a_collection_of_another_width() {
     let one = ingest(&mut repo, MAIN, 1, &epoch(&[("a", 1.0)])).unwrap();
     let wide = Epoch { table: table(2), rows: vec![("a".to_owned(), vec![1; 8])], ..epoch(&[])[0].clone() };
     ingest(&mut repo, "wide", 2, &[wide]).unwrap();
-    let refused = rollback(&mut repo, "wide", one, "test", 3);
+    let refused = rollback(&mut repo, "wide", one, &at(3));
     assert!(matches!(refused, Err(VersionError::OtherShape { .. })), "{refused:?}");
 }

@@ -15,7 +15,7 @@ use vecdelta::version::{
     MAIN, Repository, VersionError, compare, delete_branch, delete_tag, rollback, set_branch, set_tag, snapshot, value,
 };
 
-use crate::support::drive::{Epoch, apply, ingest, open, problems};
+use crate::support::drive::{Epoch, apply, at, ingest, open, problems};
 use crate::support::oracle::{self, Tables, differences, read};
 use crate::support::random::{Rng, changed, row};
 
@@ -84,7 +84,7 @@ impl Model {
             70..78 => self.roll_back(),
             78..85 => {
                 let (commit, now) = (self.any_commit(), self.now);
-                snapshot(self.repo(), commit, now).unwrap();
+                snapshot(self.repo(), commit, &at(now)).unwrap();
             }
             85..91 => self.reopen(),
             91..95 => {
@@ -171,11 +171,11 @@ impl Model {
         let now = self.now;
         let name = format!("side-{}", self.rng.below(3));
         if self.branches.contains_key(&name) {
-            delete_branch(self.repo(), &name, now).unwrap();
+            delete_branch(self.repo(), &name, &at(now)).unwrap();
             self.branches.remove(&name);
         } else {
             let to = self.any_commit();
-            set_branch(self.repo(), &name, to, now).unwrap();
+            set_branch(self.repo(), &name, to, &at(now)).unwrap();
             self.branches.insert(name, to);
         }
     }
@@ -184,16 +184,16 @@ impl Model {
         let (now, to) = (self.now, self.any_commit());
         let name = format!("tag-{}", self.rng.below(4));
         if self.tags.remove(&name).is_some() {
-            delete_tag(self.repo(), &name, now).unwrap();
+            delete_tag(self.repo(), &name, &at(now)).unwrap();
         } else {
-            set_tag(self.repo(), &name, to, now).unwrap();
+            set_tag(self.repo(), &name, to, &at(now)).unwrap();
             self.tags.insert(name, to);
         }
     }
 
     fn roll_back(&mut self) {
         let (branch, to, now) = (self.any_branch(), self.any_commit(), self.now);
-        let commit = rollback(self.repo(), &branch, to, "test", now).unwrap();
+        let commit = rollback(self.repo(), &branch, to, &at(now)).unwrap();
         self.committed(&branch, commit, self.commits[to].clone());
     }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::error::{CliError, NOT_FOUND};
-use super::open::{commit, now_millis, reader, writer};
+use super::open::{actor, commit, reader, writer};
 use super::output::{printable, short, time};
 use crate::version::{CommitIndex, Repository, delete_branch, delete_tag, set_branch, set_tag};
 
@@ -59,7 +59,7 @@ fn run(args: Names, tags: bool) -> Result<ExitCode, CliError> {
         let (what, known) = if tags { ("tag", repo.tags()) } else { ("branch", repo.branches()) };
         let was = *known.get(name).ok_or_else(|| unknown(what, name, known))?;
         let delete = if tags { delete_tag } else { delete_branch };
-        delete(&mut repo, name, now_millis())?;
+        delete(&mut repo, name, &actor())?;
         if !args.json {
             let (name, id) = (printable(name), short(repo.entry(was).id));
             writeln!(io::stdout(), "{what} {name} deleted; it was at {id}, which stays")?;
@@ -71,7 +71,7 @@ fn run(args: Names, tags: bool) -> Result<ExitCode, CliError> {
         let at = commit(&repo, args.at.as_deref())?;
         let at = at.ok_or_else(|| CliError::new(NOT_FOUND, "the repository has no commit to point at"))?;
         let set = if tags { set_tag } else { set_branch };
-        set(&mut repo, name, at, now_millis())?;
+        set(&mut repo, name, at, &actor())?;
         return list(&repo, tags, args.json);
     }
     list(&reader(&args.repo)?, tags, args.json)

@@ -91,6 +91,8 @@ impl From<VersionError> for CliError {
                 NOT_FOUND, message,
             )
             .hint("a revision is a branch, a tag, 6 or more digits of a hash, REV~N or @TIME; see `vecdelta log`"),
+            VersionError::Compacted { .. } => Self::new(NOT_FOUND, message)
+                .hint("`vecdelta undo` takes a compaction back until `vecdelta gc`; a tag keeps a commit from it"),
             VersionError::BadRevision { .. } | VersionError::UnknownCollection { .. } => Self::new(NOT_FOUND, message),
             VersionError::UnknownSource { .. } => Self::new(NOT_FOUND, message)
                 .hint("a source is named collection/key; `vecdelta export` writes all of them"),

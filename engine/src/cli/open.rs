@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::CliError;
 use crate::store::{Disk, LocalDisk};
-use crate::version::{CommitIndex, Repository, default_head, new_origin, resolve};
+use crate::version::{Actor, CommitIndex, Repository, default_head, new_origin, resolve};
 
 /// Returns milliseconds since 1970 by the system's clock.
 pub fn now_millis() -> u64 {
@@ -18,6 +18,11 @@ pub fn now_millis() -> u64 {
 pub fn author() -> String {
     let named = ["VECDELTA_AUTHOR", "USER", "LOGNAME"].into_iter();
     named.filter_map(|name| std::env::var(name).ok()).find(|v| !v.is_empty()).unwrap_or_else(|| "vecdelta".to_owned())
+}
+
+/// Returns who does something now.
+pub fn actor() -> Actor {
+    Actor { author: author(), now_millis: now_millis() }
 }
 
 /// Returns the disk at a path.
@@ -33,6 +38,11 @@ pub fn reader(path: &Path) -> Result<Repository, CliError> {
 /// Opens a repository for writing.
 pub fn writer(path: &Path) -> Result<Repository, CliError> {
     Ok(Repository::open_writer(disk(path), None)?)
+}
+
+/// Opens a repository for writing, with nothing taken from its cache.
+pub fn checked_writer(path: &Path) -> Result<Repository, CliError> {
+    Ok(Repository::open_writer_checked(disk(path))?)
 }
 
 /// Opens a repository for writing, or makes one.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::error::CliError;
-use super::open::writer;
+use super::open::checked_writer;
 use super::output::{plural, print_json};
 use crate::version::{discard_mirror, open_mirror, save_mirror, tables};
 
@@ -22,7 +22,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
-    let repo = writer(&args.repo)?;
+    let repo = checked_writer(&args.repo)?;
     let mut rows = 0;
     for (branch, &head) in repo.branches() {
         for table in tables(&repo, head)? {

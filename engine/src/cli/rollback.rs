@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::branch::unknown;
 use super::error::CliError;
-use super::open::{author, now_millis, writer};
+use super::open::{actor, writer};
 use super::output::{commit_json, count, print_json, printable, short};
 use crate::version::{MAIN, VersionError, resolve, rollback};
 
@@ -45,7 +45,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         (None, Some(revision)) => resolve(&repo, revision)?,
         (None, None) => return Err(CliError::new(2, "name --last N or --to REV")),
     };
-    let commit = rollback(&mut repo, &args.branch, to, &author(), now_millis())?;
+    let commit = rollback(&mut repo, &args.branch, to, &actor())?;
     if args.json {
         print_json(&commit_json(&repo, commit)?)?;
     } else {

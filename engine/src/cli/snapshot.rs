@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::error::CliError;
-use super::open::{commit, now_millis, writer};
+use super::open::{actor, commit, writer};
 use super::output::{print_json, short, size};
 
 /// Write the whole table of a commit down, so that later reads start there.
@@ -28,7 +28,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let mut repo = writer(&args.repo)?;
     let at = commit(&repo, args.at.as_deref())?;
     let at = at.ok_or_else(|| CliError::new(super::error::NOT_FOUND, "the repository has no commit yet"))?;
-    let bytes = crate::version::snapshot(&mut repo, at, now_millis())?;
+    let bytes = crate::version::snapshot(&mut repo, at, &actor())?;
     let id = repo.entry(at).id;
     match (args.json, bytes) {
         (true, _) => print_json(&json!({ "commit": id.to_hex(), "bytes": bytes }))?,

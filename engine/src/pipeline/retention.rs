@@ -3,7 +3,7 @@
 use super::config::SnapshotRule;
 use super::{Context, PipelineError};
 use crate::event::Event;
-use crate::version::{CommitIndex, Repository, snapshot};
+use crate::version::{Actor, CommitIndex, Repository, snapshot};
 
 /// Writes a snapshot when so many commits, or so many bytes of deltas, lie behind the last one.
 ///
@@ -17,7 +17,8 @@ pub fn snapshot_when_due(
 ) -> Result<(), PipelineError> {
     let Some(rule) = rule else { return Ok(()) };
     if is_due(repo, commit, rule)? {
-        let bytes = snapshot(repo, commit, (context.now)())?.unwrap_or(0);
+        let actor = Actor { author: context.author.clone(), now_millis: (context.now)() };
+        let bytes = snapshot(repo, commit, &actor)?.unwrap_or(0);
         let commit = repo.entry(commit).id.to_hex();
         (context.listener)(&Event::SnapshotCreated { commit, bytes });
     }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  0          8          16        20      24       32             64               96        480       512
-//!  | VDHEAD01 | sequence | segment | 0 0 0 | length | last record  | origin         | 0 ...   | BLAKE3  |
+//!  | VDHEAD01 | sequence | segment | first | length | last record  | origin         | 0 ...   | BLAKE3  |
 //! ```
 
 use std::sync::LazyLock;
@@ -29,6 +29,8 @@ pub struct Head {
     pub sequence: u64,
     /// The segment that the last one ends in.
     pub segment: u32,
+    /// The segment that the log begins with.
+    pub first: u32,
     /// Where in that segment it ends.
     pub length: u64,
     /// The hash of the last transaction's closing frame; zeros for an empty log.
@@ -43,6 +45,7 @@ impl Head {
         out[..8].copy_from_slice(MAGIC);
         out[8..16].copy_from_slice(&self.sequence.to_le_bytes());
         out[16..20].copy_from_slice(&self.segment.to_le_bytes());
+        out[20..24].copy_from_slice(&self.first.to_le_bytes());
         out[24..32].copy_from_slice(&self.length.to_le_bytes());
         out[32..64].copy_from_slice(&self.last);
         out[64..96].copy_from_slice(&self.origin);
@@ -59,6 +62,7 @@ impl Head {
         Some(Self {
             sequence: u64::from_le_bytes(bytes[8..16].try_into().ok()?),
             segment: u32::from_le_bytes(bytes[16..20].try_into().ok()?),
+            first: u32::from_le_bytes(bytes[20..24].try_into().ok()?),
             length: u64::from_le_bytes(bytes[24..32].try_into().ok()?),
             last: bytes[32..64].try_into().ok()?,
             origin: bytes[64..96].try_into().ok()?,
@@ -103,6 +107,13 @@ pub fn read(disk: &dyn Disk) -> Result<Option<Slots>> {
         slots: [Head::parse(&bytes[..SLOT]), Head::parse(&bytes[SLOT..])],
         odd_size: len != 2 * SLOT as u64,
     }))
+}
+
+/// Returns origin, first segment and number of transactions of a log whose head is whole.
+pub fn log_start(disk: &dyn Disk) -> Option<([u8; 32], u32, u64)> {
+    let slots = read(disk).ok()??;
+    let head = slots.newest().filter(|_| !slots.odd_size && slots.damaged().next().is_none())?;
+    Some((head.origin, head.first, head.sequence))
 }
 
 /// Writes one slot and makes it durable: the moment at which a transaction is committed.

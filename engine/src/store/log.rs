@@ -2,15 +2,17 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::disk::Disk;
 use super::error::{Damage, Result, StoreError};
 use super::frame::{FRAME_HEADER, FrameHeader, FrameKind};
 use super::head::{self, Head};
-use super::record::{Action, BlockRef, CommitRecord, Link, OperationRecord};
+use super::record::{BlockKind, BlockRef, CommitRecord, Link, OperationRecord};
 use super::segment::{self, SEGMENT_HEADER, Scanner, Segment};
 
 /// Where a record stands, and the hash of its frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Place {
     /// The segment's number.
     pub segment: u32,
@@ -20,6 +22,26 @@ pub struct Place {
     pub len: u64,
     /// The hash of the frame.
     pub hash: [u8; 32],
+    /// Whether its rows were collected: of its blocks only keys are left.
+    pub bare: bool,
+}
+
+impl Place {
+    /// Returns where the record ends.
+    pub fn end(&self) -> u64 {
+        self.offset + FRAME_HEADER as u64 + self.len
+    }
+}
+
+/// A record up to which the log is known from elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// The segment that the log began with.
+    pub first: u32,
+    /// The record's number.
+    pub sequence: u64,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// A record that ends a transaction.
@@ -57,8 +79,7 @@ impl Record {
     fn blocks(&self) -> &[BlockRef] {
         match self {
             Record::Commit(r) => &r.blocks,
-            Record::Operation(OperationRecord { action: Action::Snapshot { blocks, .. }, .. }) => blocks,
-            Record::Operation(_) => &[],
+            Record::Operation(r) => r.blocks(),
         }
     }
 
@@ -90,6 +111,8 @@ impl Block {
 pub struct Log {
     disk: Arc<dyn Disk>,
     origin: [u8; 32],
+    /// The number of the segment that the log begins with.
+    first: u32,
     segments: RwLock<Vec<Arc<Segment>>>,
     tail: Mutex<Tail>,
 }
@@ -100,7 +123,7 @@ struct Tail {
     segment: u32,
     /// Where the last reported transaction ends in it.
     end: u64,
-    last: Link,
+    sequence: u64,
     last_hash: [u8; 32],
     poisoned: bool,
 }
@@ -109,10 +132,11 @@ struct Tail {
 struct Opening<'o> {
     disk: Arc<dyn Disk>,
     origin: [u8; 32],
+    first: u32,
     writable: bool,
     segments: Vec<Segment>,
     end: u64,
-    last: Link,
+    sequence: u64,
     last_hash: [u8; 32],
     on_record: &'o mut dyn FnMut(Place, Record) -> Result<()>,
 }
@@ -129,13 +153,13 @@ impl Log {
             disk.create_dir("log")?;
             let file = disk.open(&path, true)?;
             file.set_len(0)?;
-            file.write_at(&segment::header(0, &origin), 0)?;
+            file.write_at(&segment::header(0, 0, &origin), 0)?;
             file.sync()?;
             disk.sync_dir("log")?;
             disk.sync_dir("")
         };
         write().map_err(StoreError::io("create a repository at", display))?;
-        let head = Head { sequence: 0, segment: 0, length: SEGMENT_HEADER as u64, last: [0; 32], origin };
+        let head = Head { sequence: 0, segment: 0, first: 0, length: SEGMENT_HEADER as u64, last: [0; 32], origin };
         head::create(disk, head)
     }
 
@@ -153,7 +177,7 @@ impl Log {
         }
     }
 
-    /// Opens the log and hands over every record in order.
+    /// Opens the log and hands over every record in order, or those behind the one that is known.
     ///
     /// Everybody sees what was reported, as the head tells. A writer also cuts off what a crash left behind it, and
     /// restores a damaged head from the log.
@@ -163,6 +187,7 @@ impl Log {
     pub fn open(
         disk: Arc<dyn Disk>,
         writable: bool,
+        known: Option<Known>,
         on_record: &mut dyn FnMut(Place, Record) -> Result<()>,
     ) -> Result<Self> {
         let slots = match head::read(disk.as_ref())? {
@@ -175,14 +200,15 @@ impl Log {
         let mut opening = Opening {
             disk,
             origin: head.origin,
+            first: head.first,
             writable,
             segments: Vec::new(),
             end: 0,
-            last: Link { sequence: 0, previous: [0; 32] },
+            sequence: 0,
             last_hash: [0; 32],
             on_record,
         };
-        opening.scan_reported(&head)?;
+        opening.scan_reported(&head, known)?;
         let doubtful = slots.odd_size || slots.damaged().next().is_some();
         if doubtful {
             // The slot that is damaged may have been the newer one: what is whole behind the other was reported.
@@ -204,10 +230,11 @@ impl Log {
         Ok(Self {
             disk: opening.disk,
             origin: head.origin,
+            first: head.first,
             tail: Mutex::new(Tail {
-                segment: opening.segments.len() as u32 - 1,
+                segment: head.first + opening.segments.len() as u32 - 1,
                 end: opening.end,
-                last: opening.last,
+                sequence: opening.sequence,
                 last_hash: opening.last_hash,
                 poisoned: false,
             }),
@@ -223,6 +250,11 @@ impl Log {
     /// Returns what tells this repository from others.
     pub fn origin(&self) -> &[u8; 32] {
         &self.origin
+    }
+
+    /// Returns the number of the segment that the log begins with.
+    pub fn first(&self) -> u32 {
+        self.first
     }
 
     /// Reads a record again.
@@ -242,10 +274,14 @@ impl Log {
     /// Reads the payload of block `i` of the transaction that ends at `place`.
     ///
     /// # Errors
-    /// When it is damaged or cannot be read.
+    /// When it is damaged, was collected or cannot be read.
     pub fn block(&self, place: Place, blocks: &[BlockRef], i: usize) -> Result<Vec<u8>> {
-        let behind: u64 = blocks[i..].iter().map(|b| u64::from(b.len) + FRAME_HEADER as u64).sum();
+        let there = |b: &&BlockRef| !place.bare || b.kind == BlockKind::Keys;
+        let behind: u64 = blocks[i..].iter().filter(there).map(|b| u64::from(b.len) + FRAME_HEADER as u64).sum();
         let segment = self.segment(place.segment);
+        if !there(&&blocks[i]) {
+            return Err(segment.corrupt(place.offset, "its rows were collected"));
+        }
         let Some(offset) = place.offset.checked_sub(behind) else {
             return Err(segment.corrupt(place.offset, "the record names more data than there are before it"));
         };
@@ -280,13 +316,13 @@ impl Log {
         let create = || {
             let file = self.disk.open(&path, true)?;
             file.set_len(0)?;
-            file.write_at(&segment::header(number, &self.origin), 0)?;
+            file.write_at(&segment::header(number, self.first, &self.origin), 0)?;
             file.sync()?;
             self.disk.sync_dir("log")
         };
         tail.poisoned = true;
         create().map_err(StoreError::io("create", self.disk.display(&path)))?;
-        let segment = Segment::open(self.disk.as_ref(), number, &self.origin, true)?;
+        let segment = Segment::open(self.disk.as_ref(), number, self.first, &self.origin, true)?;
         self.segments.write().expect("no thread panics with it").push(Arc::new(segment));
         tail.segment = number;
         tail.end = SEGMENT_HEADER as u64;
@@ -299,28 +335,38 @@ impl Log {
     }
 
     fn segment(&self, number: u32) -> Arc<Segment> {
-        self.segments.read().expect("no thread panics with it")[number as usize].clone()
+        self.segments.read().expect("no thread panics with it")[(number - self.first) as usize].clone()
     }
 }
 
 impl Opening<'_> {
-    fn scan_reported(&mut self, head: &Head) -> Result<()> {
-        for number in 0..=head.segment {
-            let segment = Segment::open(self.disk.as_ref(), number, &self.origin, self.writable)?;
+    fn scan_reported(&mut self, head: &Head, known: Option<Known>) -> Result<()> {
+        let known = known.filter(|k| k.first == head.first && k.sequence <= head.sequence);
+        for number in head.first..=head.segment {
+            let segment = Segment::open(self.disk.as_ref(), number, head.first, &self.origin, self.writable)?;
             let len = segment.len()?;
             let end = if number == head.segment { head.length } else { len };
             if len < end {
                 let problem = format!("{} bytes are missing at the end", end - len);
                 return Err(segment.corrupt(len, &problem));
             }
-            let mut scanner = Scanner::new(&segment, SEGMENT_HEADER as u64, end);
+            let start = match known {
+                Some(k) if number < k.place.segment => end,
+                Some(k) if number == k.place.segment => {
+                    segment.payload(k.place.offset, &k.place.hash, k.place.len)?;
+                    (self.sequence, self.last_hash) = (k.sequence, k.place.hash);
+                    k.place.end()
+                }
+                _ => SEGMENT_HEADER as u64,
+            };
+            let mut scanner = Scanner::new(&segment, start, end);
             while scanner.offset < end {
                 self.step(&mut scanner, number, false)?;
             }
             self.end = end;
             self.segments.push(segment);
         }
-        if self.last.sequence != head.sequence || self.last_hash != head.last {
+        if self.sequence != head.sequence || self.last_hash != head.last {
             let path = self.disk.display(head::HEAD);
             let problem = "the log does not end with the record the head names";
             return Err(StoreError::corrupt(path, None, problem));
@@ -346,15 +392,14 @@ impl Opening<'_> {
             let damaged = |problem: &str| StoreError::corrupt(&display, Some(offset), problem);
             let record = Record::parse(header.kind, scanner.payload(&header)?).map_err(|p| damaged(&p))?;
             let link = record.link();
-            if link.sequence != self.last.sequence + 1 || link.previous != self.last_hash {
+            if link.sequence != self.sequence + 1 || link.previous != self.last_hash {
                 return Err(damaged("the record does not follow the one before it"));
             }
-            if !record.blocks().iter().map(|b| &b.hash).eq(&blocks) {
-                return Err(damaged("the blocks before the record are not those it names"));
-            }
-            let place = Place { segment, offset, len: header.len, hash: header.hash };
+            let bare = is_bare(record.blocks(), &blocks)
+                .ok_or_else(|| damaged("the blocks before the record are not those it names"))?;
+            let place = Place { segment, offset, len: header.len, hash: header.hash, bare };
             (self.on_record)(place, record)?;
-            self.last = link;
+            self.sequence = link.sequence;
             self.last_hash = header.hash;
             scanner.skip(&header);
             return Ok(());
@@ -364,7 +409,7 @@ impl Opening<'_> {
     /// Takes over whole transactions behind the head.
     fn roll_forward(&mut self) -> Result<()> {
         loop {
-            let number = self.segments.len() as u32 - 1;
+            let number = self.first + self.segments.len() as u32 - 1;
             let segment = self.segments.pop().expect("there is at least one");
             let len = segment.len()?;
             let mut scanner = Scanner::new(&segment, self.end, len);
@@ -376,7 +421,7 @@ impl Opening<'_> {
                 }
             }
             self.segments.push(segment);
-            match Segment::open(self.disk.as_ref(), number + 1, &self.origin, self.writable) {
+            match Segment::open(self.disk.as_ref(), number + 1, self.first, &self.origin, self.writable) {
                 Ok(segment) => {
                     self.segments.push(segment);
                     self.end = SEGMENT_HEADER as u64;
@@ -387,31 +432,42 @@ impl Opening<'_> {
         }
     }
 
-    /// Cuts off what a crash left behind the last transaction.
+    /// Cuts off what a crash left behind the last transaction, and segments that are not of this log.
     fn cut_tail(&mut self) -> Result<()> {
-        let number = self.segments.len() as u32;
+        let last = self.first + self.segments.len() as u32 - 1;
         let segment = &self.segments[self.segments.len() - 1];
         if segment.len()? > self.end {
             let cut = segment.file.set_len(self.end).and_then(|()| segment.file.sync());
             cut.map_err(StoreError::io("cut", &segment.display))?;
         }
-        let next = segment::path(number);
-        let display = self.disk.display(&next);
-        if self.disk.len(&next).map_err(StoreError::io("look at", &display))?.is_some() {
-            self.disk.remove(&next).map_err(StoreError::io("remove", &display))?;
+        let names = self.disk.list("log").map_err(StoreError::io("list", self.disk.display("log")))?;
+        let numbers = names.iter().filter_map(|n| segment::number(&format!("log/{n}")));
+        for number in numbers.filter(|n| !(self.first..=last).contains(n)) {
+            let path = segment::path(number);
+            self.disk.remove(&path).map_err(StoreError::io("remove", self.disk.display(&path)))?;
         }
         Ok(())
     }
 
     fn head(&self) -> Head {
         Head {
-            sequence: self.last.sequence,
-            segment: self.segments.len() as u32 - 1,
+            sequence: self.sequence,
+            segment: self.first + self.segments.len() as u32 - 1,
+            first: self.first,
             length: self.end,
             last: self.last_hash,
             origin: self.origin,
         }
     }
+}
+
+/// Returns whether only the keys are left of the blocks that a record names; `None` when they are neither all nor those.
+fn is_bare(named: &[BlockRef], found: &[[u8; 32]]) -> Option<bool> {
+    if named.iter().map(|b| &b.hash).eq(found) {
+        return Some(false);
+    }
+    let keys = named.iter().filter(|b| b.kind == BlockKind::Keys).map(|b| &b.hash);
+    keys.eq(found).then_some(true)
 }
 
 /// Written blocks are handed to the disk in pieces of this size.
@@ -430,7 +486,7 @@ pub struct Transaction<'a> {
 impl Transaction<'_> {
     /// Returns the link for the record that will end this transaction.
     pub fn link(&self) -> Link {
-        Link { sequence: self.tail.last.sequence + 1, previous: self.tail.last_hash }
+        Link { sequence: self.tail.sequence + 1, previous: self.tail.last_hash }
     }
 
     /// Appends a block.
@@ -464,16 +520,17 @@ impl Transaction<'_> {
         let head = Head {
             sequence: record.link().sequence,
             segment: self.tail.segment,
+            first: self.log.first,
             length: self.written,
             last: header.hash,
             origin: self.log.origin,
         };
         head::write(self.log.disk.as_ref(), head)?;
         self.tail.end = self.written;
-        self.tail.last = record.link();
+        self.tail.sequence = record.link().sequence;
         self.tail.last_hash = header.hash;
         self.tail.poisoned = false;
-        Ok(Place { segment: self.tail.segment, offset, len: header.len, hash: header.hash })
+        Ok(Place { segment: self.tail.segment, offset, len: header.len, hash: header.hash, bare: false })
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -503,7 +560,7 @@ pub(super) fn older_than_log(disk: &dyn Disk, head: &Head) -> Result<Option<Dama
     let mut whole = 0;
     let mut from = head.length;
     for number in head.segment..=u32::MAX {
-        let segment = match Segment::open(disk, number, &head.origin, false) {
+        let segment = match Segment::open(disk, number, head.first, &head.origin, false) {
             Ok(segment) => segment,
             Err(StoreError::Corrupt(_)) => break,
             Err(e) => return Err(e),

@@ -4,6 +4,7 @@ mod disk;
 mod error;
 mod frame;
 mod head;
+pub mod index_file;
 mod keytable;
 mod lock;
 mod log;
@@ -22,9 +23,9 @@ mod wal;
 pub use disk::{Disk, DiskFile, LocalDisk, sync_dir};
 pub use error::{Damage, Result, StoreError};
 pub use frame::{FRAME_HEADER, FrameHeader, FrameKind};
-pub use head::HEAD;
+pub use head::{HEAD, log_start};
 pub use keytable::KeyTable;
-pub use log::{Block, Log, Place, Record, Transaction};
+pub use log::{Block, Known, Log, Place, Record, Transaction};
 pub use measures::{Measure, Measures, keep as keep_measures, recall as recall_measures};
 pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
 pub use mirror::{Mirror, Written, row_sum};
@@ -32,7 +33,8 @@ pub use part::{
     BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts,
 };
 pub use record::{
-    Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OperationRecord,
+    Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,
+    Resolution, Span,
 };
 pub use tree::{Entry, EntryChange, StateTree};
 pub use verify::check_files;

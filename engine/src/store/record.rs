@@ -15,6 +15,15 @@ pub struct Link {
     pub previous: [u8; 32],
 }
 
+/// How many rows of a collection stem from a generation that is no longer the one in force.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct OlderRows {
+    /// The generation's name; empty for rows of which nobody said what made them.
+    pub generation: String,
+    /// How many.
+    pub rows: u64,
+}
+
 /// The state of one collection at a commit.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct CollectionState {
@@ -24,8 +33,12 @@ pub struct CollectionState {
     pub element: u8,
     /// The number of components.
     pub dims: u32,
-    /// What made the vectors; empty when nobody said.
+    /// The generation in force: the name of what makes the vectors; empty when nobody said.
     pub generation: String,
+    /// What the generation is: provider, model, revision, normalisation, preprocessing, quantisation.
+    pub made_by: BTreeMap<String, String>,
+    /// The rows that stem from other generations, by name.
+    pub older: Vec<OlderRows>,
     /// How many vectors there are.
     pub rows: u64,
     /// The root of the collection's state tree.
@@ -125,6 +138,32 @@ pub struct CommitRecord {
     pub blocks: Vec<BlockRef>,
     /// The largest Euclidean length of an update, as the bits of an f64: a measure, so no part of the identity.
     pub l2_max: u64,
+    /// The branch that points at the commit from here on; none when it only arrives from another repository.
+    pub moves: Option<String>,
+}
+
+/// A way that was made shorter: the deltas of several commits, composed.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Span {
+    /// The commit at which the way ends.
+    pub commit: CommitId,
+    /// The commit at which it begins; `None` for the empty table.
+    pub base: Option<CommitId>,
+    /// The commits between them, oldest first: their data are in the span alone.
+    pub stands_for: Vec<CommitId>,
+    /// How many of the operation's blocks belong to it.
+    pub blocks: u32,
+}
+
+/// How one conflict of a parked merge is resolved.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Resolution {
+    /// By a strategy, named as on the command line.
+    Strategy(String),
+    /// With these bits.
+    Bits(Vec<u8>),
+    /// The source goes.
+    Delete,
 }
 
 /// What an operation does.
@@ -155,6 +194,48 @@ pub enum Action {
         /// Where its data are.
         blocks: Vec<BlockRef>,
     },
+    /// Snapshots that are no longer wanted.
+    Unsnapshot {
+        /// Of which commits.
+        commits: Vec<CommitId>,
+    },
+    /// Long ways were composed to short ones.
+    Compact {
+        /// The ways; their blocks stand one after another.
+        spans: Vec<Span>,
+        /// Where the data are.
+        blocks: Vec<BlockRef>,
+    },
+    /// A compaction is taken back: the old ways count again.
+    Uncompact {
+        /// The sequence of the compaction.
+        sequence: u64,
+    },
+    /// A merge with conflicts waits on a branch.
+    Park {
+        /// The branch that is merged into.
+        branch: String,
+        /// Its head.
+        ours: CommitId,
+        /// What is merged.
+        theirs: CommitId,
+        /// The merge policy, as text.
+        policy: String,
+    },
+    /// Conflicts of a parked merge are resolved.
+    Resolve {
+        /// The branch.
+        branch: String,
+        /// The sources, as `collection/key`.
+        sources: Vec<String>,
+        /// How.
+        resolution: Resolution,
+    },
+    /// A parked merge is given up.
+    Abandon {
+        /// The branch.
+        branch: String,
+    },
 }
 
 /// An operation as the log holds it.
@@ -164,6 +245,20 @@ pub struct OperationRecord {
     pub link: Link,
     /// When it was done.
     pub time: Timestamp,
+    /// Who did it.
+    pub author: String,
+    /// The sequence of the transaction that it takes back; 0 for none.
+    pub undoes: u64,
     /// What it did.
     pub action: Action,
+}
+
+impl OperationRecord {
+    /// Returns the blocks that stand before it.
+    pub fn blocks(&self) -> &[BlockRef] {
+        match &self.action {
+            Action::Snapshot { blocks, .. } | Action::Compact { blocks, .. } => blocks,
+            _ => &[],
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0          8        12      16        48                  64
-//!  | VDLOG001 | number | 0 0 0 | origin  | BLAKE3, 16 bytes  | frames ...
+//!  | VDLOG001 | number | first | origin  | BLAKE3, 16 bytes  | frames ...
 //! ```
 
 use super::disk::{Disk, DiskFile};
@@ -25,15 +25,36 @@ pub fn path(number: u32) -> String {
     format!("log/{number:08}.vdlog")
 }
 
-/// Returns the bytes of a segment's header.
-pub fn header(number: u32, origin: &[u8; 32]) -> [u8; SEGMENT_HEADER] {
+/// Returns the number of the segment that a path stands for.
+pub fn number(file: &str) -> Option<u32> {
+    let number = file.strip_prefix("log/")?.strip_suffix(".vdlog")?.parse().ok()?;
+    (path(number) == file).then_some(number)
+}
+
+/// Returns the bytes of the header of a segment; `first` is the number of the segment that its log begins with, so
+/// that a log which was written anew is never taken for the continuation of the old one.
+pub fn header(number: u32, first: u32, origin: &[u8; 32]) -> [u8; SEGMENT_HEADER] {
     let mut out = [0; SEGMENT_HEADER];
     out[..8].copy_from_slice(MAGIC);
     out[8..12].copy_from_slice(&number.to_le_bytes());
+    out[12..16].copy_from_slice(&first.to_le_bytes());
     out[16..48].copy_from_slice(origin);
     let hash = blake3::hash(&out[..48]);
     out[48..].copy_from_slice(&hash.as_bytes()[..16]);
     out
+}
+
+/// Returns whether a file is a segment of the same repository's log as it was before it was written anew, or as it
+/// would have been after, or one whose making was cut short.
+pub fn is_left_over(disk: &dyn Disk, number: u32, first: u32, origin: &[u8; 32]) -> bool {
+    let mut bytes = [0; SEGMENT_HEADER];
+    let Ok(file) = disk.open(&path(number), false) else { return false };
+    if file.len().is_ok_and(|len| len < SEGMENT_HEADER as u64) {
+        return true;
+    }
+    let read = file.read_at(&mut bytes, 0).is_ok();
+    let other = u32::from_le_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
+    read && (bytes == [0; SEGMENT_HEADER] || (other != first && bytes == header(number, other, origin)))
 }
 
 /// An open segment.
@@ -49,7 +70,7 @@ impl Segment {
     ///
     /// # Errors
     /// When it is missing, cannot be read, or is not the segment it should be.
-    pub fn open(disk: &dyn Disk, number: u32, origin: &[u8; 32], write: bool) -> Result<Self> {
+    pub fn open(disk: &dyn Disk, number: u32, first: u32, origin: &[u8; 32], write: bool) -> Result<Self> {
         let path = path(number);
         let display = disk.display(&path);
         if disk.len(&path).map_err(StoreError::io("look at", &display))?.is_none() {
@@ -62,7 +83,7 @@ impl Segment {
             return Err(segment.corrupt(0, "the file ends within its header"));
         }
         segment.read(&mut bytes, 0)?;
-        if bytes != header(number, origin) {
+        if bytes != header(number, first, origin) {
             return Err(segment.corrupt(0, "the header is damaged or of another repository"));
         }
         Ok(segment)

@@ -31,7 +31,7 @@ pub fn check_files(disk: &dyn Disk) -> Result<(u64, Vec<Damage>)> {
     }
     let mut bytes = 0;
     if let Some(head) = slots.newest() {
-        for number in 0..=head.segment {
+        for number in head.first..=head.segment {
             bytes += check_segment(disk, number, &head, &mut problems)?;
             if disk.len(&segment::path(number)).map_err(StoreError::io("look at", disk.display("log")))?.is_none() {
                 // One that is missing is enough to tell: a damaged head may name billions.
@@ -50,7 +50,7 @@ pub fn check_files(disk: &dyn Disk) -> Result<(u64, Vec<Damage>)> {
 }
 
 fn check_segment(disk: &dyn Disk, number: u32, head: &Head, problems: &mut Vec<Damage>) -> Result<u64> {
-    let segment = match Segment::open(disk, number, &head.origin, false) {
+    let segment = match Segment::open(disk, number, head.first, &head.origin, false) {
         Ok(segment) => segment,
         Err(StoreError::Corrupt(damage)) => {
             problems.push(*damage);
@@ -92,10 +92,12 @@ fn check_segment(disk: &dyn Disk, number: u32, head: &Head, problems: &mut Vec<D
 /// Notes files that the store did not write.
 fn check_names(disk: &dyn Disk, head: &Head, problems: &mut Vec<Damage>) -> Result<()> {
     let list = |dir: &str| disk.list(dir).map_err(StoreError::io("list", disk.display(dir)));
-    // A segment behind the last one may have been begun by a writer that was then killed.
+    // A segment behind the last one may have been begun by a writer that was then killed; those of a log before or
+    // after `gc` may be left when it was. The next writer removes them.
     let known = |path: &String| {
-        let number = path.strip_prefix("log/").and_then(|n| n.strip_suffix(".vdlog")?.parse::<u32>().ok());
-        number.is_some_and(|n| segment::path(n) == *path && u64::from(n) < u64::from(head.segment) + 2)
+        let (first, next) = (head.first, head.segment.saturating_add(1));
+        let left = |n| segment::is_left_over(disk, n, first, &head.origin);
+        segment::number(path).is_some_and(|n| (first..=next).contains(&n) || left(n))
     };
     let stray = list("log")?.into_iter().map(|n| format!("log/{n}")).filter(|p| !known(p));
     let top = list("")?.into_iter().filter(|n| !["cache", "log", WAL, HEAD, "head.new"].contains(&n.as_str()));

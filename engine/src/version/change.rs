@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use super::diff::{Differences, diff};
 use super::error::{Result, VersionError};
 use super::mirrors::{open_mirror, save_mirror};
-use super::repository::{CommitIndex, Repository};
+use super::repository::{Actor, CommitIndex, Repository};
 use super::stage::{CommitInfo, Stage};
 use crate::delta::{Change, DeltaBatch, DeltaRow, Keys};
 use crate::store::Mirror;
@@ -77,23 +77,17 @@ fn batch_of(mirror: &mut Mirror, part: &Differences) -> DeltaBatch {
 ///
 /// # Errors
 /// When the branch has no commit, or the history is damaged.
-pub fn rollback(
-    repo: &mut Repository,
-    branch: &str,
-    to: CommitIndex,
-    author: &str,
-    now_millis: u64,
-) -> Result<CommitIndex> {
+pub fn rollback(repo: &mut Repository, branch: &str, to: CommitIndex, actor: &Actor) -> Result<CommitIndex> {
     let head = repo
         .head(branch)
         .ok_or_else(|| VersionError::Refused(format!("branch `{branch}` has no commit to roll back")))?;
     let id = repo.entry(to).id.to_hex();
     let info = CommitInfo {
         branch: branch.to_owned(),
-        author: author.to_owned(),
+        author: actor.author.clone(),
         message: format!("Rolled back to {}", &id[..12]),
         metadata: BTreeMap::from([("rollback".to_owned(), id)]),
         merged: None,
     };
-    commit_differences(repo, info, now_millis, |repo, emit| diff(repo, Some(head), Some(to), None, emit))
+    commit_differences(repo, info, actor.now_millis, |repo, emit| diff(repo, Some(head), Some(to), None, emit))
 }

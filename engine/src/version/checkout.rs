@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use super::data::{Part, in_commit, read_parts, with_block};
+use super::data::{Part, data_of, in_commit, snapshot_data, with_block};
 use super::error::Result;
 use super::repository::{CommitIndex, Repository};
 use crate::delta::Table;
@@ -90,7 +90,8 @@ impl<'r> Checkout<'r> {
 
     fn read(&self, reading: &mut Reading<'_>) -> Result<Rows> {
         let mut uses = Vec::new();
-        for commit in self.repo.first_parents(self.commit) {
+        self.repo.check_held(self.commit)?;
+        for commit in self.repo.bases(self.commit) {
             if reading.open == 0 {
                 break;
             }
@@ -119,20 +120,16 @@ impl<'r> Checkout<'r> {
     }
 
     fn load_step(&self, commit: CommitIndex) -> Result<Step> {
-        let record = self.repo.commit(commit)?;
-        let Some(number) = number_of(&record, &self.table.collection) else {
-            return Ok(Step {
-                place: self.repo.entry(commit).place,
-                blocks: Arc::default(),
-                parts: Vec::new(),
-                whole: true,
-            });
+        if !self.repo.entry(commit).slots.iter().any(|(c, _)| *c == self.collection) {
+            let place = self.repo.entry(commit).place;
+            return Ok(Step { place, blocks: Arc::default(), parts: Vec::new(), whole: true });
+        }
+        let (data, whole) = match self.repo.snapshot(commit) {
+            Some(place) => (snapshot_data(self.repo, place)?, true),
+            None => (data_of(self.repo, commit)?, false),
         };
-        let (place, blocks, whole) = match self.repo.snapshot(commit) {
-            Some(s) => (s.place, s.blocks.clone(), true),
-            None => (self.repo.entry(commit).place, Arc::new(record.blocks), false),
-        };
-        Ok(Step { place, parts: read_parts(self.repo, place, &blocks, number)?, blocks, whole })
+        let parts = data.parts(self.repo, commit, &self.table.collection)?;
+        Ok(Step { place: data.place, parts, blocks: data.blocks, whole })
     }
 
     /// Applies the rows of one block.

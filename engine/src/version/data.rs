@@ -1,11 +1,14 @@
 //! Reading a commit's data: its lists of slots and its blocks of rows.
 
-use super::checkout::number_of;
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::error::{Result, VersionError};
+use super::index::Kind;
 use super::repository::{CommitIndex, Repository};
 use crate::codec;
 use crate::delta::Table;
-use crate::store::{BlockKind, BlockRef, CommitRecord, PartIndex, Place, SlotLists, StoreError, check_part, parts};
+use crate::store::{BlockKind, BlockRef, PartIndex, Place, SlotLists, StoreError, check_part, parts};
 
 /// The lists of one part and where its blocks are.
 #[derive(Clone, Debug)]
@@ -14,6 +17,38 @@ pub struct Part {
     pub index: PartIndex,
     /// The slots it touches.
     pub lists: SlotLists,
+}
+
+impl Part {
+    /// Finds a slot among those it touches: number of the block, row in the block, and what was done.
+    pub fn find(&self, blocks: &[BlockRef], slot: u32) -> Option<(u32, u32, Kind)> {
+        if self.lists.deleted.binary_search(&slot).is_ok() {
+            return Some((self.index.slots as u32, 0, Kind::Delete));
+        }
+        let in_fresh = self.lists.fresh.binary_search(&slot).ok();
+        let in_change = || Some(self.lists.fresh.len() + self.lists.change.binary_search(&slot).ok()?);
+        let mut row = in_fresh.or_else(in_change)? as u32;
+        for b in self.index.slots + 1..self.index.end {
+            let kind = if blocks[b].kind == BlockKind::Fresh { Kind::Whole } else { Kind::Change };
+            match row.checked_sub(blocks[b].rows) {
+                None => return Some((b as u32, row, kind)),
+                Some(rest) => row = rest,
+            }
+        }
+        None
+    }
+
+    /// Returns each row that it touches: slot, number of the block, row in the block, and what was done.
+    pub fn rows<'p>(&'p self, blocks: &'p [BlockRef]) -> impl Iterator<Item = (u32, u32, u32, Kind)> + 'p {
+        let held = (self.index.slots + 1..self.index.end)
+            .flat_map(move |b| (0..blocks[b].rows).map(move |row| (b as u32, row, blocks[b].kind)));
+        let lists = self.lists.fresh.iter().chain(&self.lists.change);
+        let written = lists.zip(held).map(|(&slot, (block, row, kind))| {
+            (slot, block, row, if kind == BlockKind::Fresh { Kind::Whole } else { Kind::Change })
+        });
+        let list = self.index.slots as u32;
+        written.chain(self.lists.deleted.iter().map(move |&slot| (slot, list, 0, Kind::Delete)))
+    }
 }
 
 /// Makes a corruption error for a place in the log.
@@ -30,11 +65,18 @@ pub fn in_commit(error: VersionError, repo: &Repository, commit: CommitIndex) ->
     }
 }
 
-/// Reads the parts of a collection among the blocks of one transaction.
+/// Reads the parts of a collection among some of the blocks of one transaction.
 ///
 /// # Errors
 /// When a list is damaged or contradicts its blocks.
-pub fn read_parts(repo: &Repository, place: Place, blocks: &[BlockRef], collection: u16) -> Result<Vec<Part>> {
+pub fn read_parts(
+    repo: &Repository,
+    place: Place,
+    blocks: &[BlockRef],
+    range: Range<usize>,
+    collection: u16,
+) -> Result<Vec<Part>> {
+    let within = |index: &PartIndex| range.contains(&index.slots);
     let read = |index: PartIndex| {
         let payload = repo.log().block(place, blocks, index.slots)?;
         let lists = SlotLists::decode(&payload, blocks[index.slots].rows).map_err(|p| damaged(repo, place, p))?;
@@ -42,18 +84,62 @@ pub fn read_parts(repo: &Repository, place: Place, blocks: &[BlockRef], collecti
         check_part(&blocks[index.slots], &lists, &blocks[index.slots + 1..index.end], &path)?;
         Ok(Part { index, lists })
     };
-    parts(blocks, collection).into_iter().map(read).collect()
+    parts(blocks, collection).into_iter().filter(within).map(read).collect()
 }
 
-/// Reads what a commit did to a collection.
+/// The blocks that lead to a commit from the one its data are based on: its own, or those of a compaction.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// Where the record is that names them.
+    pub place: Place,
+    /// All blocks of that record.
+    pub blocks: Arc<Vec<BlockRef>>,
+    /// Those that belong to the commit.
+    pub range: Range<usize>,
+}
+
+/// Finds the blocks that lead to a commit.
 ///
 /// # Errors
-/// When its record or a list is damaged.
-pub fn parts_of(repo: &Repository, commit: CommitIndex, record: &CommitRecord, collection: &str) -> Result<Vec<Part>> {
-    let Some(number) = number_of(record, collection) else {
-        return Ok(Vec::new());
+/// When a record is damaged.
+pub fn data_of(repo: &Repository, commit: CommitIndex) -> Result<Data> {
+    let (place, range) = match repo.composed(commit) {
+        Some(c) => (c.place, Some(c.first_block as usize..(c.first_block + c.blocks) as usize)),
+        None => (repo.entry(commit).place, None),
     };
-    read_parts(repo, repo.entry(commit).place, &record.blocks, number).map_err(|e| in_commit(e, repo, commit))
+    let blocks = Arc::new(repo.blocks_of(place).map_err(|e| in_commit(e, repo, commit))?);
+    Ok(Data { place, range: range.unwrap_or(0..blocks.len()), blocks })
+}
+
+/// Returns the blocks of a snapshot.
+///
+/// # Errors
+/// When its record is damaged.
+pub fn snapshot_data(repo: &Repository, place: Place) -> Result<Data> {
+    let blocks = Arc::new(repo.blocks_of(place)?);
+    Ok(Data { place, range: 0..blocks.len(), blocks })
+}
+
+impl Data {
+    /// Reads what they do to a collection.
+    ///
+    /// # Errors
+    /// When a list is damaged.
+    pub fn parts(&self, repo: &Repository, commit: CommitIndex, collection: &str) -> Result<Vec<Part>> {
+        let number = repo.collection_number(collection);
+        let own = repo.entry(commit).slots.iter().position(|(c, _)| Some(*c) == number);
+        let Some(own) = own else { return Ok(Vec::new()) };
+        read_parts(repo, self.place, &self.blocks, self.range.clone(), own as u16)
+            .map_err(|e| in_commit(e, repo, commit))
+    }
+}
+
+/// Reads what was done to a collection on the way to a commit from the one its data are based on.
+///
+/// # Errors
+/// When a record or a list is damaged.
+pub fn parts_of(repo: &Repository, commit: CommitIndex, collection: &str) -> Result<Vec<Part>> {
+    data_of(repo, commit)?.parts(repo, commit, collection)
 }
 
 /// Reads block `i` of a transaction and hands it over decoded.

@@ -119,6 +119,7 @@ impl<'r> Pair<'r> {
     fn new(repo: &'r Repository, from: Option<CommitIndex>, to: Option<CommitIndex>, name: &str) -> Result<Self> {
         let side = |commit: Option<CommitIndex>| -> Result<Option<Side<'r>>> {
             let Some(commit) = commit else { return Ok(None) };
+            repo.check_held(commit)?;
             let record = repo.commit(commit)?;
             let Some(number) = number_of(&record, name) else { return Ok(None) };
             let table = Arc::new(table_of(&record.body.collections[usize::from(number)])?);
@@ -183,9 +184,8 @@ impl<'r> Pair<'r> {
         if self.common == 0 {
             return Ok(touched);
         }
-        for commit in self.repo.first_parents(side.commit).take_while(|&c| Some(c) != self.base) {
-            let record = self.repo.commit(commit)?;
-            for part in parts_of(self.repo, commit, &record, &self.name)? {
+        for commit in self.repo.bases(side.commit).take_while(|&c| Some(c) != self.base) {
+            for part in parts_of(self.repo, commit, &self.name)? {
                 let slots = [&part.lists.fresh, &part.lists.change, &part.lists.deleted];
                 touched.extend(slots.into_iter().flatten().copied().filter(|&s| s < self.common));
             }

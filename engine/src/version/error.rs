@@ -64,6 +64,14 @@ pub enum VersionError {
     /// A source's name is malformed.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A compaction left only the record of a commit.
+    #[error("the table at {revision} was compacted away; {next} is the next commit that is kept")]
+    Compacted {
+        /// The commit.
+        revision: String,
+        /// The commit that stands for it.
+        next: String,
+    },
     /// Time cannot go on.
     #[error(transparent)]
     Clock(#[from] ClockError),

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::checkout::number_of;
 use super::error::Result;
+use super::graph::RecordOf;
 use super::repository::{CommitIndex, Repository};
 use crate::codec;
 use crate::delta::{KEY_BYTES_MAX, Keys};
@@ -53,6 +54,13 @@ pub fn find_slot(repo: &Repository, commit: CommitIndex, collection: &str, key: 
     let Some(number) = repo.collection_number(collection) else {
         return Ok(None);
     };
+    if let Some(slots) = repo.index().slots_of(repo, number, key) {
+        let mine = |record: u32| match repo.graph().records[record as usize - 1] {
+            RecordOf::Commit(c) => repo.is_before(c, commit),
+            RecordOf::Operation(_) => false,
+        };
+        return Ok(slots.into_iter().find(|(record, _)| mine(*record)).map(|(_, slot)| slot));
+    }
     let blocks = key_blocks(repo, commit, collection, &(0..repo.slots(commit, number)))?;
     let hit = |b: &KeyBlock| -> Option<Result<u32>> {
         match decode(repo, b) {
@@ -98,9 +106,17 @@ fn key_blocks(repo: &Repository, commit: CommitIndex, collection: &str, slots: &
 }
 
 fn decode(repo: &Repository, block: &KeyBlock) -> Result<Keys> {
-    let entry = &block.blocks[block.index];
-    let payload = repo.log().block(block.place, &block.blocks, block.index)?;
-    let corrupt = |p: String| StoreError::corrupt(repo.disk().display("log"), Some(block.place.offset), p);
+    read_keys_block(repo, block.place, &block.blocks, block.index)
+}
+
+/// Reads block `i` of a transaction, which holds keys.
+///
+/// # Errors
+/// When it is damaged.
+pub fn read_keys_block(repo: &Repository, place: Place, blocks: &[BlockRef], i: usize) -> Result<Keys> {
+    let entry = &blocks[i];
+    let payload = repo.log().block(place, blocks, i)?;
+    let corrupt = |p: String| StoreError::corrupt(repo.disk().display("log"), Some(place.offset), p);
     let count = entry.rows as usize;
     let mut input = payload.as_slice();
     let (bytes, offsets) = codec::decode_texts(&mut input, count, count.saturating_mul(KEY_BYTES_MAX))

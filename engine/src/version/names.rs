@@ -1,7 +1,7 @@
 //! Branches and tags: names that point at commits.
 
 use super::error::{Result, VersionError};
-use super::repository::{CommitIndex, Repository};
+use super::repository::{Actor, CommitIndex, Repository};
 use super::revision::check_name;
 use crate::delta::CommitId;
 use crate::store::Action;
@@ -10,42 +10,42 @@ use crate::store::Action;
 ///
 /// # Errors
 /// When the name cannot be used or is taken.
-pub fn set_branch(repo: &mut Repository, name: &str, to: CommitIndex, now_millis: u64) -> Result<()> {
+pub fn set_branch(repo: &mut Repository, name: &str, to: CommitIndex, actor: &Actor) -> Result<()> {
     check_name("branch", name)?;
     refuse_taken(repo, name)?;
     let action = Action::Branch { name: name.to_owned(), from: None, to: Some(repo.entry(to).id) };
-    repo.operate(now_millis, action)
+    repo.operate(actor, 0, action)
 }
 
 /// Makes a tag that points at a commit.
 ///
 /// # Errors
 /// When the name cannot be used or is taken: a tag that moved without a word would not be one.
-pub fn set_tag(repo: &mut Repository, name: &str, to: CommitIndex, now_millis: u64) -> Result<()> {
+pub fn set_tag(repo: &mut Repository, name: &str, to: CommitIndex, actor: &Actor) -> Result<()> {
     check_name("tag", name)?;
     refuse_taken(repo, name)?;
     let action = Action::Tag { name: name.to_owned(), from: None, to: Some(repo.entry(to).id) };
-    repo.operate(now_millis, action)
+    repo.operate(actor, 0, action)
 }
 
 /// Removes a branch; its commits stay.
 ///
 /// # Errors
 /// When there is none of that name.
-pub fn delete_branch(repo: &mut Repository, name: &str, now_millis: u64) -> Result<()> {
+pub fn delete_branch(repo: &mut Repository, name: &str, actor: &Actor) -> Result<()> {
     let from = Some(points_at(repo, repo.branches().get(name), "branch", name)?);
     let name = name.to_owned();
-    repo.operate(now_millis, Action::Branch { name, from, to: None })
+    repo.operate(actor, 0, Action::Branch { name, from, to: None })
 }
 
 /// Removes a tag.
 ///
 /// # Errors
 /// When there is none of that name.
-pub fn delete_tag(repo: &mut Repository, name: &str, now_millis: u64) -> Result<()> {
+pub fn delete_tag(repo: &mut Repository, name: &str, actor: &Actor) -> Result<()> {
     let from = Some(points_at(repo, repo.tags().get(name), "tag", name)?);
     let name = name.to_owned();
-    repo.operate(now_millis, Action::Tag { name, from, to: None })
+    repo.operate(actor, 0, Action::Tag { name, from, to: None })
 }
 
 fn points_at(repo: &Repository, commit: Option<&CommitIndex>, what: &str, name: &str) -> Result<CommitId> {

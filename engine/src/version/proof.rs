@@ -52,8 +52,8 @@ impl Checkpoint {
 
 /// Returns the checkpoint of a repository as it stands.
 pub fn checkpoint(repo: &Repository) -> Checkpoint {
-    let records = &repo.graph().records;
-    Checkpoint { origin: *repo.origin(), size: records.len() as u64, root: root(records) }
+    let records = record_hashes(repo);
+    Checkpoint { origin: *repo.origin(), size: records.len() as u64, root: root(&records) }
 }
 
 /// Checks that a repository's history continues a pinned one.
@@ -61,7 +61,7 @@ pub fn checkpoint(repo: &Repository) -> Checkpoint {
 /// # Errors
 /// Says how it does not.
 pub fn check_since(repo: &Repository, pinned: &Checkpoint) -> Result<(), String> {
-    let records = &repo.graph().records;
+    let records = record_hashes(repo);
     if pinned.origin != *repo.origin() {
         return Err("the checkpoint is of another repository".to_owned());
     }
@@ -77,6 +77,10 @@ pub fn check_since(repo: &Repository, pinned: &Checkpoint) -> Result<(), String>
         return Err("the history up to the checkpoint is not the one that was pinned: it was rewritten".to_owned());
     }
     Ok(())
+}
+
+fn record_hashes(repo: &Repository) -> Vec<[u8; 32]> {
+    (0..repo.graph().records.len()).map(|r| *repo.graph().record_hash(r)).collect()
 }
 
 fn root(records: &[[u8; 32]]) -> [u8; 32] {

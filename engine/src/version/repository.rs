@@ -1,13 +1,15 @@
 //! A repository: its log, and the graph of commits that the log holds.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::error::{Result, VersionError};
+use super::graph::{CommitEntry, Composed, Graph, Operation, Parked};
+use super::index::Index;
 use crate::delta::{CommitId, Element, Table, Timestamp, domain};
 use crate::store::{
-    Action, BlockKind, BlockRef, CollectionState, CommitRecord, Disk, KEYS_PER_BLOCK, Log, OperationRecord, Place,
-    Record, StoreError, Transaction, keep_measures,
+    Action, BlockRef, CollectionState, CommitRecord, Disk, Known, Link, Log, OperationRecord, Place, Record,
+    StoreError, Transaction, keep_measures, log_start,
 };
 
 /// The branch that commands work on unless told otherwise.
@@ -19,48 +21,21 @@ const DIMS_MAX: u32 = 1 << 20;
 /// The number of a commit in the order of the log.
 pub type CommitIndex = usize;
 
-/// What is kept in memory of each commit.
-#[derive(Clone, Debug)]
-pub struct CommitEntry {
-    /// Its identity.
-    pub id: CommitId,
-    /// The commits it builds on.
-    pub parents: Vec<CommitIndex>,
-    /// When it was made.
-    pub time: Timestamp,
-    /// Where its record is.
-    pub place: Place,
-    /// How many slots each collection has, by the collection's number in the repository.
-    pub slots: Vec<(u16, u32)>,
-}
-
-/// The whole state of a commit, written down so that reading starts there.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// Where the operation is that ends its data.
-    pub place: Place,
-    /// The blocks before it.
-    pub blocks: Arc<Vec<BlockRef>>,
-}
-
 /// An open repository.
 pub struct Repository {
     log: Log,
     graph: Graph,
-    _lock: Option<Box<dyn Send + Sync>>,
+    index: Mutex<Index>,
+    lock: Option<Box<dyn Send + Sync>>,
 }
 
-/// The delta graph, its names and its operations.
-#[derive(Default)]
-pub(super) struct Graph {
-    pub commits: Vec<CommitEntry>,
-    pub by_id: HashMap<CommitId, CommitIndex>,
-    pub branches: BTreeMap<String, CommitIndex>,
-    pub tags: BTreeMap<String, CommitIndex>,
-    pub snapshots: HashMap<CommitIndex, Snapshot>,
-    pub records: Vec<[u8; 32]>,
-    collections: Vec<String>,
-    time: Timestamp,
+/// Who does something, and when.
+#[derive(Clone, Debug, Default)]
+pub struct Actor {
+    /// Who.
+    pub author: String,
+    /// Milliseconds since 1970 UTC by this machine's clock.
+    pub now_millis: u64,
 }
 
 impl Repository {
@@ -69,11 +44,15 @@ impl Repository {
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn open(disk: Arc<dyn Disk>) -> Result<Self> {
-        let mut graph = Graph::default();
-        let log = Log::open(disk.clone(), false, &mut |place, record| {
-            graph.take(place, record).map_err(|p| misfit(&disk, place, p))
-        })?;
-        Ok(Self { log, graph, _lock: None })
+        Self::load(&disk, None, true)
+    }
+
+    /// Opens a repository for reading, with every record read from the log and compared with its hash.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn open_checked(disk: Arc<dyn Disk>) -> Result<Self> {
+        Self::load(&disk, None, false)
     }
 
     /// Opens a repository for writing, after repairing what a crash left; makes one when `origin` is given.
@@ -95,11 +74,35 @@ impl Repository {
         {
             Log::create(disk.as_ref(), origin)?;
         }
-        let mut graph = Graph::default();
-        let log = Log::open(disk.clone(), true, &mut |place, record| {
-            graph.take(place, record).map_err(|p| misfit(&disk, place, p))
-        })?;
-        Ok(Self { log, graph, _lock: Some(lock) })
+        Self::load(&disk, Some(lock), true)
+    }
+
+    /// Opens a repository for writing with every record read from the log; its index is made anew.
+    ///
+    /// # Errors
+    /// When another writer has it, there is none, or it is damaged.
+    pub fn open_writer_checked(disk: Arc<dyn Disk>) -> Result<Self> {
+        if !Log::exists(disk.as_ref())? {
+            return Err(StoreError::NoRepository { path: disk.display("") }.into());
+        }
+        let lock = take_lock(disk.as_ref())?;
+        Self::load(&disk, Some(lock), false)
+    }
+
+    /// Opens the log behind what index files tell, or all of it.
+    fn load(disk: &Arc<dyn Disk>, lock: Option<Box<dyn Send + Sync>>, trust: bool) -> Result<Self> {
+        let known = if trust { log_start(disk.as_ref()) } else { None };
+        if let Some((origin, first, sequence)) = known {
+            let (index, graph) = Index::load(disk.as_ref(), &origin, first, sequence);
+            if !graph.records.is_empty()
+                && let Ok((log, graph, index)) = scan(disk, lock.is_some(), graph, index, first)
+            {
+                return Ok(Self { log, graph, index: Mutex::new(index), lock });
+            }
+        }
+        // Either there is no index, or the log is not the one it is of, or it is damaged.
+        let (log, graph, index) = scan(disk, lock.is_some(), Graph::default(), Index::default(), 0)?;
+        Ok(Self { log, graph, index: Mutex::new(index), lock })
     }
 
     /// Returns the disk below.
@@ -141,7 +144,7 @@ impl Repository {
 
     /// Returns the commit with an identity.
     pub fn find(&self, id: &CommitId) -> Option<CommitIndex> {
-        self.graph.by_id.get(id).copied()
+        self.graph.find(id)
     }
 
     /// Reads a commit's record.
@@ -156,6 +159,32 @@ impl Repository {
                 Err(VersionError::corrupt(self.disk().display("log"), "an operation stands where a commit was"))
             }
         }
+    }
+
+    /// Reads which blocks an operation has.
+    ///
+    /// # Errors
+    /// When its record is damaged.
+    pub(super) fn blocks_of(&self, place: Place) -> Result<Vec<BlockRef>> {
+        match self.log.record(place)? {
+            Record::Operation(record) => Ok(record.blocks().to_vec()),
+            Record::Commit(record) => Ok(record.blocks),
+        }
+    }
+
+    /// Returns the index, for one question.
+    pub(super) fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().expect("no thread panics with it")
+    }
+
+    /// Returns all operations, oldest first.
+    pub fn operations(&self) -> &[Operation] {
+        &self.graph.operations
+    }
+
+    /// Returns the merges that wait for their conflicts to be resolved, by branch.
+    pub fn parked(&self) -> &BTreeMap<String, Parked> {
+        &self.graph.parked
     }
 
     /// Returns the branches and the commits they point at.
@@ -173,14 +202,50 @@ impl Repository {
         self.graph.branches.get(branch).copied()
     }
 
-    /// Returns the snapshot of a commit, if there is one.
-    pub fn snapshot(&self, commit: CommitIndex) -> Option<&Snapshot> {
-        self.graph.snapshots.get(&commit)
+    /// Returns where the snapshot of a commit is, if there is one.
+    pub fn snapshot(&self, commit: CommitIndex) -> Option<Place> {
+        self.graph.snapshots.get(&commit).map(|(_, place)| *place)
+    }
+
+    /// Returns the way that a compaction made shorter, if one ends at a commit.
+    pub fn composed(&self, commit: CommitIndex) -> Option<&Composed> {
+        self.graph.composed.get(&commit)
+    }
+
+    /// Returns the commit whose composed deltas stand for a commit, if there is one.
+    pub fn stands_for(&self, commit: CommitIndex) -> Option<CommitIndex> {
+        self.graph.dropped.get(&commit).copied()
+    }
+
+    /// Checks that the table of a commit can be read.
+    ///
+    /// # Errors
+    /// When a compaction left only its record.
+    pub fn check_held(&self, commit: CommitIndex) -> Result<()> {
+        let short = |c: CommitIndex| self.entry(c).id.to_hex()[..12].to_owned();
+        match self.stands_for(commit) {
+            None => Ok(()),
+            Some(by) => Err(VersionError::Compacted { revision: short(commit), next: short(by) }),
+        }
     }
 
     /// Goes from a commit to its first parent and so on to the root.
     pub fn first_parents(&self, from: CommitIndex) -> impl Iterator<Item = CommitIndex> {
         std::iter::successors(Some(from), |&c| self.graph.commits[c].parents.first().copied())
+    }
+
+    /// Goes from a commit to the one its data are based on and so on to the root: along first parents, but past
+    /// commits that a compaction left out.
+    pub fn bases(&self, from: CommitIndex) -> impl Iterator<Item = CommitIndex> {
+        std::iter::successors(Some(from), |&c| match self.composed(c) {
+            Some(composed) => composed.base,
+            None => self.graph.commits[c].parents.first().copied(),
+        })
+    }
+
+    /// Returns whether `older` is `newer` or lies before it along first parents.
+    pub fn is_before(&self, older: CommitIndex, newer: CommitIndex) -> bool {
+        self.graph.is_before(older, newer)
     }
 
     /// Returns the number that stands for a collection's name in this process.
@@ -223,129 +288,62 @@ impl Repository {
 
     /// Takes a record over into the graph after it was written.
     pub(super) fn written(&mut self, place: Place, record: Record) -> Result<()> {
-        let disk = self.disk().clone();
-        Ok(self.graph.take(place, record).map_err(|p| misfit(&disk, place, p))?)
+        let misfit = |p| misfit(self.log.disk(), place, p);
+        let entry = self.graph.entry(place, record).map_err(misfit)?;
+        self.index.get_mut().expect("no thread panics with it").note(&entry);
+        self.graph.take(entry).map_err(misfit)?;
+        if self.index().is_due(self.graph.records.len()) {
+            self.index().save(self);
+        }
+        Ok(())
     }
 
     /// Writes an operation that has no data.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub(super) fn operate(&mut self, now_millis: u64, action: Action) -> Result<()> {
-        let time = self.next_time(now_millis)?;
+    pub(super) fn operate(&mut self, actor: &Actor, undoes: u64, action: Action) -> Result<()> {
+        let time = self.next_time(actor.now_millis)?;
         let tx = self.begin()?;
-        let link = tx.link();
-        let record = Record::Operation(OperationRecord { link, time, action });
+        let record = operation(tx.link(), time, actor, undoes, action);
         let place = tx.finish(&record)?;
         self.written(place, record)
     }
 }
 
-impl Graph {
-    /// Takes over one record; an error says why it does not fit.
-    fn take(&mut self, place: Place, record: Record) -> std::result::Result<(), String> {
-        match record {
-            Record::Commit(record) => self.take_commit(place, record)?,
-            Record::Operation(record) => {
-                self.take_operation(place, record.action)?;
-                self.time = self.time.max(record.time);
-            }
+impl Drop for Repository {
+    /// A writer leaves an index for the next one to open.
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            self.index().save(self);
         }
-        self.records.push(place.hash);
-        Ok(())
-    }
-
-    fn take_commit(&mut self, place: Place, record: CommitRecord) -> std::result::Result<(), String> {
-        let id = record.body.id();
-        let known = |p: &CommitId| self.by_id.get(p).copied().ok_or_else(|| "its parent is unknown".to_owned());
-        let parents: Vec<CommitIndex> = record.body.parents.iter().map(known).collect::<std::result::Result<_, _>>()?;
-        if self.by_id.contains_key(&id) {
-            return Err("the same commit comes twice".to_owned());
-        }
-        if record.slots.len() != record.body.collections.len() {
-            return Err("the record's lists differ in length".to_owned());
-        }
-        self.check_slots(&record, &parents)?;
-        let names = record.body.collections.iter().map(|c| c.name.as_str());
-        let numbers: Vec<u16> = names.map(|n| intern(&mut self.collections, n)).collect();
-        let slots = numbers.into_iter().zip(record.slots).collect();
-        let index = self.commits.len();
-        self.commits.push(CommitEntry { id, parents, time: record.body.time, place, slots });
-        self.by_id.insert(id, index);
-        self.time = self.time.max(record.body.time);
-        self.branches.insert(record.body.branch, index);
-        Ok(())
-    }
-
-    /// Checks that a commit has the slots of its parent and those of its new keys: what is allocated to read it goes
-    /// by its slots, so a record must not be able to name more of them than there are keys.
-    fn check_slots(&self, record: &CommitRecord, parents: &[CommitIndex]) -> std::result::Result<(), String> {
-        check_blocks(&record.blocks, &record.slots)?;
-        for (number, (state, &slots)) in record.body.collections.iter().zip(&record.slots).enumerate() {
-            let own = self.collections.iter().position(|c| *c == state.name);
-            let before = parents.first().and_then(|&p| {
-                let held = &self.commits[p].slots;
-                held.iter().find(|(c, _)| Some(usize::from(*c)) == own).map(|(_, s)| u64::from(*s))
-            });
-            let keys =
-                record.blocks.iter().filter(|b| b.kind == BlockKind::Keys && usize::from(b.collection) == number);
-            let mut next = before.unwrap_or(0);
-            for block in keys {
-                let end = next + u64::from(block.rows);
-                if u64::from(block.first_slot) != next || u64::from(block.last_slot) + 1 != end {
-                    return Err("the keys of a record are not those of the next slots".to_owned());
-                }
-                next = end;
-            }
-            if next != u64::from(slots) {
-                return Err("the record names other slots than its keys make".to_owned());
-            }
-        }
-        Ok(())
-    }
-
-    fn take_operation(&mut self, place: Place, action: Action) -> std::result::Result<(), String> {
-        let find = |id: &CommitId| self.by_id.get(id).copied().ok_or_else(|| "it names an unknown commit".to_owned());
-        match action {
-            Action::Branch { name, to, .. } => set(&mut self.branches, name, to.as_ref().map(find).transpose()?),
-            Action::Tag { name, to, .. } => set(&mut self.tags, name, to.as_ref().map(find).transpose()?),
-            Action::Snapshot { commit, blocks } => {
-                let commit = find(&commit)?;
-                let slots: Vec<u32> = self.commits[commit].slots.iter().map(|(_, s)| *s).collect();
-                check_blocks(&blocks, &slots)?;
-                let blocks = Arc::new(blocks);
-                self.snapshots.insert(commit, Snapshot { place, blocks });
-            }
-        }
-        Ok(())
     }
 }
 
-/// Checks that no block claims more rows than its collection has slots, or more keys than a block holds.
-fn check_blocks(blocks: &[BlockRef], slots: &[u32]) -> std::result::Result<(), String> {
-    for block in blocks {
-        let slots = *slots.get(usize::from(block.collection)).ok_or("a block is of no collection of its record")?;
-        let most = if block.kind == BlockKind::Keys { slots.min(KEYS_PER_BLOCK as u32) } else { slots };
-        if block.rows > most {
-            return Err("a block claims more rows than there can be".to_owned());
-        }
-    }
-    Ok(())
+/// Makes the record of an operation.
+pub(super) fn operation(link: Link, time: Timestamp, actor: &Actor, undoes: u64, action: Action) -> Record {
+    Record::Operation(OperationRecord { link, time, author: actor.author.clone(), undoes, action })
 }
 
-fn set(names: &mut BTreeMap<String, CommitIndex>, name: String, to: Option<CommitIndex>) {
-    match to {
-        Some(to) => names.insert(name, to),
-        None => names.remove(&name),
-    };
-}
-
-fn intern(names: &mut Vec<String>, name: &str) -> u16 {
-    let at = names.iter().position(|n| n == name).unwrap_or_else(|| {
-        names.push(name.to_owned());
-        names.len() - 1
-    });
-    at as u16
+/// Reads the log behind what is known.
+fn scan(
+    disk: &Arc<dyn Disk>,
+    writable: bool,
+    mut graph: Graph,
+    mut index: Index,
+    first: u32,
+) -> Result<(Log, Graph, Index)> {
+    let sequence = graph.records.len() as u64;
+    let known = graph.place(sequence).map(|place| Known { first, sequence, place });
+    let log = Log::open(disk.clone(), writable, known, &mut |place, record| {
+        let entry = graph.entry(place, record).map_err(|p| misfit(disk, place, p))?;
+        index.note(&entry);
+        graph.take(entry).map_err(|p| misfit(disk, place, p))
+    })?;
+    graph.check_collected().map_err(|p| StoreError::corrupt(disk.display("log"), None, p))?;
+    // Times made here are told from those of other repositories by the node.
+    graph.time.node = u32::from_le_bytes(std::array::from_fn(|i| log.origin()[i]));
+    Ok((log, graph, index))
 }
 
 fn misfit(disk: &Arc<dyn Disk>, place: Place, problem: String) -> StoreError {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::checkout::Checkout;
 use super::error::Result;
-use super::repository::{CommitIndex, Repository, table_of};
-use crate::store::{Action, BlockRef, OperationRecord, PartRow, Record, encode_part};
+use super::repository::{Actor, CommitIndex, Repository, operation, table_of};
+use crate::store::{Action, BlockRef, PartRow, encode_part};
 
 /// How many bytes of rows are read and written at once.
 const CHUNK_BYTES: usize = 64 << 20;
@@ -14,12 +14,12 @@ const CHUNK_BYTES: usize = 64 << 20;
 ///
 /// # Errors
 /// When the history is damaged or the disk refuses.
-pub fn snapshot(repo: &mut Repository, commit: CommitIndex, now_millis: u64) -> Result<Option<u64>> {
+pub fn snapshot(repo: &mut Repository, commit: CommitIndex, actor: &Actor) -> Result<Option<u64>> {
     if repo.snapshot(commit).is_some() {
         return Ok(None);
     }
     let record = repo.commit(commit)?;
-    let time = repo.next_time(now_millis)?;
+    let time = repo.next_time(actor.now_millis)?;
     let (place, record, bytes) = {
         let shared: &Repository = repo;
         let mut tx = shared.begin()?;
@@ -43,11 +43,7 @@ pub fn snapshot(repo: &mut Repository, commit: CommitIndex, now_millis: u64) -> 
         }
         let bytes = blocks.iter().map(|b| u64::from(b.len)).sum();
         let id = shared.entry(commit).id;
-        let record = Record::Operation(OperationRecord {
-            link: tx.link(),
-            time,
-            action: Action::Snapshot { commit: id, blocks },
-        });
+        let record = operation(tx.link(), time, actor, 0, Action::Snapshot { commit: id, blocks });
         (tx.finish(&record)?, record, bytes)
     };
     repo.written(place, record)?;

@@ -224,6 +224,7 @@ impl<'r> Stage<'r> {
             std::mem::take(&mut own.measures)
         };
         let measures = self.collections.iter_mut().zip(&renumbered).map(take).collect();
+        let branch = info.branch.clone();
         let body = CommitBody {
             parents: self.base.parent.into_iter().chain(self.base.merged).collect(),
             branch: info.branch,
@@ -241,6 +242,7 @@ impl<'r> Stage<'r> {
             slots,
             blocks: self.blocks,
             l2_max: self.l2_max,
+            moves: Some(branch),
         });
         let place = self.tx.finish(&record)?;
         Ok(Staged { place, record, measures })
@@ -264,6 +266,8 @@ impl<'r> Stage<'r> {
             element: own.table.element.code(),
             dims: own.table.dims,
             generation: own.generation.clone(),
+            made_by: BTreeMap::new(),
+            older: Vec::new(),
             rows: mirror.len(),
             root: mirror.root(),
         };

@@ -8,6 +8,7 @@ use super::error::{Result, VersionError};
 use super::keys::find_slot;
 use super::repository::{CommitIndex, Repository};
 use super::table::table;
+use super::way::{Found, read_row};
 use crate::delta::{Source, Table};
 
 /// The value of a source.
@@ -26,21 +27,30 @@ pub struct Value {
 /// # Errors
 /// When it was not there, or a block on the way is damaged.
 pub fn value(repo: &Repository, commit: CommitIndex, source: &Source) -> Result<Value> {
-    let unknown = || VersionError::UnknownSource {
-        name: source.to_string(),
-        revision: repo.entry(commit).id.to_hex()[..12].to_owned(),
-    };
+    let short = || repo.entry(commit).id.to_hex()[..12].to_owned();
+    let unknown = || VersionError::UnknownSource { name: source.to_string(), revision: short() };
+    repo.check_held(commit)?;
     let table = table(repo, commit, Some(&source.collection))?;
+    let number = repo.collection_number(&source.collection).ok_or_else(unknown)?;
     let slot = find_slot(repo, commit, &source.collection, &source.key)?.ok_or_else(unknown)?;
-    let rows = Checkout::new(repo, commit, Arc::new(table.clone())).list(&[slot])?;
-    if !rows.alive[0] {
-        return Err(unknown());
+    let found = match read_row(repo, commit, &table, number, slot)? {
+        Some(found) => found,
+        None => walk(repo, commit, &table, slot)?,
+    };
+    match found {
+        Found { row: Some(row), commit: Some(commit) } => Ok(Value { table, commit, row }),
+        _ => Err(unknown()),
     }
-    Ok(Value {
-        commit: last_change(repo, rows.changed_by[0] as CommitIndex, &source.collection, slot)?,
-        table,
-        row: rows.data,
-    })
+}
+
+/// Reads a row without an index: commit by commit.
+fn walk(repo: &Repository, commit: CommitIndex, table: &Table, slot: u32) -> Result<Found> {
+    let mut rows = Checkout::new(repo, commit, Arc::new(table.clone())).list(&[slot])?;
+    if !rows.alive[0] {
+        return Ok(Found::default());
+    }
+    let by = last_change(repo, rows.changed_by[0] as CommitIndex, &table.collection, slot)?;
+    Ok(Found { row: Some(std::mem::take(&mut rows.data)), commit: Some(by) })
 }
 
 /// Finds the commit that wrote a row: a snapshot holds rows that earlier commits wrote.
@@ -48,11 +58,8 @@ fn last_change(repo: &Repository, from: CommitIndex, collection: &str, slot: u32
     if repo.snapshot(from).is_none() {
         return Ok(from);
     }
-    for commit in repo.first_parents(from) {
-        let record = repo.commit(commit)?;
-        let parts = parts_of(repo, commit, &record, collection)?;
-        let holds = |list: &Vec<u32>| list.binary_search(&slot).is_ok();
-        if parts.iter().any(|p| holds(&p.lists.fresh) || holds(&p.lists.change)) {
+    for commit in repo.bases(from) {
+        if writes(repo, commit, collection, slot)? {
             return Ok(commit);
         }
     }
@@ -67,8 +74,11 @@ pub fn touches(repo: &Repository, commit: CommitIndex, source: &Source) -> Resul
     let Some(slot) = find_slot(repo, commit, &source.collection, &source.key)? else {
         return Ok(false);
     };
-    let record = repo.commit(commit)?;
-    let parts = parts_of(repo, commit, &record, &source.collection)?;
+    writes(repo, commit, &source.collection, slot)
+}
+
+fn writes(repo: &Repository, commit: CommitIndex, collection: &str, slot: u32) -> Result<bool> {
+    let parts = parts_of(repo, commit, collection)?;
     let holds = |list: &Vec<u32>| list.binary_search(&slot).is_ok();
     Ok(parts.iter().any(|p| [&p.lists.fresh, &p.lists.change, &p.lists.deleted].into_iter().any(holds)))
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::checkout::{Checkout, number_of};
-use super::data::{Part, damaged, in_commit, parts_of};
+use super::checkout::Checkout;
+use super::data::{Data, Part, damaged, data_of, in_commit};
 use super::error::{Result, VersionError};
 use super::keys::read_keys;
 use super::replay::Replay;
 use super::repository::{CommitIndex, Repository, table_of};
 use super::root::state_root;
 use crate::delta::{RowHash, key_hash, row_hash};
-use crate::store::{CommitRecord, Damage, Disk, EntryChange, Place, StateTree, StoreError, check_files};
+use crate::store::{CommitBody, Damage, Disk, EntryChange, Place, StateTree, StoreError, check_files};
 
 /// What a verification found.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +34,7 @@ pub fn verify(disk: &Arc<dyn Disk>) -> Result<Report> {
     let (bytes, problems) = check_files(disk.as_ref())?;
     report.bytes = bytes;
     report.problems = problems;
-    let repo = match Repository::open(disk.clone()) {
+    let repo = match Repository::open_checked(disk.clone()) {
         Ok(repo) => repo,
         Err(VersionError::Store(StoreError::Corrupt(damage))) => {
             if !report.problems.contains(&damage) {
@@ -68,19 +68,19 @@ fn leaves(repo: &Repository) -> Vec<CommitIndex> {
 
 /// Rebuilds every state on the way to a commit, and compares those that were not yet compared.
 fn verify_way(repo: &Repository, leaf: CommitIndex, done: &mut [bool]) -> Result<u64> {
-    let mut way: Vec<CommitIndex> = repo.first_parents(leaf).collect();
-    way.reverse();
-    let records = way.iter().map(|&c| repo.commit(c)).collect::<Result<Vec<_>>>()?;
-    let last = records.last().expect("a way has a commit");
-    for state in &last.body.collections {
-        verify_collection(repo, &way, &records, &state.name)?;
-    }
     let mut compared = 0;
-    for (&commit, record) in way.iter().zip(&records) {
-        if state_root(&record.body.collections) != record.body.state_root.0 {
+    for commit in repo.first_parents(leaf) {
+        let body = repo.commit(commit)?.body;
+        if state_root(&body.collections) != body.state_root.0 {
             return Err(wrong(repo, commit, "the state root is not that of its collections"));
         }
         compared += u64::from(!std::mem::replace(&mut done[commit], true));
+    }
+    let mut way = repo.bases(leaf).map(|c| Step::new(repo, c)).collect::<Result<Vec<_>>>()?;
+    way.reverse();
+    let last = way.last().expect("a way has a commit");
+    for state in &last.body.collections {
+        verify_collection(repo, &way, &state.name)?;
     }
     Ok(compared)
 }
@@ -92,18 +92,31 @@ fn wrong(repo: &Repository, commit: CommitIndex, problem: &str) -> VersionError 
 /// What one commit did to one slot: the row's new hash, or `None` when it went.
 type Touch = (usize, u32, Option<RowHash>);
 
-fn verify_collection(repo: &Repository, way: &[CommitIndex], records: &[CommitRecord], name: &str) -> Result<()> {
-    let last = records.last().expect("a way has a commit");
-    let Some(number) = number_of(last, name) else { return Ok(()) };
-    let table = Arc::new(table_of(&last.body.collections[usize::from(number)])?);
-    let slots = last.slots[usize::from(number)];
-    let leaf = way[way.len() - 1];
+/// A commit on the way, and the blocks that lead to it.
+struct Step {
+    commit: CommitIndex,
+    body: CommitBody,
+    data: Data,
+}
+
+impl Step {
+    fn new(repo: &Repository, commit: CommitIndex) -> Result<Self> {
+        Ok(Self { commit, body: repo.commit(commit)?.body, data: data_of(repo, commit)? })
+    }
+}
+
+fn verify_collection(repo: &Repository, way: &[Step], name: &str) -> Result<()> {
+    let last = way.last().expect("a way has a commit");
+    let leaf = last.commit;
+    let Some(number) = last.body.collections.iter().position(|c| c.name == name) else { return Ok(()) };
+    let table = Arc::new(table_of(&last.body.collections[number])?);
+    let slots = repo.entry(leaf).slots[number].1;
     let keys = read_keys(repo, leaf, name, 0..slots)?;
     let hashes: Vec<[u8; 16]> = (0..slots).into_par_iter().map(|s| key_hash(keys.get(s))).collect();
     let chunk = ((16 << 20) / table.row_bytes().max(1)).clamp(1, 1 << 16) as u32;
     let starts: Vec<u32> = (0..slots).step_by(chunk as usize).collect();
     let parts: Vec<Vec<Part>> =
-        records.iter().zip(way).map(|(record, &commit)| parts_of(repo, commit, record, name)).collect::<Result<_>>()?;
+        way.iter().map(|step| step.data.parts(repo, step.commit, name)).collect::<Result<_>>()?;
     let touches: Vec<Vec<Touch>> = starts
         .into_par_iter()
         .map(|start| {
@@ -111,11 +124,9 @@ fn verify_collection(repo: &Repository, way: &[CommitIndex], records: &[CommitRe
             let hash = |slot: u32, row: &[u8]| row_hash(keys.get(slot), table.element, row);
             let mut out = Vec::new();
             let mut replay = Replay::new(repo, table.clone(), range);
-            for (i, (&commit, parts)) in way.iter().zip(&parts).enumerate() {
+            for (i, (Step { commit, data, .. }, parts)) in way.iter().zip(&parts).enumerate() {
                 let mut touched = |slot, row: Option<&[u8]>| out.push((i, slot, row.map(|r| hash(slot, r))));
-                replay
-                    .apply(repo.entry(commit).place, &records[i].blocks, parts, &mut touched)
-                    .map_err(|e| in_commit(e, repo, commit))?;
+                replay.apply(data.place, &data.blocks, parts, &mut touched).map_err(|e| in_commit(e, repo, *commit))?;
             }
             Ok(out)
         })
@@ -125,16 +136,17 @@ fn verify_collection(repo: &Repository, way: &[CommitIndex], records: &[CommitRe
         by_commit[commit].push(EntryChange { key: hashes[slot as usize], slot, row });
     }
     let mut tree = StateTree::default();
-    for ((&commit, record), changes) in way.iter().zip(records).zip(by_commit) {
+    for (Step { commit, body, .. }, changes) in way.iter().zip(by_commit) {
+        let commit = *commit;
         tree.apply(changes);
-        let state = record.body.collections.iter().find(|c| c.name == name);
+        let state = body.collections.iter().find(|c| c.name == name);
         let fits = state.is_none_or(|s| s.root == tree.root() && s.rows == tree.len() as u64);
         if !fits {
             return Err(wrong(repo, commit, "the table that its deltas rebuild is not the one it names"));
         }
         if let Some(snapshot) = repo.snapshot(commit) {
             verify_snapshot(repo, commit, &table, &keys, &hashes, tree.root())
-                .map_err(|e| locate(e, repo, snapshot.place))?;
+                .map_err(|e| locate(e, repo, snapshot))?;
         }
     }
     Ok(())

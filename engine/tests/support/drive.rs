@@ -105,3 +105,8 @@ pub fn apply(tables: &mut Tables, epochs: &[Epoch]) {
     }
     tables.retain(|_, c| !c.rows.is_empty());
 }
+
+/// Returns somebody who does something at a time.
+pub fn at(now_millis: u64) -> vecdelta::version::Actor {
+    vecdelta::version::Actor { author: "test".to_owned(), now_millis }
+}

@@ -32,7 +32,10 @@ impl Transaction {
     pub fn refs(&mut self) -> &mut Vec<BlockRef> {
         match &mut self.closing {
             Closing::Commit(record) => &mut record.blocks,
-            Closing::Operation(OperationRecord { action: Action::Snapshot { blocks, .. }, .. }) => blocks,
+            Closing::Operation(OperationRecord {
+                action: Action::Snapshot { blocks, .. } | Action::Compact { blocks, .. },
+                ..
+            }) => blocks,
             Closing::Operation(_) => panic!("an operation without data"),
         }
     }
@@ -160,6 +163,18 @@ fn rename_from(all: &mut [Transaction], number: usize, old: CommitId) {
                     from.iter_mut().chain(to).for_each(rename);
                 }
                 Action::Snapshot { commit, .. } => rename(commit),
+                Action::Unsnapshot { commits } => commits.iter_mut().for_each(rename),
+                Action::Compact { spans, .. } => {
+                    for span in spans {
+                        [&mut span.commit]
+                            .into_iter()
+                            .chain(&mut span.base)
+                            .chain(&mut span.stands_for)
+                            .for_each(rename);
+                    }
+                }
+                Action::Park { ours, theirs, .. } => [ours, theirs].into_iter().for_each(rename),
+                Action::Uncompact { .. } | Action::Resolve { .. } | Action::Abandon { .. } => {}
             },
         }
     }

@@ -1,0 +1,370 @@
+//! Index files: what is known of a stretch of the log, in sorted tables that are searched without being read whole.
+//!
+//! Derived and immutable. A file covers the records `from..=to` and names the records at both ends by hash, so that
+//! files that follow each other fit, and one of another history does not.
+//!
+//! ```text
+//!  | header, 4096 | graph, XXH3-128 | table: pages of 4096, fences, XXH3-128 | table | table |
+//!  page   | records of one width, ascending ... | 0 ... | XXH3-64, 8 |
+//!  fences | the first record of each page ... |
+//! ```
+
+use std::sync::OnceLock;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
+
+use super::disk::{Disk, DiskFile};
+
+/// The directory of index files.
+pub const INDEX: &str = "cache/index";
+
+/// How many tables a file has.
+pub const TABLES: usize = 3;
+
+const MAGIC: &[u8; 8] = b"VDINDX01";
+const PAGE: usize = 4096;
+const ROOM: usize = PAGE - 8;
+/// Pages are written and merged in groups of this many.
+const GROUP: usize = 64;
+
+/// What a file covers.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Covers {
+    /// The repository.
+    pub origin: [u8; 32],
+    /// The segment that the log begins with.
+    pub first: u32,
+    /// The number of the first record.
+    pub from: u64,
+    /// The number of the last record.
+    pub to: u64,
+    /// The hash of the record before; zeros for none.
+    pub before: [u8; 32],
+    /// The hash of the last record.
+    pub last: [u8; 32],
+}
+
+#[derive(Clone, Copy, Debug, Default, BorshSerialize, BorshDeserialize)]
+struct Section {
+    offset: u64,
+    /// Bytes of the graph, or records of a table.
+    count: u64,
+    width: u32,
+}
+
+impl Section {
+    fn per_page(&self) -> usize {
+        ROOM / self.width.max(1) as usize
+    }
+
+    fn pages(&self) -> u64 {
+        self.count.div_ceil(self.per_page() as u64)
+    }
+}
+
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+struct Header {
+    covers: Covers,
+    graph: Section,
+    tables: [Section; TABLES],
+}
+
+/// An open index file.
+pub struct IndexFile {
+    name: String,
+    file: Box<dyn DiskFile>,
+    header: Header,
+    fences: [OnceLock<Option<Vec<u8>>>; TABLES],
+}
+
+/// Records of one width in ascending order, from memory or a file.
+pub type Records<'a> = Box<dyn Iterator<Item = Option<Vec<u8>>> + 'a>;
+
+/// Returns the names of the files there are, with the records that they claim to cover.
+pub fn list(disk: &dyn Disk) -> Vec<(String, u64, u64)> {
+    let range = |name: String| {
+        let (from, to) = name.split_once('-')?;
+        Some((from.parse().ok()?, to.parse().ok()?)).map(|(from, to)| (name.clone(), from, to))
+    };
+    disk.list(INDEX).unwrap_or_default().into_iter().filter_map(range).collect()
+}
+
+/// Removes a file; one that stays does no harm.
+pub fn remove(disk: &dyn Disk, name: &str) {
+    let _ = disk.remove(&format!("{INDEX}/{name}"));
+}
+
+impl IndexFile {
+    /// Opens a file; `None` when it is damaged or gone.
+    pub fn open(disk: &dyn Disk, name: &str) -> Option<Self> {
+        let file = disk.open(&format!("{INDEX}/{name}"), false).ok()?;
+        let mut bytes = vec![0; PAGE];
+        file.read_at(&mut bytes, 0).ok()?;
+        (bytes[..8] == *MAGIC && page_is_whole(&bytes, 0)).then_some(())?;
+        let header = Header::deserialize(&mut &bytes[8..]).ok()?;
+        Some(Self { name: name.to_owned(), file, header, fences: Default::default() })
+    }
+
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns what it covers.
+    pub fn covers(&self) -> &Covers {
+        &self.header.covers
+    }
+
+    /// Returns how large it is, in records of tables and bytes of graph.
+    pub fn weight(&self) -> u64 {
+        self.header.graph.count / 64 + self.header.tables.iter().map(|t| t.count).sum::<u64>()
+    }
+
+    /// Reads the graph; `None` when it is damaged.
+    pub fn graph(&self) -> Option<Vec<u8>> {
+        self.summed(self.header.graph.offset, self.header.graph.count)
+    }
+
+    /// Hands over the records of a table that begin with some bytes, in order; `None` when the file is damaged.
+    pub fn find(&self, table: usize, prefix: &[u8], found: &mut dyn FnMut(&[u8])) -> Option<()> {
+        let section = self.header.tables[table];
+        let (width, fences) = (section.width as usize, self.fences(table)?);
+        if section.count == 0 {
+            return Some(());
+        }
+        // The first page that may hold one is the one before the first that begins with the prefix or beyond.
+        let beyond = partition(fences, width, |fence| &fence[..prefix.len()] < prefix);
+        for page in (beyond.saturating_sub(1) as u64)..section.pages() {
+            let records = self.page(table, page)?;
+            let from = partition(&records, width, |r| &r[..prefix.len()] < prefix);
+            let mut records = records[from * width..].chunks_exact(width);
+            if let Some(record) = records.by_ref().find(|r| {
+                let hit = r.starts_with(prefix);
+                if hit {
+                    found(r);
+                }
+                !hit
+            }) {
+                debug_assert!(record > prefix);
+                break;
+            }
+        }
+        Some(())
+    }
+
+    /// Returns all records of a table in order; an item is `None` when the file is damaged there.
+    pub fn records(&self, table: usize) -> Records<'_> {
+        let width = self.header.tables[table].width.max(1) as usize;
+        let pages = 0..self.header.tables[table].pages();
+        Box::new(pages.flat_map(move |page| -> Vec<Option<Vec<u8>>> {
+            match self.page(table, page) {
+                Some(records) => records.chunks_exact(width).map(|r| Some(r.to_vec())).collect(),
+                None => vec![None],
+            }
+        }))
+    }
+
+    fn page(&self, table: usize, page: u64) -> Option<Vec<u8>> {
+        let section = self.header.tables[table];
+        let mut bytes = vec![0; PAGE];
+        self.file.read_at(&mut bytes, section.offset.checked_add(page.checked_mul(PAGE as u64)?)?).ok()?;
+        page_is_whole(&bytes, page + 1).then_some(())?;
+        let held = (section.count - page * section.per_page() as u64).min(section.per_page() as u64) as usize;
+        bytes.truncate(held * section.width as usize);
+        Some(bytes)
+    }
+
+    fn fences(&self, table: usize) -> Option<&[u8]> {
+        let read = || {
+            let section = self.header.tables[table];
+            let bytes = section.pages().checked_mul(u64::from(section.width))?;
+            self.summed(section.offset.checked_add(section.pages().checked_mul(PAGE as u64)?)?, bytes)
+        };
+        self.fences[table].get_or_init(read).as_deref()
+    }
+
+    /// Reads bytes that their checksum follows.
+    fn summed(&self, offset: u64, len: u64) -> Option<Vec<u8>> {
+        // A length is not believed before the file is that long.
+        let end = offset.checked_add(len)?.checked_add(16)?;
+        (self.file.len().ok()? >= end).then_some(())?;
+        let mut bytes = vec![0; usize::try_from(len).ok()? + 16];
+        self.file.read_at(&mut bytes, offset).ok()?;
+        let (body, sum) = bytes.split_last_chunk::<16>()?;
+        (xxh3_128(body).to_le_bytes() == *sum).then_some(())?;
+        bytes.truncate(len as usize);
+        Some(bytes)
+    }
+}
+
+/// Writes a file from a graph and tables of records with a width each; returns its name.
+///
+/// `None` when a record is missing, because the file that it comes from is damaged, or the disk refuses.
+pub fn write(disk: &dyn Disk, covers: Covers, graph: &[u8], tables: [(usize, Records<'_>); TABLES]) -> Option<String> {
+    let name = format!("{:012}-{:012}", covers.from, covers.to);
+    let new = format!("{INDEX}/new");
+    disk.create_dir(INDEX).ok()?;
+    let file = disk.open(&new, true).ok()?;
+    file.set_len(0).ok()?;
+    let mut out = Writer { file: file.as_ref(), offset: PAGE as u64, buffer: Vec::new() };
+    let mut header = Header {
+        covers,
+        graph: Section { offset: PAGE as u64, count: graph.len() as u64, width: 1 },
+        tables: Default::default(),
+    };
+    out.summed(graph)?;
+    for (place, (width, records)) in header.tables.iter_mut().zip(tables) {
+        *place = out.table(width, records)?;
+    }
+    out.flush()?;
+    let mut page = MAGIC.to_vec();
+    header.serialize(&mut page).ok()?;
+    file.write_at(&sealed(page, 0), 0).ok()?;
+    disk.rename(&new, &format!("{INDEX}/{name}")).ok()?;
+    Some(name)
+}
+
+struct Writer<'f> {
+    file: &'f dyn DiskFile,
+    offset: u64,
+    buffer: Vec<u8>,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, bytes: &[u8]) -> Option<()> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= GROUP * PAGE { self.flush() } else { Some(()) }
+    }
+
+    fn flush(&mut self) -> Option<()> {
+        self.file.write_at(&self.buffer, self.offset).ok()?;
+        self.offset += self.buffer.len() as u64;
+        self.buffer.clear();
+        Some(())
+    }
+
+    fn summed(&mut self, bytes: &[u8]) -> Option<()> {
+        self.put(bytes)?;
+        self.put(&xxh3_128(bytes).to_le_bytes())
+    }
+
+    fn table(&mut self, width: usize, records: Records<'_>) -> Option<Section> {
+        let mut section =
+            Section { offset: self.offset + self.buffer.len() as u64, count: 0, width: u32::try_from(width).ok()? };
+        let (mut page, mut fences, mut pages) = (Vec::with_capacity(PAGE), Vec::new(), 0);
+        for record in records {
+            let record = record?;
+            if page.is_empty() {
+                fences.extend_from_slice(&record);
+            }
+            page.extend_from_slice(&record);
+            section.count += 1;
+            if page.len() + width > ROOM {
+                pages += 1;
+                self.put(&sealed(std::mem::take(&mut page), pages))?;
+            }
+        }
+        if !page.is_empty() {
+            self.put(&sealed(page, pages + 1))?;
+        }
+        self.summed(&fences)?;
+        Some(section)
+    }
+}
+
+/// Fills a page up and adds its checksum, which also binds its number.
+fn sealed(mut page: Vec<u8>, number: u64) -> Vec<u8> {
+    page.resize(ROOM, 0);
+    let sum = xxh3_64_with_seed(&page, number);
+    page.extend_from_slice(&sum.to_le_bytes());
+    page
+}
+
+fn page_is_whole(page: &[u8], number: u64) -> bool {
+    xxh3_64_with_seed(&page[..ROOM], number).to_le_bytes() == page[ROOM..]
+}
+
+/// Returns how many of the records come before the first for which `before` does not hold.
+fn partition(records: &[u8], width: usize, before: impl Fn(&[u8]) -> bool) -> usize {
+    let (mut low, mut high) = (0, records.len() / width.max(1));
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if before(&records[middle * width..][..width]) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryDisk;
+
+    const WIDTH: usize = 12;
+
+    fn covers(from: u64, to: u64) -> Covers {
+        Covers { origin: [7; 32], first: 0, from, to, before: [0; 32], last: [1; 32] }
+    }
+
+    fn records(n: u64) -> Vec<Vec<u8>> {
+        let record = |i: u64| [&(i / 3).to_be_bytes()[..], &(i as u32).to_be_bytes()].concat();
+        (0..n).map(record).collect()
+    }
+
+    fn file(disk: &MemoryDisk, n: u64) -> String {
+        let some = |records: Vec<Vec<u8>>| -> Records<'static> { Box::new(records.into_iter().map(Some)) };
+        let tables = [(WIDTH, some(records(n))), (WIDTH, some(Vec::new())), (5, some(vec![vec![9; 5]]))];
+        write(disk, covers(1, 2), b"graph", tables).unwrap()
+    }
+
+    #[test]
+    fn every_prefix_finds_its_records_and_no_others() {
+        for n in [0, 1, 2, 339, 340, 341, 1_021, 5_000] {
+            let disk = MemoryDisk::default();
+            let name = file(&disk, n);
+            let index = IndexFile::open(&disk, &name).unwrap();
+            assert_eq!(index.graph().unwrap(), b"graph");
+            assert_eq!(index.records(0).map(Option::unwrap).collect::<Vec<_>>(), records(n));
+            for key in (0..n / 3 + 2).chain([u64::MAX]) {
+                let mut found = Vec::new();
+                index.find(0, &key.to_be_bytes(), &mut |r| found.push(r.to_vec())).unwrap();
+                let want: Vec<_> = records(n).into_iter().filter(|r| r[..8] == key.to_be_bytes()).collect();
+                assert_eq!(found, want, "{key} of {n}");
+            }
+            let mut all = 0;
+            index.find(2, &[9], &mut |_| all += 1).unwrap();
+            index.find(1, &[], &mut |_| all += 1).unwrap();
+            assert_eq!(all, 1);
+        }
+    }
+
+    #[test]
+    fn damage_is_noticed_or_does_not_matter() {
+        let disk = MemoryDisk::default();
+        let name = file(&disk, 700);
+        let path = format!("{INDEX}/{name}");
+        let whole = disk.files()[&path].clone();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            disk.put(&path, bytes);
+            let Some(index) = IndexFile::open(&disk, &name) else { continue };
+            assert!(index.graph().is_none_or(|g| g == b"graph"), "byte {at}");
+            let mut found = Vec::new();
+            if index.find(0, &77u64.to_be_bytes(), &mut |r| found.push(r.to_vec())).is_some() {
+                assert_eq!(found, records(700)[231..234], "byte {at}");
+            }
+        }
+        for len in (0..whole.len()).step_by(97) {
+            disk.put(&path, whole[..len].to_vec());
+            if let Some(index) = IndexFile::open(&disk, &name) {
+                assert!(index.graph().is_none_or(|g| g == b"graph"));
+                let _ = index.find(0, &77u64.to_be_bytes(), &mut |_| {});
+            }
+        }
+    }
+}

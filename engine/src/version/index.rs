@@ -1,0 +1,414 @@
+//! Index: which commits wrote a source, which slot a key has, and which commits a word stands in.
+//!
+//! Files below the cache hold what is known up to some record; what came since is read from the log when it is first
+//! asked for. The writer adds a file when it ends, and merges files of similar size, so that there are few of them and
+//! each record is written anew only a few times.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::data::read_parts;
+use super::error::Result;
+use super::graph::{Entry, Graph, RecordOf};
+use super::keys::read_keys_block;
+use super::repository::{CommitIndex, Repository};
+use crate::delta::key_hash;
+use crate::store::index_file::{self, Covers, IndexFile, Records};
+use crate::store::{Action, BlockKind, BlockRef, CommitRecord, Disk, Place};
+
+/// A writer that goes on for long adds a file after this many records.
+const RECORDS_MAX: usize = 1024;
+
+/// A commit that touches at least this many rows, and a sixteenth of its collection, is noted once and not row by row.
+const DENSE_ROWS: usize = 4096;
+
+const KEYS: usize = 0;
+const TOUCHES: usize = 1;
+const WORDS: usize = 2;
+
+/// Collection, key hash, record, slot.
+type KeyRow = [u8; 2 + 16 + 4 + 4];
+/// Collection, slot, record, block, row and what was done to it.
+type TouchRow = [u8; 2 + 4 + 4 + 4 + 4];
+/// Hash of a word, commit.
+type WordRow = [u8; 8 + 4];
+
+/// The slot that stands for all of them, in the touch of a dense commit.
+const ALL_SLOTS: u32 = u32::MAX;
+
+/// What was done to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It was written whole.
+    Whole,
+    /// It was written against its old bits.
+    Change,
+    /// It went.
+    Delete,
+    /// Its commit touched so many rows that its lists tell.
+    Dense,
+}
+
+/// One place in the log where a row was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// The number of the record in the log.
+    pub record: u32,
+    /// The block among those of the record.
+    pub block: u32,
+    /// The row in the block.
+    pub row: u32,
+    /// What was done.
+    pub kind: Kind,
+}
+
+/// The index of an open repository.
+#[derive(Default)]
+pub struct Index {
+    files: Vec<IndexFile>,
+    /// Entries of the graph behind the files, for the next file.
+    recent: Vec<u8>,
+    /// The record up to which the tables in memory go.
+    up_to: usize,
+    keys: Vec<KeyRow>,
+    touches: Vec<TouchRow>,
+    words: Vec<WordRow>,
+    sorted: bool,
+    /// Whether the log could not be read: then those who ask have to go the long way.
+    broken: bool,
+    /// Whether a file was damaged: then the next writer makes all of them anew.
+    lost: bool,
+}
+
+impl Index {
+    /// Reads the files that fit a log, and the graph from them.
+    pub fn load(disk: &dyn Disk, origin: &[u8; 32], first: u32, sequence: u64) -> (Self, Graph) {
+        let mut names = index_file::list(disk);
+        names.sort_by_key(|&(_, from, to)| (from, std::cmp::Reverse(to)));
+        let (mut index, mut graph) = (Self::default(), Graph::default());
+        let (mut next, mut before) = (1, [0; 32]);
+        for (name, from, to) in names {
+            if from != next || to > sequence {
+                continue;
+            }
+            let Some(file) = IndexFile::open(disk, &name) else { continue };
+            let covers = file.covers();
+            let own = (covers.origin, covers.first, covers.from, covers.to, covers.before);
+            if own != (*origin, first, from, to, before) {
+                continue;
+            }
+            match file.graph().and_then(|bytes| take_entries(&mut graph, &bytes)) {
+                Some(()) if graph.records.len() as u64 == to => {}
+                // Part of the file may have been taken over: begin again without it.
+                _ => return (Self::default(), Graph::default()),
+            }
+            (next, before) = (to + 1, covers.last);
+            index.files.push(file);
+        }
+        index.up_to = graph.records.len();
+        (index, graph)
+    }
+
+    /// Notes an entry that was read from the log or was just written.
+    pub fn note(&mut self, entry: &Entry) {
+        borsh::to_writer(&mut self.recent, entry).expect("writing to memory cannot fail");
+    }
+
+    /// Returns how many records the files cover.
+    fn covered(&self) -> usize {
+        self.files.last().map_or(0, |f| f.covers().to as usize)
+    }
+
+    /// Returns whether it is time to add a file.
+    pub fn is_due(&self, records: usize) -> bool {
+        records - self.covered() >= RECORDS_MAX
+    }
+
+    /// Finds the slots that a key ever had: the record that brought it, and the slot. `None` without an index.
+    pub fn slots_of(&mut self, repo: &Repository, collection: u16, key: &str) -> Option<Vec<(u32, u32)>> {
+        let prefix = [&collection.to_be_bytes()[..], &key_hash(key)].concat();
+        let mut found = Vec::new();
+        self.find(repo, KEYS, &prefix, &mut |r| found.push((number(&r[18..]), number(&r[22..]))))?;
+        Some(found)
+    }
+
+    /// Finds all places where a row was written, oldest first, among them the dense commits. `None` without an index.
+    pub fn touches_of(&mut self, repo: &Repository, collection: u16, slot: u32) -> Option<Vec<Touch>> {
+        let mut found = Vec::new();
+        for slot in [slot, ALL_SLOTS] {
+            let prefix = [&collection.to_be_bytes()[..], &slot.to_be_bytes()].concat();
+            self.find(repo, TOUCHES, &prefix, &mut |r| found.push(touch(r)))?;
+        }
+        found.sort_unstable_by_key(|t| (t.record, t.block));
+        Some(found)
+    }
+
+    /// Finds the commits in whose author, message or metadata all of these words may stand. `None` without an index.
+    pub fn commits_with(&mut self, repo: &Repository, words: &[String]) -> Option<BTreeSet<CommitIndex>> {
+        let mut all: Option<BTreeSet<CommitIndex>> = None;
+        for word in words {
+            let mut found = BTreeSet::new();
+            self.find(repo, WORDS, &word_hash(word), &mut |r| {
+                found.insert(number(&r[8..]) as CommitIndex);
+            })?;
+            all = Some(match all {
+                Some(all) => all.intersection(&found).copied().collect(),
+                None => found,
+            });
+        }
+        all
+    }
+
+    fn find(&mut self, repo: &Repository, table: usize, prefix: &[u8], found: &mut dyn FnMut(&[u8])) -> Option<()> {
+        self.catch_up(repo)?;
+        let mut hits = Vec::new();
+        let whole = self.files.iter().try_for_each(|f| f.find(table, prefix, &mut |r| hits.extend_from_slice(r)));
+        if whole.is_none() {
+            // A file is damaged: what it said is read from the log instead.
+            *self = Self { lost: true, ..Self::default() };
+            self.catch_up(repo)?;
+            hits.clear();
+        }
+        match table {
+            KEYS => pick(&self.keys, prefix, &mut hits),
+            TOUCHES => pick(&self.touches, prefix, &mut hits),
+            _ => pick(&self.words, prefix, &mut hits),
+        }
+        let width = [size_of::<KeyRow>(), size_of::<TouchRow>(), size_of::<WordRow>()][table];
+        hits.chunks_exact(width).for_each(found);
+        Some(())
+    }
+
+    /// Reads what came since the tables were last brought up to date.
+    fn catch_up(&mut self, repo: &Repository) -> Option<()> {
+        if self.broken {
+            return None;
+        }
+        let records = &repo.graph().records;
+        while self.up_to < records.len() {
+            let number = self.up_to as u32 + 1;
+            if self.add(repo, records[self.up_to], number).is_err() {
+                self.broken = true;
+                return None;
+            }
+            self.up_to += 1;
+            self.sorted = false;
+        }
+        if !self.sorted {
+            self.keys.par_sort_unstable();
+            self.touches.par_sort_unstable();
+            self.words.sort_unstable();
+            self.sorted = true;
+        }
+        Some(())
+    }
+
+    fn add(&mut self, repo: &Repository, record: RecordOf, number: u32) -> Result<()> {
+        match record {
+            RecordOf::Commit(c) => {
+                let record = repo.commit(c)?;
+                self.add_words(&record, c);
+                self.add_keys(repo, c, &record, number)?;
+                let place = repo.entry(c).place;
+                if !place.bare {
+                    self.add_touches(repo, c, number, place, &record.blocks, 0..record.blocks.len())?;
+                }
+            }
+            RecordOf::Operation(o) => {
+                let operation = &repo.graph().operations[o];
+                if let Action::Compact { spans, .. } = &operation.action
+                    && !operation.place.bare
+                {
+                    let blocks = repo.blocks_of(operation.place)?;
+                    let mut first = 0;
+                    for span in spans {
+                        let Some(c) = repo.find(&span.commit) else { continue };
+                        let own = first..first + span.blocks as usize;
+                        self.add_touches(repo, c, number, operation.place, &blocks, own.clone())?;
+                        first = own.end;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_keys(&mut self, repo: &Repository, c: CommitIndex, record: &CommitRecord, number: u32) -> Result<()> {
+        let place = repo.entry(c).place;
+        for (i, block) in record.blocks.iter().enumerate().filter(|(_, b)| b.kind == BlockKind::Keys) {
+            let keys = read_keys_block(repo, place, &record.blocks, i)?;
+            let collection = repo.entry(c).slots[usize::from(block.collection)].0;
+            let first = block.first_slot;
+            self.keys.par_extend((0..keys.len()).into_par_iter().map(|k| {
+                let mut row = KeyRow::default();
+                row[..2].copy_from_slice(&collection.to_be_bytes());
+                row[2..18].copy_from_slice(&key_hash(keys.get(k)));
+                row[18..22].copy_from_slice(&number.to_be_bytes());
+                row[22..].copy_from_slice(&(first + k as u32).to_be_bytes());
+                row
+            }));
+        }
+        Ok(())
+    }
+
+    fn add_touches(
+        &mut self,
+        repo: &Repository,
+        c: CommitIndex,
+        number: u32,
+        place: Place,
+        blocks: &[BlockRef],
+        range: Range<usize>,
+    ) -> Result<()> {
+        for (own, &(collection, slots)) in (0u16..).zip(&repo.entry(c).slots) {
+            let parts = read_parts(repo, place, blocks, range.clone(), own)?;
+            let rows: usize = parts.iter().map(|p| p.lists.len()).sum();
+            if rows >= DENSE_ROWS.max(slots as usize / 16) {
+                let touch = Touch { record: number, block: range.start as u32, row: 0, kind: Kind::Dense };
+                self.touches.push(touch_row(collection, ALL_SLOTS, touch));
+                continue;
+            }
+            for part in &parts {
+                for (slot, block, row, kind) in part.rows(blocks) {
+                    let touch = Touch { record: number, block, row, kind };
+                    self.touches.push(touch_row(collection, slot, touch));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_words(&mut self, record: &CommitRecord, commit: CommitIndex) {
+        let mut words = BTreeSet::new();
+        let body = &record.body;
+        words.extend(words_of(&body.author).chain(words_of(&body.message)));
+        for (key, value) in &body.metadata {
+            words.extend(words_of(key).chain(words_of(value)));
+        }
+        for word in words {
+            let mut row = WordRow::default();
+            row[..8].copy_from_slice(&word_hash(&word));
+            row[8..].copy_from_slice(&(commit as u32).to_be_bytes());
+            self.words.push(row);
+        }
+    }
+
+    /// Writes what the files do not cover yet into a new one, and merges files of similar size.
+    ///
+    /// A file that cannot be written is not missed: the next reader reads the log instead.
+    pub fn save(&mut self, repo: &Repository) {
+        if self.lost {
+            return self.remove_others(repo.disk().as_ref());
+        }
+        let (from, to) = (self.covered() as u64 + 1, repo.graph().records.len() as u64);
+        if from > to || self.catch_up(repo).is_none() {
+            return;
+        }
+        let graph = repo.graph();
+        let hash = |record: u64| record.checked_sub(1).map_or([0; 32], |r| *graph.record_hash(r as usize));
+        let covers = Covers {
+            origin: *repo.origin(),
+            first: repo.log().first(),
+            from,
+            to,
+            before: hash(from - 1),
+            last: hash(to),
+        };
+        let tables = [rows_of(&self.keys), rows_of(&self.touches), rows_of(&self.words)];
+        let disk = repo.disk().as_ref();
+        let name = index_file::write(disk, covers, &self.recent, tables);
+        let Some(file) = name.and_then(|n| IndexFile::open(disk, &n)) else { return };
+        self.files.push(file);
+        self.recent.clear();
+        (self.keys, self.touches, self.words) = Default::default();
+        while self.merge_last(disk).is_some() {}
+        self.remove_others(disk);
+    }
+
+    fn merge_last(&mut self, disk: &dyn Disk) -> Option<()> {
+        let [.., a, b] = self.files.as_slice() else { return None };
+        (b.weight() * 4 >= a.weight()).then_some(())?;
+        let covers = Covers { from: a.covers().from, before: a.covers().before, ..b.covers().clone() };
+        let graph = [a.graph()?, b.graph()?].concat();
+        let widths = [size_of::<KeyRow>(), size_of::<TouchRow>(), size_of::<WordRow>()];
+        let table = |t: usize| (widths[t], merged(a.records(t), b.records(t)));
+        let name = index_file::write(disk, covers, &graph, [table(KEYS), table(TOUCHES), table(WORDS)])?;
+        let file = IndexFile::open(disk, &name)?;
+        self.files.truncate(self.files.len() - 2);
+        self.files.push(file);
+        Some(())
+    }
+
+    /// Removes files that are no longer needed; a reader that has one open goes on with it.
+    fn remove_others(&self, disk: &dyn Disk) {
+        let own: BTreeSet<&str> = self.files.iter().map(IndexFile::name).collect();
+        let others = index_file::list(disk).into_iter().filter(|(name, ..)| !own.contains(name.as_str()));
+        others.for_each(|(name, ..)| index_file::remove(disk, &name));
+    }
+}
+
+fn take_entries(graph: &mut Graph, mut bytes: &[u8]) -> Option<()> {
+    while !bytes.is_empty() {
+        let entry: Entry = borsh::BorshDeserialize::deserialize(&mut bytes).ok()?;
+        graph.take(entry).ok()?;
+    }
+    Some(())
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    u32::from_be_bytes(std::array::from_fn(|i| bytes[i]))
+}
+
+fn touch_row(collection: u16, slot: u32, touch: Touch) -> TouchRow {
+    let mut row = TouchRow::default();
+    row[..2].copy_from_slice(&collection.to_be_bytes());
+    row[2..6].copy_from_slice(&slot.to_be_bytes());
+    row[6..10].copy_from_slice(&touch.record.to_be_bytes());
+    row[10..14].copy_from_slice(&touch.block.to_be_bytes());
+    row[14..].copy_from_slice(&(touch.row << 2 | touch.kind as u32).to_be_bytes());
+    row
+}
+
+fn touch(row: &[u8]) -> Touch {
+    let last = number(&row[14..]);
+    let kind = [Kind::Whole, Kind::Change, Kind::Delete, Kind::Dense][last as usize & 3];
+    Touch { record: number(&row[6..]), block: number(&row[10..]), row: last >> 2, kind }
+}
+
+/// Returns the words of a text: runs of letters and digits, in lower case.
+pub fn words_of(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase)
+}
+
+fn word_hash(word: &str) -> [u8; 8] {
+    xxhash_rust::xxh3::xxh3_64(word.as_bytes()).to_be_bytes()
+}
+
+/// Adds the rows that begin with some bytes, from sorted rows in memory.
+fn pick<const N: usize>(rows: &[[u8; N]], prefix: &[u8], hits: &mut Vec<u8>) {
+    let from = rows.partition_point(|r| &r[..prefix.len()] < prefix);
+    rows[from..].iter().take_while(|r| r.starts_with(prefix)).for_each(|r| hits.extend_from_slice(r));
+}
+
+fn rows_of<const N: usize>(rows: &[[u8; N]]) -> (usize, Records<'_>) {
+    (N, Box::new(rows.iter().map(|r| Some(r.to_vec()))))
+}
+
+/// Merges two ascending runs; what is missing in one ends the result.
+fn merged<'a>(a: Records<'a>, b: Records<'a>) -> Records<'a> {
+    let (mut a, mut b) = (a.peekable(), b.peekable());
+    Box::new(std::iter::from_fn(move || match (a.peek(), b.peek()) {
+        (Some(None), _) | (_, Some(None)) => Some(None),
+        (Some(Some(x)), Some(Some(y))) => {
+            if x <= y {
+                a.next()
+            } else {
+                b.next()
+            }
+        }
+        (Some(_), None) => a.next(),
+        (None, _) => b.next(),
+    }))
+}

@@ -1,0 +1,184 @@
+//! The way of one row: the places in the log where it was written, back from a commit to where it was written whole.
+
+use std::sync::Arc;
+
+use super::data::{Part, read_parts, with_block};
+use super::error::Result;
+use super::graph::RecordOf;
+use super::index::{Kind, Touch};
+use super::repository::{CommitIndex, Repository};
+use crate::delta::Table;
+use crate::store::{Action, BlockRef, Place};
+
+/// A row as it was at a commit, and the commit that last wrote or deleted it.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The bits; `None` when there was no row.
+    pub row: Option<Vec<u8>>,
+    /// The commit; `None` when none ever wrote it.
+    pub commit: Option<CommitIndex>,
+}
+
+/// One step of the way: a row in a block.
+struct Step {
+    place: Place,
+    blocks: Arc<Vec<BlockRef>>,
+    block: usize,
+    row: u32,
+}
+
+/// Reads one row as it was at a commit by way of the index; `None` when there is no index to go by.
+///
+/// # Errors
+/// When a block on the way is damaged.
+pub fn read_row(
+    repo: &Repository,
+    commit: CommitIndex,
+    table: &Table,
+    collection: u16,
+    slot: u32,
+) -> Result<Option<Found>> {
+    let Some(touches) = repo.index().touches_of(repo, collection, slot) else {
+        return Ok(None);
+    };
+    let (mut found, mut steps) = (Found::default(), Vec::new());
+    let snapshot = nearest_snapshot(repo, commit);
+    for touch in touches.into_iter().rev() {
+        let Some(owner) = owner(repo, &touch).filter(|&c| counts(repo, &touch, c, commit)) else { continue };
+        let at_snapshot = snapshot.filter(|&s| repo.entry(s).depth >= repo.entry(owner).depth);
+        if at_snapshot.is_some() && found.commit.is_some() {
+            break;
+        }
+        let place = repo.graph().place(u64::from(touch.record)).expect("the index names records of the log");
+        let blocks = Arc::new(repo.blocks_of(place)?);
+        let Some(touch) = resolve(repo, &touch, owner, collection, slot, place, &blocks)? else { continue };
+        found.commit.get_or_insert(owner);
+        if at_snapshot.is_some() {
+            break;
+        }
+        if touch.kind == Kind::Delete {
+            return Ok(Some(found));
+        }
+        steps.push(Step { place, blocks, block: touch.block as usize, row: touch.row });
+        if touch.kind == Kind::Whole {
+            return apply(repo, table, steps, found).map(Some);
+        }
+    }
+    // Neither whole nor from the beginning: what is below the changes is in the snapshot, or there is nothing.
+    match snapshot.map(|s| in_snapshot(repo, s, collection, slot)).transpose()?.flatten() {
+        Some(step) => steps.push(step),
+        None if steps.is_empty() => return Ok(Some(found)),
+        None => {}
+    }
+    apply(repo, table, steps, found).map(Some)
+}
+
+fn apply(repo: &Repository, table: &Table, steps: Vec<Step>, found: Found) -> Result<Found> {
+    let mut row = vec![0; table.row_bytes()];
+    for step in steps.iter().rev() {
+        with_block(repo, table, step.place, &step.blocks, step.block, |b| b.apply_row(step.row as usize, &mut row))?;
+    }
+    Ok(Found { row: Some(row), ..found })
+}
+
+/// Returns the commit whose table a touch is part of.
+fn owner(repo: &Repository, touch: &Touch) -> Option<CommitIndex> {
+    match *repo.graph().records.get(touch.record as usize - 1)? {
+        RecordOf::Commit(c) => Some(c),
+        RecordOf::Operation(o) => {
+            let Action::Compact { spans, .. } = &repo.operations()[o].action else { return None };
+            let mut end = 0;
+            let span = spans.iter().find(|s| {
+                end += s.blocks;
+                touch.block < end
+            })?;
+            repo.find(&span.commit)
+        }
+    }
+}
+
+/// Returns whether a touch is on the way back from a commit.
+fn counts(repo: &Repository, touch: &Touch, owner: CommitIndex, commit: CommitIndex) -> bool {
+    let active = match repo.composed(owner) {
+        Some(composed) => composed.sequence == u64::from(touch.record),
+        None => repo.entry(owner).sequence == u64::from(touch.record),
+    };
+    let passed = repo.stands_for(owner).is_some_and(|by| repo.is_before(by, commit));
+    active && !passed && repo.is_before(owner, commit)
+}
+
+fn nearest_snapshot(repo: &Repository, commit: CommitIndex) -> Option<CommitIndex> {
+    let mine = |&s: &CommitIndex| s <= commit && repo.stands_for(s).is_none() && repo.is_before(s, commit);
+    repo.graph().snapshots.keys().copied().filter(mine).max_by_key(|&s| repo.entry(s).depth)
+}
+
+/// Finds the row of a touch that stands for a whole commit.
+fn resolve(
+    repo: &Repository,
+    touch: &Touch,
+    owner: CommitIndex,
+    collection: u16,
+    slot: u32,
+    place: Place,
+    blocks: &[BlockRef],
+) -> Result<Option<Touch>> {
+    if touch.kind != Kind::Dense {
+        return Ok(Some(*touch));
+    }
+    let len = repo.composed(owner).filter(|c| c.sequence == u64::from(touch.record)).map(|c| c.blocks as usize);
+    let start = touch.block as usize;
+    let range = start..start + len.unwrap_or(blocks.len());
+    let Some(own) = own_number(repo, owner, collection) else { return Ok(None) };
+    let parts = read_parts(repo, place, blocks, range, own)?;
+    Ok(find_row(&parts, blocks, slot).map(|(block, row, kind)| Touch { record: touch.record, block, row, kind }))
+}
+
+fn in_snapshot(repo: &Repository, commit: CommitIndex, collection: u16, slot: u32) -> Result<Option<Step>> {
+    let (Some(place), Some(own)) = (repo.snapshot(commit), own_number(repo, commit, collection)) else {
+        return Ok(None);
+    };
+    let blocks = Arc::new(repo.blocks_of(place)?);
+    let parts = read_parts(repo, place, &blocks, 0..blocks.len(), own)?;
+    let found = find_row(&parts, &blocks, slot);
+    Ok(found.map(|(block, row, _)| Step { place, blocks, block: block as usize, row }))
+}
+
+/// Returns the number that a collection has in the lists of a commit.
+fn own_number(repo: &Repository, commit: CommitIndex, collection: u16) -> Option<u16> {
+    let at = repo.entry(commit).slots.iter().position(|(c, _)| *c == collection)?;
+    Some(at as u16)
+}
+
+fn find_row(parts: &[Part], blocks: &[BlockRef], slot: u32) -> Option<(u32, u32, Kind)> {
+    let mut held = parts.iter().filter(|p| {
+        let list = &blocks[p.index.slots];
+        (list.first_slot..=list.last_slot).contains(&slot)
+    });
+    held.find_map(|p| p.find(blocks, slot))
+}
+
+/// Returns the commits that wrote or deleted a source, on any branch, in ascending order.
+///
+/// # Errors
+/// When the data of a commit are damaged.
+pub fn writers_of(repo: &Repository, collection: &str, key: &str) -> Result<Option<Vec<CommitIndex>>> {
+    let Some(number) = repo.collection_number(collection) else { return Ok(Some(Vec::new())) };
+    let Some(slots) = repo.index().slots_of(repo, number, key) else { return Ok(None) };
+    let mut commits = Vec::new();
+    for (record, slot) in slots {
+        let RecordOf::Commit(since) = repo.graph().records[record as usize - 1] else { continue };
+        let Some(touches) = repo.index().touches_of(repo, number, slot) else { return Ok(None) };
+        for touch in touches {
+            let Some(c) = owner(repo, &touch).filter(|&c| repo.is_before(since, c)) else { continue };
+            let place = repo.graph().place(u64::from(touch.record)).expect("the index names records of the log");
+            let real = touch.kind != Kind::Dense
+                || resolve(repo, &touch, c, number, slot, place, &repo.blocks_of(place)?)?.is_some();
+            if real {
+                commits.push(c);
+            }
+        }
+    }
+    commits.sort_unstable();
+    commits.dedup();
+    Ok(Some(commits))
+}
