@@ -5,22 +5,34 @@
 //! that is deleted, comes back on another branch, is snapshotted and rolled back. Here a seed chooses the order, and a
 //! map from commit to table says after every command what is true.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use vecdelta::capture::Missing;
 use vecdelta::delta::{Change, Element, Source, Table};
 use vecdelta::store::{MemoryDisk, Pending};
 use vecdelta::version::{
-    MAIN, Repository, VersionError, compare, delete_branch, delete_tag, rollback, set_branch, set_tag, snapshot, value,
+    Ending, Keep, MAIN, Merge, Policy, Repository, Strategy, VersionError, collect, compact, compare, delete_branch,
+    delete_tag, merge, merge_base, merge_bases, rollback, set_branch, set_tag, snapshot, undo, value,
 };
 
 use crate::support::drive::{Epoch, apply, at, ingest, open, problems};
+use crate::support::merge as merged;
 use crate::support::oracle::{self, Tables, differences, read};
 use crate::support::random::{Rng, changed, row};
 
 const SEQUENCES: u64 = 320;
 const COMMANDS: usize = 50;
+
+/// What taking an operation back restores.
+#[derive(Clone, Debug)]
+enum Back {
+    Branch(String, Option<usize>),
+    Tag(String, Option<usize>),
+    Snapshot,
+    /// The commits that were left out before; `None` when it was collected.
+    Compact(Option<BTreeSet<usize>>),
+}
 
 /// A repository and what is true of it.
 struct Model {
@@ -29,7 +41,11 @@ struct Model {
     repo: Option<Repository>,
     shapes: Vec<Arc<Table>>,
     commits: Vec<Tables>,
-    parents: Vec<Option<usize>>,
+    parents: Vec<Vec<usize>>,
+    /// Commits that a compaction left out.
+    gone: BTreeSet<usize>,
+    /// What taking back each operation restores, the last one at the end.
+    backs: Vec<Back>,
     branches: BTreeMap<String, usize>,
     tags: BTreeMap<String, usize>,
     roots: HashMap<[u8; 32], [u8; 32]>,
@@ -54,6 +70,8 @@ impl Model {
             shapes,
             commits: Vec::new(),
             parents: Vec::new(),
+            gone: BTreeSet::new(),
+            backs: Vec::new(),
             branches: BTreeMap::new(),
             tags: BTreeMap::new(),
             roots: HashMap::new(),
@@ -65,8 +83,14 @@ impl Model {
         self.repo.as_mut().unwrap()
     }
 
+    /// Returns a commit whose table can be read.
     fn any_commit(&mut self) -> usize {
-        self.rng.below(self.commits.len())
+        loop {
+            let commit = self.rng.below(self.commits.len());
+            if !self.gone.contains(&commit) {
+                return commit;
+            }
+        }
     }
 
     fn any_branch(&mut self) -> String {
@@ -78,15 +102,21 @@ impl Model {
         self.now += self.rng.below(3) as u64;
         let choice = if self.commits.is_empty() { 0 } else { self.rng.below(100) };
         match choice {
-            0..60 => self.ingest(),
-            60..67 => self.branch(),
-            67..70 => self.tag(),
-            70..78 => self.roll_back(),
-            78..85 => {
+            0..50 => self.ingest(),
+            50..57 => self.branch(),
+            57..60 => self.tag(),
+            60..65 => self.roll_back(),
+            65..75 => self.merge(),
+            75..79 => {
                 let (commit, now) = (self.any_commit(), self.now);
-                snapshot(self.repo(), commit, &at(now)).unwrap();
+                if snapshot(self.repo(), commit, &at(now)).unwrap().is_some() {
+                    self.backs.push(Back::Snapshot);
+                }
             }
-            85..91 => self.reopen(),
+            79..83 => self.compact(),
+            83..85 => self.collect(),
+            85..88 => self.undo(),
+            88..91 => self.reopen(),
             91..95 => {
                 self.repo = None;
                 self.disk.files().into_keys().filter(|p| p.starts_with("cache/")).for_each(|p| self.disk.take(&p));
@@ -156,8 +186,9 @@ impl Model {
 
     fn committed(&mut self, branch: &str, commit: usize, table: Tables) {
         assert_eq!(commit, self.commits.len());
-        self.parents.push(self.branches.get(branch).copied());
-        self.branches.insert(branch.to_owned(), commit);
+        let before = self.branches.insert(branch.to_owned(), commit);
+        self.parents.push(before.into_iter().collect());
+        self.backs.push(Back::Branch(branch.to_owned(), before));
         self.commits.push(table);
         self.holds(commit);
         let root = self.repo().commit(commit).unwrap().body.state_root.0;
@@ -172,29 +203,163 @@ impl Model {
         let name = format!("side-{}", self.rng.below(3));
         if self.branches.contains_key(&name) {
             delete_branch(self.repo(), &name, &at(now)).unwrap();
-            self.branches.remove(&name);
+            let was = self.branches.remove(&name);
+            self.backs.push(Back::Branch(name, was));
         } else {
             let to = self.any_commit();
             set_branch(self.repo(), &name, to, &at(now)).unwrap();
-            self.branches.insert(name, to);
+            self.branches.insert(name.clone(), to);
+            self.backs.push(Back::Branch(name, None));
         }
     }
 
     fn tag(&mut self) {
         let (now, to) = (self.now, self.any_commit());
         let name = format!("tag-{}", self.rng.below(4));
-        if self.tags.remove(&name).is_some() {
+        if let Some(was) = self.tags.remove(&name) {
             delete_tag(self.repo(), &name, &at(now)).unwrap();
+            self.backs.push(Back::Tag(name, Some(was)));
         } else {
             set_tag(self.repo(), &name, to, &at(now)).unwrap();
-            self.tags.insert(name, to);
+            self.tags.insert(name.clone(), to);
+            self.backs.push(Back::Tag(name, None));
         }
     }
 
     fn roll_back(&mut self) {
         let (branch, to, now) = (self.any_branch(), self.any_commit(), self.now);
+        if !self.branches.contains_key(&branch) {
+            return;
+        }
         let commit = rollback(self.repo(), &branch, to, &at(now)).unwrap();
         self.committed(&branch, commit, self.commits[to].clone());
+    }
+
+    /// Goes from a commit back along first parents, past those that were left out.
+    fn way(&self, from: usize) -> impl Iterator<Item = usize> {
+        let way = std::iter::successors(Some(from), |&c| self.parents[c].first().copied());
+        way.filter(|c| !self.gone.contains(c))
+    }
+
+    /// Returns the commit on that way which last wrote or deleted a source.
+    fn writer(&self, at: usize, collection: &str, key: &str) -> Option<usize> {
+        let held = |c: usize| self.commits[c].get(collection).and_then(|t| t.rows.get(key));
+        let way: Vec<usize> = self.way(at).collect();
+        let before = |i: usize| way.get(i + 1).and_then(|&c| held(c));
+        (0..way.len()).find(|&i| held(way[i]) != before(i)).map(|i| way[i])
+    }
+
+    fn merge(&mut self) {
+        let (into, other, now) = (self.any_branch(), self.any_branch(), self.now);
+        let (Some(&ours), Some(&theirs)) = (self.branches.get(&into), self.branches.get(&other)) else { return };
+        let (strategy, rule) = *self.rng.pick(&Strategy::ALL);
+        let bases = merged::bases(&self.parents, ours, theirs);
+        let found = merge_bases(self.repo(), ours, theirs);
+        assert_eq!(found, bases.iter().copied().collect::<Vec<_>>(), "ancestors of {ours} and {theirs}");
+        let base = merge_base(self.repo(), ours, theirs);
+        let request = Merge {
+            into: into.clone(),
+            theirs,
+            name: other,
+            policy: Policy::from(rule),
+            resolved: Vec::new(),
+            custom: None,
+            fast_forward: true,
+            dry_run: self.rng.chance(10),
+            message: String::new(),
+        };
+        let mut conflicts = BTreeMap::new();
+        let done = merge(self.repo(), &request, &at(now), &mut |c| {
+            conflicts.insert((c.table.collection.clone(), c.key.clone()), c.result.is_some());
+            Ok::<_, VersionError>(())
+        });
+        let Some(base) = base else {
+            assert!(bases.is_empty() && matches!(done, Err(VersionError::Refused(_))));
+            return;
+        };
+        let done = done.unwrap();
+        if base == theirs {
+            assert_eq!((done.ending, done.commit), (Ending::AlreadyMerged, None));
+        } else if base == ours {
+            assert_eq!(done.ending, Ending::FastForward);
+            if !request.dry_run {
+                self.branches.insert(into.clone(), theirs);
+                self.backs.push(Back::Branch(into, Some(ours)));
+            }
+        } else {
+            let tables = [base, ours, theirs].map(|c| &self.commits[c]);
+            let time = |side, c: &str, k: &str| {
+                self.writer(side, c, k)
+                    .map(|w| (self.repo.as_ref().unwrap().entry(w).time, self.repo.as_ref().unwrap().entry(w).id))
+            };
+            let newer = |c: &str, k: &str| time(theirs, c, k) > time(ours, c, k);
+            let (table, want) = merged::merge(tables, strategy, newer);
+            assert_eq!(conflicts, want, "conflicts of {theirs} into {ours}, {strategy}");
+            let open = want.values().any(|resolved| !resolved);
+            let ending = match (open, request.dry_run) {
+                (true, _) => Ending::Conflicts,
+                (false, true) => Ending::DryRun,
+                (false, false) => Ending::Commit,
+            };
+            assert_eq!(done.ending, ending);
+            if ending == Ending::Commit {
+                self.committed(&into, done.commit.unwrap(), table);
+                self.parents.last_mut().unwrap().push(theirs);
+            }
+        }
+    }
+
+    fn compact(&mut self) {
+        let (now, every) = (self.now, *self.rng.pick(&[0, 0, 2, 5]));
+        let from = if self.rng.chance(50) { self.commits.len() } else { self.rng.below(self.commits.len()) };
+        let mut kept: BTreeSet<usize> = self.branches.values().chain(self.tags.values()).copied().collect();
+        let mut seen = BTreeSet::new();
+        for (c, parents) in self.parents.iter().enumerate() {
+            // Where histories part or meet, those without a child, and those that were asked for.
+            kept.extend(parents.iter().enumerate().filter(|(i, p)| !seen.insert(**p) || *i > 0).map(|(_, p)| *p));
+            let depth = std::iter::successors(Some(c), |&c| self.parents[c].first().copied()).count() - 1;
+            if c >= from || (every > 0 && depth.is_multiple_of(every)) {
+                kept.insert(c);
+            }
+        }
+        kept.extend((0..self.commits.len()).filter(|c| !seen.contains(c)));
+        let before = self.gone.clone();
+        self.gone.extend((0..self.commits.len()).filter(|c| !kept.contains(c)));
+        let keep = Keep { from, every: every as u32 };
+        let done = compact(self.repo(), keep, &at(now), &mut |_, _| {}).unwrap();
+        assert_eq!(done.commits as usize, self.gone.len() - before.len());
+        if done.ways > 0 {
+            self.backs.push(Back::Compact(Some(before)));
+        }
+    }
+
+    fn collect(&mut self) {
+        let done = collect(self.repo()).unwrap();
+        assert!(done.after <= done.before);
+        for back in &mut self.backs {
+            if let Back::Compact(before) = back {
+                *before = None;
+            }
+        }
+    }
+
+    fn undo(&mut self) {
+        let now = self.now;
+        let done = undo(self.repo(), &at(now));
+        match self.backs.last().cloned() {
+            None | Some(Back::Compact(None)) => {
+                assert!(matches!(done, Err(VersionError::Refused(_))), "{done:?}");
+                return;
+            }
+            Some(Back::Branch(name, Some(to))) => drop(self.branches.insert(name, to)),
+            Some(Back::Branch(name, None)) => drop(self.branches.remove(&name)),
+            Some(Back::Tag(name, Some(to))) => drop(self.tags.insert(name, to)),
+            Some(Back::Tag(name, None)) => drop(self.tags.remove(&name)),
+            Some(Back::Snapshot) => {}
+            Some(Back::Compact(Some(before))) => self.gone = before,
+        }
+        done.unwrap();
+        self.backs.pop();
     }
 
     fn reopen(&mut self) {
@@ -227,7 +392,7 @@ impl Model {
         let want = oracle::compare(from.map_or(&nothing, |a| &self.commits[a]), &self.commits[b]);
         let repo = self.repo.as_ref().unwrap();
         assert!(differences(repo, from, Some(b)).unwrap() == want, "diff of {from:?} and {b}");
-        if let Some(parent) = self.parents[b] {
+        if let Some(&parent) = self.parents[b].first().filter(|p| !self.gone.contains(p)) {
             self.ask_measures(parent, b);
             self.ask_measures(b, parent);
         }
@@ -254,8 +419,7 @@ impl Model {
         match (value(self.repo.as_ref().unwrap(), at, &source), held(at)) {
             (Ok(found), Some(row)) => {
                 assert!(found.row == row, "{source} at {at}");
-                let way = std::iter::successors(Some(at), |&c| self.parents[c]);
-                let writer = way.into_iter().find(|&c| self.parents[c].and_then(held).as_ref() != Some(&row)).unwrap();
+                let writer = self.writer(at, &source.collection, &source.key).unwrap();
                 assert_eq!(found.commit, writer, "who wrote {source} as it is at {at}");
             }
             (Err(VersionError::UnknownSource { .. } | VersionError::UnknownCollection { .. }), None) => {}
@@ -271,7 +435,12 @@ impl Model {
             }
         }
         for commit in 0..self.commits.len() {
-            self.holds(commit);
+            if self.gone.contains(&commit) {
+                let refused = read(self.repo(), commit);
+                assert!(matches!(refused, Err(VersionError::Compacted { .. })), "{refused:?}");
+            } else {
+                self.holds(commit);
+            }
         }
         self.repo = None;
         assert_eq!(problems(&self.disk), [""; 0]);

@@ -1,4 +1,4 @@
-//! `vecdelta branch` and `vecdelta tag`: list, make and delete names.
+//! `vecdelta branch` and `vecdelta tag`: list, make, rename and delete names.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -10,7 +10,9 @@ use serde_json::json;
 use super::error::{CliError, NOT_FOUND};
 use super::open::{actor, commit, reader, writer};
 use super::output::{printable, short, time};
-use crate::version::{CommitIndex, Repository, delete_branch, delete_tag, set_branch, set_tag};
+use crate::version::{
+    CommitIndex, Repository, delete_branch, delete_tag, rename_branch, rename_tag, set_branch, set_tag,
+};
 
 /// List, make or delete branches.
 #[derive(clap::Args)]
@@ -38,6 +40,9 @@ struct Names {
     /// The name to delete; commits are never deleted.
     #[arg(long, value_name = "NAME", conflicts_with = "name")]
     delete: Option<String>,
+    /// The name to give another one; name that first: OLD --rename NEW.
+    #[arg(long, value_name = "NEW", requires = "name", conflicts_with_all = ["at", "delete"])]
+    rename: Option<String>,
     /// Print one JSON document a line.
     #[arg(long)]
     json: bool,
@@ -64,6 +69,14 @@ fn run(args: Names, tags: bool) -> Result<ExitCode, CliError> {
             let (name, id) = (printable(name), short(repo.entry(was).id));
             writeln!(io::stdout(), "{what} {name} deleted; it was at {id}, which stays")?;
         }
+        return list(&repo, tags, args.json);
+    }
+    if let (Some(name), Some(new)) = (&args.name, &args.rename) {
+        let mut repo = writer(&args.repo)?;
+        let (what, known) = if tags { ("tag", repo.tags()) } else { ("branch", repo.branches()) };
+        known.get(name).ok_or_else(|| unknown(what, name, known))?;
+        let rename = if tags { rename_tag } else { rename_branch };
+        rename(&mut repo, name, new, &actor())?;
         return list(&repo, tags, args.json);
     }
     if let Some(name) = &args.name {

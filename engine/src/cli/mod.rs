@@ -2,6 +2,7 @@
 
 mod branch;
 mod checkpoint;
+mod compact;
 mod completions;
 mod config;
 mod diff;
@@ -10,6 +11,7 @@ mod export;
 mod get;
 mod ingest;
 mod log;
+mod merge;
 mod open;
 mod output;
 mod progress;
@@ -19,6 +21,7 @@ mod rollback;
 mod run;
 mod show;
 mod snapshot;
+mod undo;
 mod verify;
 
 use std::process::ExitCode;
@@ -55,8 +58,13 @@ enum Command {
     Replay(replay::Args),
     Branch(branch::BranchArgs),
     Tag(branch::TagArgs),
+    Merge(merge::Args),
     Rollback(rollback::Args),
+    Undo(undo::UndoArgs),
+    Operations(undo::OperationsArgs),
     Snapshot(snapshot::Args),
+    Compact(compact::CompactArgs),
+    Gc(compact::GcArgs),
     Verify(verify::Args),
     Checkpoint(checkpoint::Args),
     Reindex(reindex::Args),
@@ -97,8 +105,13 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Replay(args) => replay::run(args),
         Command::Branch(args) => branch::branch(args),
         Command::Tag(args) => branch::tag(args),
+        Command::Merge(args) => merge::run(args),
+        Command::Undo(args) => undo::run_undo(args),
+        Command::Operations(args) => undo::run_operations(args),
         Command::Rollback(args) => rollback::run(args),
         Command::Snapshot(args) => snapshot::run(args),
+        Command::Compact(args) => compact::run_compact(args),
+        Command::Gc(args) => compact::run_gc(args),
         Command::Verify(args) => verify::run(args),
         Command::Checkpoint(args) => checkpoint::run(args),
         Command::Reindex(args) => reindex::run(args),

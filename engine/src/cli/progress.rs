@@ -45,3 +45,32 @@ impl Progress {
         self.0.finish_and_clear();
     }
 }
+
+/// A bar for work of a known number of steps.
+pub struct Steps(ProgressBar);
+
+impl Steps {
+    /// Makes a bar with a word for what is done, hidden when nobody can see it.
+    pub fn new(what: &'static str) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(15));
+        if std::io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template("{msg:30!} [{bar:30}] {human_pos}/{human_len}  {eta}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+            bar.set_message(what);
+        } else {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        Self(bar)
+    }
+
+    /// Shows how many steps are done of how many.
+    pub fn at(&self, done: u64, all: u64) {
+        self.0.set_length(all);
+        self.0.set_position(done);
+    }
+
+    /// Takes the bar away.
+    pub fn done(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::open::{commit, reader};
 use super::output::{hex, numbers, printable, short, time};
 use crate::delta::Source;
-use crate::version::{deltas, resolve, way};
+use crate::version::{deltas, resolve, way_through};
 
 /// Go through the deltas of a history in order.
 #[derive(clap::Args)]
@@ -24,6 +24,9 @@ pub struct Args {
     /// The commit to end with; the head unless given.
     #[arg(long, value_name = "REV")]
     to: Option<String>,
+    /// Go through these commits, one after another: a way through the graph, such as that of a merged branch.
+    #[arg(long, value_name = "REV", num_args = 1..)]
+    through: Vec<String>,
     /// Only this source, with its vector after each change.
     #[arg(long, value_name = "COLLECTION/KEY")]
     source: Option<String>,
@@ -43,7 +46,9 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let source = source.transpose().map_err(|e| CliError::new(2, e.to_string()))?;
     let only = source.as_ref().map(|s| (s.collection.as_str(), Some(s.key.as_str())));
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let way = way(&repo, from, to)?;
+    let mut stops = args.through.iter().map(|r| resolve(&repo, r)).collect::<Result<Vec<_>, _>>()?;
+    stops.push(to);
+    let way = way_through(&repo, from, &stops)?;
     deltas::<CliError>(&repo, &way, only, &mut |commit, part| {
         let entry = repo.entry(commit);
         let element = part.table.element;

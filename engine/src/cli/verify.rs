@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::error::{CORRUPT, CliError};
-use super::open::{disk, reader};
+use super::open::disk;
 use super::output::{plural, print_json, size};
 use crate::export::check_manifest;
 use crate::store::Damage;
-use crate::version::{Checkpoint, check_since, verify};
+use crate::version::{Checkpoint, Repository, check_since, verify};
 
 /// Check every byte, hash and chain of a repository, and rebuild every state.
 #[derive(clap::Args)]
@@ -35,7 +35,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let mut report = verify(&disk(&args.repo))?;
     if let Some(pinned) = &pinned
         && report.problems.is_empty()
-        && let Err(problem) = check_since(&reader(&args.repo)?, pinned)
+        && let Err(problem) = check_since(&Repository::open_checked(disk(&args.repo))?, pinned)
     {
         report.problems.push(Damage { path: args.repo.display().to_string(), offset: None, commit: None, problem });
     }

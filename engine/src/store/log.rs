@@ -76,7 +76,7 @@ impl Record {
     }
 
     /// Returns the blocks that stand before it.
-    fn blocks(&self) -> &[BlockRef] {
+    pub fn blocks(&self) -> &[BlockRef] {
         match self {
             Record::Commit(r) => &r.blocks,
             Record::Operation(r) => r.blocks(),
@@ -257,17 +257,35 @@ impl Log {
         self.first
     }
 
+    /// Returns the last segment, and number and hash of the last record.
+    pub(super) fn end(&self) -> (u32, u64, [u8; 32]) {
+        let tail = self.tail();
+        (tail.segment, tail.sequence, tail.last_hash)
+    }
+
+    /// Returns how many bytes the log has.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn bytes(&self) -> Result<u64> {
+        self.segments.read().expect("no thread panics with it").iter().map(|s| s.len()).sum()
+    }
+
+    /// Reads the bytes of a record.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    pub(super) fn payload(&self, place: Place) -> Result<Vec<u8>> {
+        Ok(self.segment(place.segment).frame(place.offset, &place.hash, place.len)?.1)
+    }
+
     /// Reads a record again.
     ///
     /// # Errors
     /// When it is damaged or cannot be read.
     pub fn record(&self, place: Place) -> Result<Record> {
         let segment = self.segment(place.segment);
-        let payload = segment.payload(place.offset, &place.hash, place.len)?;
-        // The kind is under the hash that was just checked.
-        let mut kind = [0];
-        segment.read(&mut kind, place.offset + 4)?;
-        let kind = if kind[0] == FrameKind::Commit as u8 { FrameKind::Commit } else { FrameKind::Operation };
+        let (kind, payload) = segment.frame(place.offset, &place.hash, place.len)?;
         Record::parse(kind, &payload).map_err(|p| segment.corrupt(place.offset, &p))
     }
 
@@ -285,7 +303,7 @@ impl Log {
         let Some(offset) = place.offset.checked_sub(behind) else {
             return Err(segment.corrupt(place.offset, "the record names more data than there are before it"));
         };
-        segment.payload(offset, &blocks[i].hash, u64::from(blocks[i].len))
+        Ok(segment.frame(offset, &blocks[i].hash, u64::from(blocks[i].len))?.1)
     }
 
     /// Begins a transaction; another one of the same thread must have ended.
@@ -353,7 +371,7 @@ impl Opening<'_> {
             let start = match known {
                 Some(k) if number < k.place.segment => end,
                 Some(k) if number == k.place.segment => {
-                    segment.payload(k.place.offset, &k.place.hash, k.place.len)?;
+                    segment.frame(k.place.offset, &k.place.hash, k.place.len)?;
                     (self.sequence, self.last_hash) = (k.sequence, k.place.hash);
                     k.place.end()
                 }

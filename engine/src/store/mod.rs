@@ -1,5 +1,6 @@
 //! Store: the only room that touches the disk.
 
+mod collect;
 mod disk;
 mod error;
 mod frame;
@@ -20,6 +21,7 @@ mod tree;
 mod verify;
 mod wal;
 
+pub use collect::collect;
 pub use disk::{Disk, DiskFile, LocalDisk, sync_dir};
 pub use error::{Damage, Result, StoreError};
 pub use frame::{FRAME_HEADER, FrameHeader, FrameKind};

@@ -5,9 +5,11 @@
 //!  | VDLOG001 | number | first | origin  | BLAKE3, 16 bytes  | frames ...
 //! ```
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::disk::{Disk, DiskFile};
 use super::error::{Result, StoreError};
-use super::frame::{FRAME_HEADER, FrameHeader, PAYLOAD_MAX};
+use super::frame::{FRAME_HEADER, FrameHeader, FrameKind, PAYLOAD_MAX};
 
 /// The size of a segment's header in bytes.
 pub const SEGMENT_HEADER: usize = 64;
@@ -63,6 +65,8 @@ pub struct Segment {
     pub display: String,
     /// The open file.
     pub file: Box<dyn DiskFile>,
+    /// So long it was when somebody last looked; it only grows while it is open.
+    seen: AtomicU64,
 }
 
 impl Segment {
@@ -77,7 +81,7 @@ impl Segment {
             return Err(StoreError::corrupt(display, None, "the file is missing"));
         }
         let file = disk.open(&path, write).map_err(StoreError::io("open", &display))?;
-        let segment = Self { display, file };
+        let segment = Self { display, file, seen: AtomicU64::new(0) };
         let mut bytes = [0; SEGMENT_HEADER];
         if segment.len()? < SEGMENT_HEADER as u64 {
             return Err(segment.corrupt(0, "the file ends within its header"));
@@ -108,12 +112,16 @@ impl Segment {
         })
     }
 
-    /// Reads the payload of the frame at an offset and checks it against its hash.
+    /// Reads the frame at an offset and checks its payload against the hash.
     ///
     /// # Errors
     /// When the bytes are damaged or cannot be read.
-    pub fn payload(&self, offset: u64, expected: &[u8; 32], len: u64) -> Result<Vec<u8>> {
-        if len > PAYLOAD_MAX || offset + FRAME_HEADER as u64 + len > self.len()? {
+    pub fn frame(&self, offset: u64, expected: &[u8; 32], len: u64) -> Result<(FrameKind, Vec<u8>)> {
+        let end = offset.saturating_add(FRAME_HEADER as u64).saturating_add(len);
+        if end > self.seen.load(Ordering::Relaxed) {
+            self.seen.store(self.len()?, Ordering::Relaxed);
+        }
+        if len > PAYLOAD_MAX || end > self.seen.load(Ordering::Relaxed) {
             return Err(self.corrupt(offset, "a record names a frame that is not there"));
         }
         let mut bytes = vec![0; FRAME_HEADER + len as usize];
@@ -124,7 +132,7 @@ impl Segment {
         if header.hash != *expected || !header.matches(&bytes) {
             return Err(self.corrupt(offset, "the frame does not match its hash"));
         }
-        Ok(bytes)
+        Ok((header.kind, bytes))
     }
 
     /// Makes a corruption error that names a place in this file.

@@ -85,6 +85,9 @@ impl<'r> Checkout<'r> {
             return Ok(Reading::new(0..0, None).rows(&self.table));
         };
         let mut reading = Reading::new(first..last + 1, Some(slots));
+        // Slots that came later hold nothing here, and nothing further back.
+        let held = self.slots();
+        slots.iter().filter(|&&s| s >= held).for_each(|&s| reading.settle(s, State::Gone));
         self.read(&mut reading)
     }
 

@@ -223,31 +223,10 @@ impl<'r> Pair<'r> {
         let mut out = Vec::new();
         for place in places {
             let (old, new) = (from.row(place.from), to.row(place.to));
-            out.extend(self.difference(old, new, same_shape));
+            let Some(key) = new.or(old).map(|(key, _)| key) else { continue };
+            out.extend(difference(&self.table, key, old.map(|o| o.1), new.map(|n| n.1), same_shape));
         }
         Ok(out)
-    }
-
-    fn difference(&self, old: Option<(&str, &[u8])>, new: Option<(&str, &[u8])>, same: bool) -> Option<Difference> {
-        let (key, change) = match (old, new) {
-            (Some((_, a)), Some((key, b))) if !same || differs(a, b) => (key, Change::Update),
-            (None, Some((key, _))) => (key, Change::Insert),
-            (Some((key, _)), None) => (key, Change::Delete),
-            _ => return None,
-        };
-        let (old, new) = (old.map_or(&[][..], |o| o.1), new.map_or(&[][..], |n| n.1));
-        let element = self.table.element;
-        let measures = (change == Change::Update && same).then(|| measure(element, old, new));
-        let alone = if new.is_empty() { old } else { new };
-        Some(Difference {
-            key: key.to_owned(),
-            change,
-            old: old.to_vec(),
-            new: new.to_vec(),
-            changed_dims: measures.as_ref().map_or(self.table.dims, |m| m.changed),
-            l2: measures.as_ref().map_or_else(|| norm_squared(element, alone).sqrt(), RowChange::l2),
-            measures,
-        })
     }
 
     fn keys_of(&self, side: &Side<'_>, slots: &[u32]) -> Result<Vec<String>> {
@@ -257,6 +236,34 @@ impl<'r> Pair<'r> {
         let keys = read_keys(self.repo, side.commit, &self.name, first..last + 1)?;
         Ok(slots.iter().map(|s| keys.get(s - first).to_owned()).collect())
     }
+}
+
+/// Describes how a source differs; `None` when it does not. Rows of another shape are compared as wholes.
+pub fn difference(
+    table: &Table,
+    key: &str,
+    old: Option<&[u8]>,
+    new: Option<&[u8]>,
+    same_shape: bool,
+) -> Option<Difference> {
+    let change = match (old, new) {
+        (Some(a), Some(b)) if !same_shape || differs(a, b) => Change::Update,
+        (None, Some(_)) => Change::Insert,
+        (Some(_), None) => Change::Delete,
+        _ => return None,
+    };
+    let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+    let measures = (change == Change::Update && same_shape).then(|| measure(table.element, old, new));
+    let alone = if new.is_empty() { old } else { new };
+    Some(Difference {
+        key: key.to_owned(),
+        change,
+        old: old.to_vec(),
+        new: new.to_vec(),
+        changed_dims: measures.as_ref().map_or(table.dims, |m| m.changed),
+        l2: measures.as_ref().map_or_else(|| norm_squared(table.element, alone).sqrt(), RowChange::l2),
+        measures,
+    })
 }
 
 #[derive(Default)]

@@ -4,6 +4,7 @@
 //! passes the same checks. A commit always comes after its parents, so a parent has a lower number than its child.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::HashTable;
@@ -26,7 +27,7 @@ pub struct CommitEntry {
     /// Where its record is.
     pub place: Place,
     /// How many slots each collection has, by the collection's number in the repository.
-    pub slots: Vec<(u16, u32)>,
+    pub slots: Arc<[(u16, u32)]>,
     /// How many commits lie before it along first parents.
     pub depth: u32,
     /// A commit further back along first parents, so that any of them is found in a few steps.
@@ -286,6 +287,8 @@ impl Graph {
                 let parents: Vec<CommitIndex> = parents.into_iter().map(|p| p as CommitIndex).collect();
                 let (depth, jump) = self.way_back(parents.first().copied());
                 self.records.push(RecordOf::Commit(self.commits.len()));
+                let same = parents.first().map(|&p| &self.commits[p].slots).filter(|s| ***s == slots[..]);
+                let slots = same.cloned().unwrap_or_else(|| slots.into());
                 let entry = CommitEntry { id, parents, time, place, slots, depth, jump, sequence };
                 self.take_commit(entry, moves)?;
                 self.time = later(self.time, time);
@@ -316,7 +319,10 @@ impl Graph {
         self.by_id.insert_unique(id_hash(&id), index, |&c| id_hash(&commits[c as usize].id));
         let moved = moves.map(|name| {
             let number = self.branch_number(&name);
-            let from = self.branches.insert(name, index as CommitIndex);
+            let from = match self.branches.get_mut(&name) {
+                Some(head) => Some(std::mem::replace(head, index as CommitIndex)),
+                None => self.branches.insert(name, index as CommitIndex),
+            };
             (number, from.map(|f| f as u32))
         });
         self.moved.push(moved);
@@ -427,6 +433,9 @@ impl Graph {
             }
             before = Some(c);
         }
+        for c in &between {
+            self.composed.remove(c);
+        }
         self.composed.insert(commit, Composed { base, ..composed });
         self.dropped.extend(between.into_iter().map(|c| (c, commit)));
         Ok(())
@@ -458,7 +467,8 @@ impl Graph {
                 return Err(format!("the rows of commit {} are missing", entry.id.to_hex()));
             }
         }
-        let live = self.snapshots.values().map(|(_, place)| place).chain(self.composed.values().map(|c| &c.place));
+        let kept = self.snapshots.iter().filter(|(c, _)| !self.dropped.contains_key(c)).map(|(_, (_, place))| place);
+        let live = kept.chain(self.composed.values().map(|c| &c.place));
         match live.into_iter().find(|p| p.bare) {
             Some(_) => Err("the rows of a snapshot or a compaction are missing".to_owned()),
             None => Ok(()),

@@ -262,7 +262,7 @@ impl Index {
         blocks: &[BlockRef],
         range: Range<usize>,
     ) -> Result<()> {
-        for (own, &(collection, slots)) in (0u16..).zip(&repo.entry(c).slots) {
+        for (own, &(collection, slots)) in (0u16..).zip(repo.entry(c).slots.iter()) {
             let parts = read_parts(repo, place, blocks, range.clone(), own)?;
             let rows: usize = parts.iter().map(|p| p.lists.len()).sum();
             if rows >= DENSE_ROWS.max(slots as usize / 16) {

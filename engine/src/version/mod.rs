@@ -1,7 +1,10 @@
 //! Version: commits, the graph they form, and the table as it was at each of them.
 
+mod ancestry;
 mod change;
 mod checkout;
+mod collect;
+mod compact;
 mod compare;
 mod data;
 mod diff;
@@ -9,6 +12,7 @@ mod error;
 mod graph;
 mod index;
 mod keys;
+mod merge;
 mod mirrors;
 mod names;
 mod proof;
@@ -20,27 +24,36 @@ mod snapshot;
 mod stage;
 mod stream;
 mod table;
+mod undo;
 mod value;
 mod verify;
 mod way;
 
+pub use ancestry::{is_ancestor, merge_base, merge_bases, topological};
 pub use change::{commit_differences, rollback};
 pub use checkout::{Checkout, Rows, number_of};
+pub use collect::{Collected, collect};
+pub use compact::{Compacted, Keep, compact};
 pub use compare::compare;
 pub use diff::{Difference, Differences, diff};
 pub use error::{Result, VersionError};
 pub use graph::{CommitEntry, Composed, Graph, Move, Operation, Parked, RecordOf};
 pub use keys::{find_slot, read_keys};
+pub use merge::{
+    Conflict, Custom, Ending, Merge, Merged, Outcome, Policy, PolicyError, States, Strategy, abandon, merge,
+    merge_source, park, parked_merge, resolve_conflicts,
+};
 pub use mirrors::{discard_mirror, open_mirror, rebuild, save_mirror};
-pub use names::{delete_branch, delete_tag, set_branch, set_tag};
+pub use names::{delete_branch, delete_tag, rename_branch, rename_tag, set_branch, set_tag};
 pub use proof::{Checkpoint, check_since, checkpoint};
 pub use repository::{Actor, CommitIndex, MAIN, Repository, new_origin, table_of};
 pub use revision::{check_name, default_head, resolve};
 pub use root::state_root;
 pub use snapshot::snapshot;
 pub use stage::{CommitInfo, Stage, Staged};
-pub use stream::{deltas, way};
+pub use stream::{Step, deltas, way, way_through};
 pub use table::{read_table, table, tables};
+pub use undo::{Done, Undone, history, undo};
 pub use value::{Value, touches, value};
 pub use verify::{Report, verify};
 pub use way::writers_of;

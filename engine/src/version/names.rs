@@ -13,6 +13,7 @@ use crate::store::Action;
 pub fn set_branch(repo: &mut Repository, name: &str, to: CommitIndex, actor: &Actor) -> Result<()> {
     check_name("branch", name)?;
     refuse_taken(repo, name)?;
+    repo.check_held(to)?;
     let action = Action::Branch { name: name.to_owned(), from: None, to: Some(repo.entry(to).id) };
     repo.operate(actor, 0, action)
 }
@@ -24,6 +25,7 @@ pub fn set_branch(repo: &mut Repository, name: &str, to: CommitIndex, actor: &Ac
 pub fn set_tag(repo: &mut Repository, name: &str, to: CommitIndex, actor: &Actor) -> Result<()> {
     check_name("tag", name)?;
     refuse_taken(repo, name)?;
+    repo.check_held(to)?;
     let action = Action::Tag { name: name.to_owned(), from: None, to: Some(repo.entry(to).id) };
     repo.operate(actor, 0, action)
 }
@@ -46,6 +48,31 @@ pub fn delete_tag(repo: &mut Repository, name: &str, actor: &Actor) -> Result<()
     let from = Some(points_at(repo, repo.tags().get(name), "tag", name)?);
     let name = name.to_owned();
     repo.operate(actor, 0, Action::Tag { name, from, to: None })
+}
+
+/// Gives a branch another name.
+///
+/// # Errors
+/// When there is none of that name, or the new one cannot be used or is taken.
+pub fn rename_branch(repo: &mut Repository, name: &str, new: &str, actor: &Actor) -> Result<()> {
+    check_name("branch", new)?;
+    refuse_taken(repo, new)?;
+    let at = points_at(repo, repo.branches().get(name), "branch", name)?;
+    // The new name first: whatever happens between the two, the commits have a name.
+    repo.operate(actor, 0, Action::Branch { name: new.to_owned(), from: None, to: Some(at) })?;
+    repo.operate(actor, 0, Action::Branch { name: name.to_owned(), from: Some(at), to: None })
+}
+
+/// Gives a tag another name.
+///
+/// # Errors
+/// When there is none of that name, or the new one cannot be used or is taken.
+pub fn rename_tag(repo: &mut Repository, name: &str, new: &str, actor: &Actor) -> Result<()> {
+    check_name("tag", new)?;
+    refuse_taken(repo, new)?;
+    let at = points_at(repo, repo.tags().get(name), "tag", name)?;
+    repo.operate(actor, 0, Action::Tag { name: new.to_owned(), from: None, to: Some(at) })?;
+    repo.operate(actor, 0, Action::Tag { name: name.to_owned(), from: Some(at), to: None })
 }
 
 fn points_at(repo: &Repository, commit: Option<&CommitIndex>, what: &str, name: &str) -> Result<CommitId> {

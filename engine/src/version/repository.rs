@@ -91,7 +91,8 @@ impl Repository {
 
     /// Opens the log behind what index files tell, or all of it.
     fn load(disk: &Arc<dyn Disk>, lock: Option<Box<dyn Send + Sync>>, trust: bool) -> Result<Self> {
-        let known = if trust { log_start(disk.as_ref()) } else { None };
+        let start = log_start(disk.as_ref());
+        let known = start.filter(|_| trust);
         if let Some((origin, first, sequence)) = known {
             let (index, graph) = Index::load(disk.as_ref(), &origin, first, sequence);
             if !graph.records.is_empty()
@@ -101,8 +102,12 @@ impl Repository {
             }
         }
         // Either there is no index, or the log is not the one it is of, or it is damaged.
-        let (log, graph, index) = scan(disk, lock.is_some(), Graph::default(), Index::default(), 0)?;
-        Ok(Self { log, graph, index: Mutex::new(index), lock })
+        match scan(disk, lock.is_some(), Graph::default(), Index::default(), 0) {
+            Ok((log, graph, index)) => Ok(Self { log, graph, index: Mutex::new(index), lock }),
+            // The log may have been written anew between a look at its head and one at its segments.
+            Err(_) if log_start(disk.as_ref()).map(|s| s.1) != start.map(|s| s.1) => Self::load(disk, lock, trust),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns the disk below.
@@ -295,6 +300,15 @@ impl Repository {
         if self.index().is_due(self.graph.records.len()) {
             self.index().save(self);
         }
+        Ok(())
+    }
+
+    /// Opens the log again after it was written anew.
+    pub(super) fn open_again(&mut self) -> Result<()> {
+        let disk = self.disk().clone();
+        let (log, graph, index) = scan(&disk, true, Graph::default(), Index::default(), 0)?;
+        (self.log, self.graph) = (log, graph);
+        *self.index.get_mut().expect("no thread panics with it") = index;
         Ok(())
     }
 

@@ -22,7 +22,7 @@ use crate::store::{
 const PART_BYTES: usize = 32 << 20;
 
 /// A row that would cost more to read back than this is written whole.
-const COST_MAX: u8 = 128;
+pub const COST_MAX: u8 = 128;
 
 /// What a commit says beside its deltas.
 #[derive(Clone, Debug, Default)]
@@ -275,6 +275,11 @@ impl<'r> Stage<'r> {
     }
 }
 
+/// Returns whether a row is worth coding against its old bits: few components changed, or it did not move far.
+pub fn is_related(table: &Table, changed_dims: u32, l2: f64, length: f64) -> bool {
+    changed_dims * 2 < table.dims || l2 < 0.6 * length
+}
+
 fn append(tx: &mut Transaction<'_>, refs: &mut Vec<BlockRef>, blocks: &[PartBlock]) -> Result<()> {
     for (entry, block) in blocks {
         tx.append(block)?;
@@ -296,7 +301,7 @@ impl<'b> Sorted<'b> {
         for batch in batches {
             for (i, delta) in batch.deltas.iter().enumerate() {
                 let row = |old| PartRow { slot: delta.slot, old, new: &batch.new, at: i };
-                let related = delta.changed_dims * 2 < batch.table.dims || delta.l2 < 0.6 * delta.length;
+                let related = is_related(&batch.table, delta.changed_dims, delta.l2, delta.length);
                 match delta.change {
                     Change::Delete => out.deleted.push(delta.slot),
                     Change::Update if related && mirror.cost(delta.slot) < COST_MAX => {

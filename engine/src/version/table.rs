@@ -19,6 +19,7 @@ const TASK_BYTES: usize = 8 << 20;
 /// # Errors
 /// When the commit's record is damaged.
 pub fn tables(repo: &Repository, commit: CommitIndex) -> Result<Vec<Table>> {
+    repo.check_held(commit)?;
     repo.commit(commit)?.body.collections.iter().map(table_of).collect()
 }
 
@@ -27,6 +28,7 @@ pub fn tables(repo: &Repository, commit: CommitIndex) -> Result<Vec<Table>> {
 /// # Errors
 /// When there is none, or several to choose from.
 pub fn table(repo: &Repository, commit: CommitIndex, name: Option<&str>) -> Result<Table> {
+    repo.check_held(commit)?;
     let record = repo.commit(commit)?;
     let names = || record.body.collections.iter().map(|c| c.name.clone()).collect();
     let unknown = |name: &str| VersionError::UnknownCollection {

@@ -53,6 +53,24 @@ fn walk(repo: &Repository, commit: CommitIndex, table: &Table, slot: u32) -> Res
     Ok(Found { row: Some(std::mem::take(&mut rows.data)), commit: Some(by) })
 }
 
+/// Finds the commit that last wrote or deleted a source before or at another one.
+///
+/// # Errors
+/// When a block on the way is damaged.
+pub fn last_writer(repo: &Repository, commit: CommitIndex, table: &Table, key: &str) -> Result<Option<CommitIndex>> {
+    let Some(slot) = find_slot(repo, commit, &table.collection, key)? else { return Ok(None) };
+    let Some(number) = repo.collection_number(&table.collection) else { return Ok(None) };
+    if let Some(found) = read_row(repo, commit, table, number, slot)? {
+        return Ok(found.commit);
+    }
+    for c in repo.bases(commit) {
+        if writes(repo, c, &table.collection, slot)? {
+            return Ok(Some(c));
+        }
+    }
+    Ok(None)
+}
+
 /// Finds the commit that wrote a row: a snapshot holds rows that earlier commits wrote.
 fn last_change(repo: &Repository, from: CommitIndex, collection: &str, slot: u32) -> Result<CommitIndex> {
     if repo.snapshot(from).is_none() {

@@ -43,8 +43,11 @@ pub fn read_row(
     };
     let (mut found, mut steps) = (Found::default(), Vec::new());
     let snapshot = nearest_snapshot(repo, commit);
-    for touch in touches.into_iter().rev() {
-        let Some(owner) = owner(repo, &touch).filter(|&c| counts(repo, &touch, c, commit)) else { continue };
+    let owned = |t: Touch| Some((owner(repo, &t).filter(|&c| counts(repo, &t, c, commit))?, t));
+    let mut way: Vec<(CommitIndex, Touch)> = touches.into_iter().filter_map(owned).collect();
+    // The record of a compaction is younger than the commits that come after its ways.
+    way.sort_unstable_by_key(|(c, _)| std::cmp::Reverse(repo.entry(*c).depth));
+    for (owner, touch) in way {
         let at_snapshot = snapshot.filter(|&s| repo.entry(s).depth >= repo.entry(owner).depth);
         if at_snapshot.is_some() && found.commit.is_some() {
             break;

@@ -12,6 +12,7 @@ mod empty;
 mod errors;
 mod history;
 mod json;
+mod merges;
 mod pipelines;
 mod pipes;
 mod quickstart;

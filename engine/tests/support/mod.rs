@@ -3,5 +3,6 @@
 pub mod drive;
 pub mod files;
 pub mod forge;
+pub mod merge;
 pub mod oracle;
 pub mod random;
