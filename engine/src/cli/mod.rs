@@ -5,6 +5,7 @@ mod checkpoint;
 mod compact;
 mod completions;
 mod config;
+mod demo;
 mod diff;
 mod error;
 mod export;
@@ -68,6 +69,7 @@ enum Command {
     Verify(verify::Args),
     Checkpoint(checkpoint::Args),
     Reindex(reindex::Args),
+    Demo(demo::Args),
     Completions(completions::Args),
 }
 
@@ -115,6 +117,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Verify(args) => verify::run(args),
         Command::Checkpoint(args) => checkpoint::run(args),
         Command::Reindex(args) => reindex::run(args),
+        Command::Demo(args) => demo::run(args),
         Command::Completions(args) => completions::run(args),
     }
 }

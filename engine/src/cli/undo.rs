@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::open::{actor, reader, writer};
-use super::output::{print_json, printable, time};
+use super::output::{count, plural, print_json, printable, time};
 use crate::delta::CommitId;
 use crate::store::Action;
 use crate::version::{Done, Repository, history, undo};
@@ -101,15 +101,16 @@ fn describe(done: &Done) -> String {
         (_, Action::Branch { name, from, to }) => move_of("branch", name, from, to),
         (_, Action::Tag { name, from, to }) => move_of("tag", name, from, to),
         (_, Action::Snapshot { commit, .. }) => format!("snapshot of {}", short(commit)),
-        (_, Action::Unsnapshot { commits }) => format!("{} snapshots removed", commits.len()),
+        (_, Action::Unsnapshot { commits }) => format!("{} removed", plural(commits.len() as u64, "snapshot")),
         (_, Action::Compact { spans, .. }) => {
             let left: usize = spans.iter().map(|s| s.stands_for.len()).sum();
-            format!("compacted: {} commits stand for {left} more", spans.len())
+            let (ways, left) = (plural(spans.len() as u64, "commit"), count(left as u64));
+            format!("compacted: {ways} now stand for {left} more")
         }
         (_, Action::Uncompact { sequence }) => format!("compaction {sequence} taken back"),
         (_, Action::Park { branch, theirs, .. }) => format!("merge of {} into {branch} parked", short(theirs)),
         (_, Action::Resolve { branch, sources, .. }) => {
-            format!("{} conflicts of the merge into {branch} resolved", sources.len())
+            format!("{} of the merge into {branch} resolved", plural(sources.len() as u64, "conflict"))
         }
         (_, Action::Abandon { branch }) => format!("merge into {branch} given up"),
     }

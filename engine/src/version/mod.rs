@@ -35,7 +35,7 @@ pub use checkout::{Checkout, Rows, number_of};
 pub use collect::{Collected, collect};
 pub use compact::{Compacted, Keep, compact};
 pub use compare::compare;
-pub use diff::{Difference, Differences, diff};
+pub use diff::{Difference, Differences, diff, difference};
 pub use error::{Result, VersionError};
 pub use graph::{CommitEntry, Composed, Graph, Move, Operation, Parked, RecordOf};
 pub use keys::{find_slot, read_keys};

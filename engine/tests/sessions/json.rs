@@ -9,6 +9,7 @@ const COMMIT: &str = "commit:hash parents:list branch:text time:time author:text
                       deleted:count unchanged:count delta_bytes:count raw_bytes:count l2_max:number state_root:hash metadata:object";
 const RUN: &str = "commits:list rows_read:count seconds:number repository:text";
 const DIFF: &str = "source:text change:text changed_dims:count l2:number cosine:number? max_abs:number";
+const MERGE: &str = "commit:hash? merged:count conflicts:list open:count base:hash ending:text parked:bool";
 const NAME: &str = "name:text commit:hash";
 
 /// Each command of the program, with what it is asked and the keys of its answer.
@@ -34,6 +35,15 @@ pub const COMMANDS: &[(&str, &[(&str, &str)])] = &[
     ("test", &[("test fruit.toml", "ok:bool tests:list")]),
     ("checkpoint", &[("checkpoint fruit.vd", "origin:text size:count root:hash")]),
     ("rollback", &[("rollback fruit.vd --last 1", COMMIT)]),
+    ("merge", &[("merge fruit.vd trial --strategy ours", MERGE)]),
+    ("undo", &[("undo fruit.vd", "undone:text")]),
+    (
+        "operations",
+        &[("operations fruit.vd", "operation:count time:time author:text undoes:count? what:text moved:object?")],
+    ),
+    ("compact", &[("compact fruit.vd", "commits:count ways:count bytes_before:count bytes_after:count")]),
+    ("gc", &[("gc fruit.vd", "records:count bytes_before:count bytes_after:count")]),
+    ("demo", &[("demo shop", "repository:text damaged:text commits:count")]),
     ("snapshot", &[("snapshot fruit.vd --at main~1", "commit:hash")]),
     (
         "export",
@@ -51,6 +61,9 @@ fn set_up(name: &str) -> Session {
         "fruit.toml",
         "config_version = 1\n[pipeline]\nstore = \"fruit.vd\"\n[source.vectors]\nkind = \"jsonl\"\npath = \"tue.jsonl\"\n",
     );
+    s.quiet(&["branch", "fruit.vd", "trial", "--at", "main~1"]).exits(0);
+    s.table("thu.jsonl", &[("apple", &[1.0, 0.75, 0.25]), ("fig", &[0.25, 0.5, 1.0])]);
+    s.quiet(&["ingest", "fruit.vd", "thu.jsonl", "--branch", "trial"]).exits(0);
     s.write("bad.toml", "config_version = 1\n[pipeline]\nstore = \"x.vd\"\nnmae = \"x\"\n");
     s
 }
@@ -69,6 +82,10 @@ fn every_document_has_its_keys() {
                 has(line, document, keys);
                 for commit in document["commits"].as_array().into_iter().flatten() {
                     has(line, commit, COMMIT);
+                }
+                for conflict in document["conflicts"].as_array().into_iter().flatten() {
+                    let keys = "source:text dims:list base:list? ours:list? theirs:list? result:list? l2:number? cosine:number?";
+                    has(line, conflict, keys);
                 }
                 for error in document["errors"].as_array().into_iter().flatten() {
                     has(line, error, "code:text message:text line:count column:count help:text?");

@@ -315,11 +315,13 @@ pub fn parked_merge(repo: &Repository, branch: &str) -> Result<Merge<'static>> {
         let text = format!("branch `{branch}` has moved since the merge was parked: abandon it and merge again");
         return Err(VersionError::Refused(text));
     }
+    let named = repo.branches().iter().find(|(_, at)| **at == theirs).map(|(name, _)| name.clone());
+    let name = named.unwrap_or_else(|| repo.entry(theirs).id.to_hex()[..12].to_owned());
     let policy = Policy::parse(&policy).map_err(|e| VersionError::corrupt("log", format!("a merge policy: {e}")))?;
     Ok(Merge {
         into: branch.to_owned(),
         theirs,
-        name: repo.entry(theirs).id.to_hex()[..12].to_owned(),
+        name,
         policy,
         resolved,
         custom: None,
