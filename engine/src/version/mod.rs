@@ -7,6 +7,7 @@ mod data;
 mod diff;
 mod error;
 mod keys;
+mod look;
 mod mirrors;
 mod names;
 mod proof;
@@ -27,6 +28,10 @@ pub use compare::compare;
 pub use diff::{Difference, Differences, diff};
 pub use error::{Result, VersionError};
 pub use keys::{find_slot, read_keys};
+pub use look::{
+    Blame, DimMove, Drift, DriftOptions, Found, Metric, Moves, Overlap, Query, Side, SourceMove, Step, Watch, blame,
+    drift, percentile, search,
+};
 pub use mirrors::{discard_mirror, open_mirror, rebuild, save_mirror};
 pub use names::{delete_branch, delete_tag, set_branch, set_tag};
 pub use proof::{Checkpoint, check_since, checkpoint};
