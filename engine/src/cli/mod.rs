@@ -1,13 +1,16 @@
 //! The command line: one file per command.
 
+mod blame;
 mod branch;
 mod checkpoint;
 mod completions;
 mod config;
 mod diff;
+mod drift;
 mod error;
 mod export;
 mod get;
+mod histogram;
 mod ingest;
 mod log;
 mod open;
@@ -17,6 +20,7 @@ mod reindex;
 mod replay;
 mod rollback;
 mod run;
+mod search;
 mod show;
 mod snapshot;
 mod verify;
@@ -51,6 +55,9 @@ enum Command {
     Show(show::Args),
     Diff(diff::Args),
     Get(get::Args),
+    Blame(blame::Args),
+    Drift(drift::Args),
+    Search(search::Args),
     Export(export::Args),
     Replay(replay::Args),
     Branch(branch::BranchArgs),
@@ -93,6 +100,9 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Show(args) => show::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Get(args) => get::run(args),
+        Command::Blame(args) => blame::run(args),
+        Command::Drift(args) => drift::run(args),
+        Command::Search(args) => search::run(args),
         Command::Export(args) => export::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Branch(args) => branch::branch(args),
