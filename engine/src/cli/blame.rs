@@ -54,7 +54,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
             "at": repo.entry(at).id.to_hex(),
             "dims": dims.len(),
             "blame": dims.iter().map(|&c| repo.entry(c).id.to_hex()).collect::<Vec<_>>(),
-            "commits": commits.iter().map(|(entry, body, dims)| json!({
+            "touched_by": commits.iter().map(|(entry, body, dims)| json!({
                 "commit": entry.id.to_hex(),
                 "time": time(entry.time),
                 "author": body.author,

@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::RangedU64ValueParser;
 use serde_json::{Value, json};
 
+use super::arguments::positive;
 use super::error::CliError;
 use super::histogram;
 use super::open::reader;
-use super::output::{count, plural, print_json, printable, short};
+use super::output::{count, number, plural, print_json, printable, short};
 use super::progress::Progress;
 use crate::version::{CommitIndex, Drift, DriftOptions, Moves, Repository, Side, drift, percentile, resolve, table};
 
@@ -36,11 +36,10 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     collection: Option<String>,
     /// Compare so many nearest neighbours.
-    #[arg(long, value_name = "K", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "K", value_parser = positive)]
     neighbours: Option<usize>,
     /// Ask so many sources for their neighbours, at most.
-    #[arg(long, value_name = "N", default_value = "1000", requires = "neighbours")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "N", default_value = "1000", requires = "neighbours", value_parser = positive)]
     sample: usize,
     /// Choose another sample; the same seed asks the same sources.
     #[arg(long, value_name = "S", default_value_t = 0, requires = "neighbours")]
@@ -131,6 +130,9 @@ fn print(
     }
     let [changed, inserted, deleted] = [found.changed, found.inserted, found.deleted].map(count);
     writeln!(out, "\n{}: {changed} changed, {inserted} inserted, {deleted} deleted", found.after.table.collection)?;
+    if found.changed + found.inserted + found.deleted == 0 {
+        return Ok(writeln!(out, "the same table on both sides, bit for bit")?);
+    }
     match &found.moves {
         None => writeln!(out, "no distances: the two sides differ in width or element type")?,
         Some(moves) => print_moves(out, found, moves)?,
@@ -180,11 +182,11 @@ fn print_rows(out: &mut impl Write, found: &Drift, args: &Args) -> io::Result<()
         }
     }
     if let Some(overlap) = found.neighbours {
-        let sample = format!("{} of seed {}", plural(overlap.sample as u64, "source"), args.seed);
+        let sample = format!("{}, seed {}", plural(overlap.sample as u64, "source"), args.seed);
         match overlap.mean {
             Some(mean) => writeln!(
                 out,
-                "of the {} nearest neighbours {:.1} % stayed (exact, by cosine; asked: a sample of {sample})",
+                "of the {} nearest neighbours {:.1} % stayed (exact, by cosine; asked of {sample})",
                 overlap.k,
                 mean * 100.0
             )?,
@@ -216,10 +218,4 @@ fn print_most(out: &mut impl Write, collection: &str, moves: &Moves) -> io::Resu
 
 fn shown(value: Option<f64>) -> String {
     value.map_or("none".to_owned(), number)
-}
-
-/// Returns a number for people: six digits behind the point, or an exponent where they would hide it.
-pub fn number(value: f64) -> String {
-    let plain = value == 0.0 || !value.is_finite() || (1e-3..1e7).contains(&value.abs());
-    if plain { format!("{value:.6}") } else { format!("{value:.3e}") }
 }

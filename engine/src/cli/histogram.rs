@@ -53,7 +53,8 @@ pub fn print(out: &mut impl Write, bins: &[Bin], digits: impl Fn(f64) -> String)
     let most = bins.iter().map(|b| b.count).max().unwrap_or(0);
     let counts = count(most).len();
     for (bin, [from, to]) in bins.iter().zip(&edges) {
-        let line = format!("  {from:>left$} .. {to:<right$}  {:>counts$}  {}", count(bin.count), bar(bin.count, most));
+        let range = if from == to { from.clone() } else { format!("{from:>left$} .. {to:<right$}") };
+        let line = format!("  {range}  {:>counts$}  {}", count(bin.count), bar(bin.count, most));
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::arguments::millis;
 use super::error::CliError;
 use super::open::{commit, reader};
 use super::output::{commit_json, count, delta_bytes, printable, short, size, time};
@@ -76,13 +77,6 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Returns the milliseconds since 1970 of a time in RFC 3339.
-fn millis(text: &str) -> Result<u64, String> {
-    let time = chrono::DateTime::parse_from_rfc3339(text)
-        .map_err(|e| format!("a time is written like 2026-03-01T12:00:00Z: {e}"))?;
-    Ok(u64::try_from(time.timestamp_millis()).unwrap_or(0))
 }
 
 /// Returns a commit and all it builds on, newest first: a child comes before its parents.

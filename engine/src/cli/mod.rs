@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod arguments;
 mod blame;
 mod branch;
 mod checkpoint;

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::builder::RangedU64ValueParser;
 use serde_json::{Value, json};
 use vecdelta_kernels::{all_finite, norm_squared, widen};
 
-use super::drift::number;
+use super::arguments::positive;
 use super::error::{BAD_DATA, CliError, NOT_FOUND};
 use super::open::{commit, reader};
-use super::output::{count, plural, print_json, printable, short};
+use super::output::{count, number, plural, print_json, printable, short};
 use super::progress::Progress;
 use crate::capture::read::read_vector;
 use crate::delta::{Element, Source, Table};
@@ -45,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "REV")]
     against: Option<String>,
     /// How many results.
-    #[arg(short, default_value = "10", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(short, default_value = "10", value_name = "N", value_parser = positive)]
     k: usize,
     /// How near is measured.
     #[arg(long, value_enum, default_value = "cosine")]
@@ -216,12 +215,13 @@ fn header(out: &mut impl Write, repo: &Repository, sides: &[&Side], args: &Args)
         (None, file) => file.as_ref().map(|f| printable(&f.display().to_string())).unwrap_or_default(),
     };
     writeln!(out, "nearest to {what}, by {}", args.metric.name())?;
+    let width = sides.iter().map(|s| s.name.chars().count()).max().unwrap_or(0);
     for side in sides {
         let record = repo.commit(side.commit)?;
         let rows = record.body.collections.iter().find(|c| c.name == side.table.collection).map_or(0, |c| c.rows);
         let (id, message) = (short(repo.entry(side.commit).id), printable(&record.body.message));
         let rows = format!("{} of {}", plural(rows, "row"), side.table.collection);
-        writeln!(out, "at {}  {id}  {message}  {rows}", printable(&side.name))?;
+        writeln!(out, "at {:<width$}  {id}  {rows}  {message}", printable(&side.name))?;
     }
     Ok(writeln!(out)?)
 }

@@ -22,7 +22,7 @@ pub const COMMANDS: &[(&str, &[(&str, &str)])] = &[
     ("show", &[("show fruit.vd main~1", COMMIT)]),
     ("diff", &[("diff fruit.vd main~2 main", DIFF), ("diff fruit.vd main~2 main~1 --source vectors/apple", DIFF)]),
     ("get", &[("get fruit.vd vectors/apple", "source:text commit:hash dtype:text dims:count vector:list bits:text")]),
-    ("blame", &[("blame fruit.vd vectors/apple", "source:text at:hash dims:count blame:list commits:list")]),
+    ("blame", &[("blame fruit.vd vectors/apple", "source:text at:hash dims:count blame:list touched_by:list")]),
     (
         "drift",
         &[

@@ -12,6 +12,7 @@ mod empty;
 mod errors;
 mod history;
 mod json;
+mod look;
 mod pipelines;
 mod pipes;
 mod quickstart;
