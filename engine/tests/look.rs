@@ -309,37 +309,39 @@ fn search_is_what_sorting_everything_finds() {
     assert!(without > 50, "only {without} rows without a score");
 }
 
-/// Tables of several pieces, on one thread and on several.
+/// Tables of several pieces and tasks, on one thread and on several.
 #[test]
-fn no_result_depends_on_the_number_of_threads() {
-    let shape = table(Element::F32, 48);
+fn large_tables_on_any_number_of_threads() {
+    let shape = table(Element::F64, 64);
     let mut rng = Rng::new(5);
     let mut make = |rows: Option<&Rows>| -> Rows {
-        let component = |rng: &mut Rng| round(Element::F32, rng.unit());
         let key = |i: usize| format!("key{i}");
         let keep = |i: usize, rng: &mut Rng| rows.filter(|_| rng.chance(60)).map(|r| r[&key(i)].clone());
-        let fresh = |rng: &mut Rng| (0..48).flat_map(|_| component(rng)).collect();
-        (0..60_000).map(|i| (key(i), keep(i, &mut rng).unwrap_or_else(|| fresh(&mut rng)))).collect()
+        let fresh = |rng: &mut Rng| (0..64).flat_map(|_| round(Element::F64, rng.unit())).collect();
+        (0..20_000).map(|i| (key(i), keep(i, &mut rng).unwrap_or_else(|| fresh(&mut rng)))).collect()
     };
     let first = make(None);
     let second = make(Some(&first));
     let mut repo = open(&MemoryDisk::default()).unwrap();
     let (a, b) = (commit(&mut repo, MAIN, 1, &shape, &first), commit(&mut repo, MAIN, 2, &shape, &second));
     let options = DriftOptions { neighbours: Some(3), sample: 70, seed: 1, top: 20 };
-    let query = Query {
-        vector: widened(Element::F32, &first["key7"]),
-        except: Some("key7".to_owned()),
-        metric: Metric::Cosine,
-        k: 100,
-    };
+    let query = Query { vector: first["key7"].clone(), except: Some("key7".to_owned()), metric: Metric::L2, k: 100 };
     let run = || {
         let drift = drift(&repo, (a, b), NAME, options, &mut |_| {}).unwrap();
-        (format!("{drift:?}"), search(&repo, b, &shape, &query, &mut |_| {}).unwrap())
+        (drift, search(&repo, b, &shape, &query, &mut |_| {}).unwrap())
     };
     let with = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run);
-    let one = with(1);
-    assert!(one.0.contains("changed: 2") && one.1.len() == 100, "{:.200}", one.0);
-    assert_eq!(with(3), one);
+    let ((drift, found), other) = (with(1), with(3));
+    assert_eq!((format!("{drift:?}"), &found), (format!("{:?}", other.0), &other.1));
+
+    check_drift(&drift, (&first, &second), (&shape, &shape), &options);
+    let q = numbers(Element::F64, &query.vector);
+    let scored = second.iter().filter(|(key, _)| *key != "key7").map(|(key, row)| {
+        let score = l2(&q, &numbers(Element::F64, row));
+        (score, key.clone(), score)
+    });
+    let expected: Vec<_> = sorted(scored.collect()).into_iter().take(100).collect();
+    assert_eq!(found.into_iter().map(|f| (f.key, f.score)).collect::<Vec<_>>(), expected);
 }
 
 /// Asks for the value at every commit of the way back.
