@@ -46,7 +46,7 @@ impl Progress {
         match step {
             Step::Begin { what, rows } => {
                 self.0.set_message(what);
-                self.0.set_position(0);
+                self.0.reset();
                 self.0.set_length(rows);
             }
             Step::Rows(rows) => self.0.inc(rows),
