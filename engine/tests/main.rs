@@ -9,6 +9,7 @@ mod crash;
 mod damage;
 mod faults;
 mod hostile;
+mod look;
 mod mirrors;
 mod model;
 mod resume;

@@ -7,6 +7,7 @@
 use crate::cell::{Cell, by_cell, by_size};
 use crate::{Element, RowChange, apply, magnitude};
 
+mod dots;
 mod pack;
 mod sums;
 
@@ -33,6 +34,11 @@ impl Avx2 {
     pub(crate) fn norm_squared(self, element: Element, row: &[u8]) -> f64 {
         // SAFETY: `self` proves the features.
         unsafe { by_cell!(element, sums::norm_squared(row)) }
+    }
+
+    pub(crate) fn dots(self, row: &[u8], others: [&[u8]; 4]) -> [f64; 4] {
+        // SAFETY: `self` proves the features.
+        unsafe { dots::dots(row, others) }
     }
 
     pub(crate) fn all_finite(self, element: Element, row: &[u8]) -> bool {

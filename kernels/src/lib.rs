@@ -45,6 +45,7 @@ mod cell;
 mod compose;
 mod differs;
 mod dispatch;
+mod dots;
 mod element;
 mod extract;
 mod magnitude;
@@ -55,12 +56,15 @@ pub mod portable;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod widen;
 
 pub use apply::{scatter_xor, xor_into};
 pub use compose::{Composer, compose_sparse};
 pub use differs::differs;
+pub use dots::dots;
 pub use element::Element;
 pub use extract::extract;
 pub use magnitude::{all_finite, max_abs};
 pub use measure::{RowChange, measure, norm_squared};
 pub use shape::ShapeError;
+pub use widen::widen;

@@ -4,7 +4,7 @@
 //! AVX2 machine can compare the two.
 
 use crate::cell::{by_cell, by_size};
-use crate::{Element, RowChange, apply, extract as extraction, magnitude, measure as statistics};
+use crate::{Element, RowChange, apply, dots as products, extract as extraction, magnitude, measure as statistics};
 
 /// See [`measure`](crate::measure()).
 pub fn measure(element: Element, old: &[u8], new: &[u8]) -> RowChange {
@@ -14,6 +14,11 @@ pub fn measure(element: Element, old: &[u8], new: &[u8]) -> RowChange {
 /// See [`norm_squared`](crate::norm_squared).
 pub fn norm_squared(element: Element, row: &[u8]) -> f64 {
     by_cell!(element, statistics::norm_wide(row))
+}
+
+/// See [`dots`](crate::dots()).
+pub fn dots(row: &[u8], others: [&[u8]; 4]) -> [f64; 4] {
+    products::dots_lanes(row, others)
 }
 
 /// See [`all_finite`](crate::all_finite).

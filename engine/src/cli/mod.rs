@@ -1,5 +1,7 @@
 //! The command line: one file per command.
 
+mod arguments;
+mod blame;
 mod branch;
 mod checkpoint;
 mod compact;
@@ -7,9 +9,11 @@ mod completions;
 mod config;
 mod demo;
 mod diff;
+mod drift;
 mod error;
 mod export;
 mod get;
+mod histogram;
 mod ingest;
 mod log;
 mod merge;
@@ -20,6 +24,7 @@ mod reindex;
 mod replay;
 mod rollback;
 mod run;
+mod search;
 mod show;
 mod snapshot;
 mod undo;
@@ -55,6 +60,9 @@ enum Command {
     Show(show::Args),
     Diff(diff::Args),
     Get(get::Args),
+    Blame(blame::Args),
+    Drift(drift::Args),
+    Search(search::Args),
     Export(export::Args),
     Replay(replay::Args),
     Branch(branch::BranchArgs),
@@ -103,6 +111,9 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Show(args) => show::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Get(args) => get::run(args),
+        Command::Blame(args) => blame::run(args),
+        Command::Drift(args) => drift::run(args),
+        Command::Search(args) => search::run(args),
         Command::Export(args) => export::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Branch(args) => branch::branch(args),

@@ -145,3 +145,9 @@ pub fn component(element: Element, bits: &[u8]) -> String {
         (_, false) => format!("{:e}", value as f32),
     }
 }
+
+/// Returns a number for people: six digits behind the point, or an exponent where they would hide it.
+pub fn number(value: f64) -> String {
+    let plain = value == 0.0 || !value.is_finite() || (1e-3..1e7).contains(&value.abs());
+    if plain { format!("{value:.6}") } else { format!("{value:.3e}") }
+}

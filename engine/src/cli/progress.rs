@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::event::Event;
+use crate::version::Step;
 
 /// A bar that follows the events of a run.
 pub struct Progress(ProgressBar);
@@ -37,6 +38,18 @@ impl Progress {
             }
             Event::ChangeDetected { rows, .. } => self.0.inc(*rows),
             _ => {}
+        }
+    }
+
+    /// Takes notice of a pass over rows.
+    pub fn step(&self, step: Step) {
+        match step {
+            Step::Begin { what, rows } => {
+                self.0.set_message(what);
+                self.0.reset();
+                self.0.set_length(rows);
+            }
+            Step::Rows(rows) => self.0.inc(rows),
         }
     }
 

@@ -12,6 +12,7 @@ mod error;
 mod graph;
 mod index;
 mod keys;
+mod look;
 mod merge;
 mod mirrors;
 mod names;
@@ -39,6 +40,10 @@ pub use diff::{Difference, Differences, diff, difference};
 pub use error::{Result, VersionError};
 pub use graph::{CommitEntry, Composed, Graph, Move, Operation, Parked, RecordOf};
 pub use keys::{find_slot, read_keys};
+pub use look::{
+    Blame, DimMove, Drift, DriftOptions, Found, Metric, Moves, Overlap, Query, Side, SourceMove, Step, Watch, blame,
+    drift, percentile, search,
+};
 pub use merge::{
     Conflict, Custom, Ending, Merge, Merged, Outcome, Policy, PolicyError, States, Strategy, abandon, merge,
     merge_source, park, parked_merge, resolve_conflicts,
@@ -51,9 +56,9 @@ pub use revision::{check_name, default_head, resolve};
 pub use root::state_root;
 pub use snapshot::snapshot;
 pub use stage::{CommitInfo, Stage, Staged};
-pub use stream::{Step, deltas, way, way_through};
+pub use stream::{Leg, deltas, way, way_through};
 pub use table::{read_table, table, tables};
 pub use undo::{Done, Undone, history, undo};
 pub use value::{Value, touches, value};
 pub use verify::{Report, verify};
-pub use way::writers_of;
+pub use way::{commits_with, writers_of};

@@ -4,23 +4,23 @@ use super::diff::{Differences, diff};
 use super::error::{Result, VersionError};
 use super::repository::{CommitIndex, Repository};
 
-/// One step of a way: a commit, and the one before it on the way.
+/// One leg of a way: a commit, and the one before it on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct Leg {
     /// The commit before; `None` for the empty table.
     pub from: Option<CommitIndex>,
     /// The commit.
     pub to: CommitIndex,
 }
 
-/// Returns the steps from one commit (the empty table when it is `None`) to a descendant, oldest first.
+/// Returns the legs from one commit (the empty table when it is `None`) to a descendant, oldest first.
 ///
 /// The way keeps to first parents where it can, and goes through the other parent of a merge where `from` lies there.
 /// Commits that a compaction left out are passed over.
 ///
 /// # Errors
 /// When `from` is no ancestor of `to`, or has no table.
-pub fn way(repo: &Repository, from: Option<CommitIndex>, to: CommitIndex) -> Result<Vec<Step>> {
+pub fn way(repo: &Repository, from: Option<CommitIndex>, to: CommitIndex) -> Result<Vec<Leg>> {
     let mut commits = match from {
         Some(from) => {
             repo.check_held(from)?;
@@ -33,14 +33,14 @@ pub fn way(repo: &Repository, from: Option<CommitIndex>, to: CommitIndex) -> Res
     commits.reverse();
     let before = from.into_iter().chain(commits.iter().copied()).map(Some);
     let before: Vec<_> = if from.is_none() { [None].into_iter().chain(before).collect() } else { before.collect() };
-    Ok(before.into_iter().zip(commits).map(|(from, to)| Step { from, to }).collect())
+    Ok(before.into_iter().zip(commits).map(|(from, to)| Leg { from, to }).collect())
 }
 
-/// Returns the steps through several commits in turn.
+/// Returns the legs through several commits in turn.
 ///
 /// # Errors
 /// When one of them is no ancestor of the next, or has no table.
-pub fn way_through(repo: &Repository, from: Option<CommitIndex>, stops: &[CommitIndex]) -> Result<Vec<Step>> {
+pub fn way_through(repo: &Repository, from: Option<CommitIndex>, stops: &[CommitIndex]) -> Result<Vec<Leg>> {
     let (mut steps, mut from) = (Vec::new(), from);
     for &stop in stops {
         steps.extend(way(repo, from, stop)?);
@@ -77,7 +77,7 @@ fn between(repo: &Repository, from: CommitIndex, to: CommitIndex) -> Result<Vec<
 /// When the history is damaged, or `emit` fails.
 pub fn deltas<E: From<VersionError>>(
     repo: &Repository,
-    way: &[Step],
+    way: &[Leg],
     only: Option<(&str, Option<&str>)>,
     emit: &mut dyn FnMut(CommitIndex, Differences) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {

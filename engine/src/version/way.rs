@@ -1,11 +1,12 @@
 //! The way of one row: the places in the log where it was written, back from a commit to where it was written whole.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::data::{Part, read_parts, with_block};
 use super::error::Result;
 use super::graph::RecordOf;
-use super::index::{Kind, Touch};
+use super::index::{Kind, Touch, words_of};
 use super::repository::{CommitIndex, Repository};
 use crate::delta::Table;
 use crate::store::{Action, BlockRef, Place};
@@ -158,6 +159,12 @@ fn find_row(parts: &[Part], blocks: &[BlockRef], slot: u32) -> Option<(u32, u32,
         (list.first_slot..=list.last_slot).contains(&slot)
     });
     held.find_map(|p| p.find(blocks, slot))
+}
+
+/// Returns the commits in whose author, message or metadata all words of some texts stand; `None` without an index.
+pub fn commits_with(repo: &Repository, texts: &[&str]) -> Option<BTreeSet<CommitIndex>> {
+    let words: Vec<String> = texts.iter().flat_map(|t| words_of(t)).collect();
+    repo.index().commits_with(repo, &words)
 }
 
 /// Returns the commits that wrote or deleted a source, on any branch, in ascending order.

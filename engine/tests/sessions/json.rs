@@ -10,6 +10,9 @@ const COMMIT: &str = "commit:hash parents:list branch:text time:time author:text
 const RUN: &str = "commits:list rows_read:count seconds:number repository:text";
 const DIFF: &str = "source:text change:text changed_dims:count l2:number cosine:number? max_abs:number";
 const MERGE: &str = "commit:hash? merged:count conflicts:list open:count base:hash ending:text parked:bool";
+const DRIFT: &str = "rows:count changed:count inserted:count deleted:count l2:object cosine:object centroid_shift:number \
+                     neighbour_overlap:number?";
+const SEARCH: &str = "collection:text at:hash metric:text k:count results:list";
 const NAME: &str = "name:text commit:hash";
 
 /// Each command of the program, with what it is asked and the keys of its answer.
@@ -20,6 +23,22 @@ pub const COMMANDS: &[(&str, &[(&str, &str)])] = &[
     ("show", &[("show fruit.vd main~1", COMMIT)]),
     ("diff", &[("diff fruit.vd main~2 main", DIFF), ("diff fruit.vd main~2 main~1 --source vectors/apple", DIFF)]),
     ("get", &[("get fruit.vd vectors/apple", "source:text commit:hash dtype:text dims:count vector:list bits:text")]),
+    ("blame", &[("blame fruit.vd vectors/apple", "source:text at:hash dims:count blame:list touched_by:list")]),
+    (
+        "drift",
+        &[
+            ("drift fruit.vd main~2 main", DRIFT),
+            ("drift fruit.vd main main", DRIFT),
+            ("drift fruit.vd main~1 main --neighbours 1 --sample 5 --seed 7", DRIFT),
+        ],
+    ),
+    (
+        "search",
+        &[
+            ("search fruit.vd --like vectors/apple -k 2", SEARCH),
+            ("search fruit.vd --vector query.json --metric l2 --at main~2 --against main", SEARCH),
+        ],
+    ),
     ("replay", &[("replay fruit.vd", "commit:hash source:text change:text")]),
     ("branch", &[("branch fruit.vd", NAME)]),
     ("tag", &[("tag fruit.vd first --at main~2", NAME)]),
@@ -64,6 +83,7 @@ fn set_up(name: &str) -> Session {
     s.quiet(&["branch", "fruit.vd", "trial", "--at", "main~1"]).exits(0);
     s.table("thu.jsonl", &[("apple", &[1.0, 0.75, 0.25]), ("fig", &[0.25, 0.5, 1.0])]);
     s.quiet(&["ingest", "fruit.vd", "thu.jsonl", "--branch", "trial"]).exits(0);
+    s.write("query.json", "[1, 0, 0.5]");
     s.write("bad.toml", "config_version = 1\n[pipeline]\nstore = \"x.vd\"\nnmae = \"x\"\n");
     s
 }

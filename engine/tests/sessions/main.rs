@@ -12,6 +12,7 @@ mod empty;
 mod errors;
 mod history;
 mod json;
+mod look;
 mod merges;
 mod pipelines;
 mod pipes;

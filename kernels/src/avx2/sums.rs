@@ -78,7 +78,7 @@ fn add_product<T: Cell>(a: __m256d, b: __m256d, sum: __m256d) -> __m256d {
 /// Returns the values of eight components.
 #[target_feature(enable = "avx2,f16c")]
 #[inline]
-fn load<T: Cell>(block: &[T::Bits; LANES]) -> Lanes {
+pub(super) fn load<T: Cell>(block: &[T::Bits; LANES]) -> Lanes {
     let bytes = block.as_ptr().cast::<u8>();
     // SAFETY: a block is eight components of the size of `T::ELEMENT`, so 64, 32, 16 or 8 bytes,
     // all of which the loads of each arm read and no more. They need no alignment.
@@ -147,7 +147,7 @@ fn equal<T: Cell>(old: &[T::Bits; LANES], new: &[T::Bits; LANES]) -> u8 {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn array(lanes: Lanes) -> [f64; LANES] {
+pub(super) fn array(lanes: Lanes) -> [f64; LANES] {
     let mut array = [0.0; LANES];
     let [low, high] = array.as_chunks_mut::<4>().0 else { unreachable!("eight lanes are twice four") };
     // SAFETY: both halves have room for four `f64`; the stores need no alignment.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
 mod cases;
+mod dots;
 mod every;
 mod laws;
 

@@ -33,6 +33,7 @@ mod safetensors;
 #[cfg(test)]
 mod tests;
 mod thrift;
+mod vector;
 mod vectors;
 
 use std::fs::File;
@@ -49,6 +50,7 @@ pub(crate) use columns::ELEMENT_METADATA;
 use error::Fault;
 pub use error::{Place, ReadError, ReadErrorKind};
 use format::Format;
+pub use vector::read_vector;
 
 /// The widest vector that is read, in components.
 pub const DIMS_MAX: u32 = 1 << 20;

@@ -19,16 +19,34 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// The longest header that is looked at; those of plain arrays are 118 bytes long.
 const HEADER_BYTES_MAX: usize = 64 << 10;
 
+/// Returns whether a file begins like one of these.
+pub(super) fn is(file: &[u8]) -> bool {
+    file.starts_with(MAGIC)
+}
+
 /// Finds the array in a mapped file.
 pub(super) fn open(file: Bytes) -> Result<Matrix, Fault> {
+    matrix(file, false)
+}
+
+/// Finds the array in a mapped file; one of a single dimension is a single row.
+pub(super) fn open_any(file: Bytes) -> Result<Matrix, Fault> {
+    matrix(file, true)
+}
+
+fn matrix(file: Bytes, single: bool) -> Result<Matrix, Fault> {
     let (text, start) = header(&file)?;
     let header = parse(text).ok_or_else(|| {
         Fault::offset(10, "the header is not one that NumPy writes").help("save the array again with numpy.save")
     })?;
     let (element, big_endian) = element(header.descr)?;
-    let [rows, dims] = header.shape[..] else {
-        return Err(Fault::data(format!("the array has {} dimensions, a table has 2", header.shape.len()))
-            .help("reshape it to (rows, width)"));
+    let (rows, dims) = match header.shape[..] {
+        [rows, dims] => (rows, dims),
+        [dims] if single => (1, dims),
+        _ => {
+            return Err(Fault::data(format!("the array has {} dimensions, a table has 2", header.shape.len()))
+                .help("reshape it to (rows, width)"));
+        }
     };
     let data = file.slice(start..);
     let (row_bytes, dims) = Matrix::check_shape(rows, dims, element, data.len() as u64)?;
@@ -51,7 +69,7 @@ pub(super) fn open(file: Bytes) -> Result<Matrix, Fault> {
 
 /// Returns the header's text, and where the array begins.
 fn header(file: &[u8]) -> Result<(&str, usize), Fault> {
-    if !file.starts_with(MAGIC) {
+    if !is(file) {
         return Err(Fault::offset(0, "this is not a NumPy file: it does not begin with `\\x93NUMPY`"));
     }
     let cut = || Fault::offset(file.len() as u64, "the file ends within its header").help("fetch or write it again");
