@@ -17,17 +17,21 @@ use vecdelta::delta::{Element, Table};
 use vecdelta::event::Event;
 use vecdelta::pipeline::config;
 use vecdelta::store::{MemoryDisk, Pending, StoreError};
-use vecdelta::version::{MAIN, Repository, VersionError, rollback, set_branch, set_tag, snapshot};
+use vecdelta::version::{
+    Keep, MAIN, Merge, Repository, Strategy, VersionError, collect, compact, merge, rollback, set_branch, set_tag,
+    snapshot,
+};
 
 use crate::support::drive::{Epoch, apply, at, ingest, open, problems};
 use crate::support::files::{Dir, NOW, epochs, run_at};
-use crate::support::oracle::{Collection, Tables, read};
+use crate::support::oracle::{Collection, Tables, read, read_held};
 use crate::support::random::{Rng, changed, row};
 
 /// Everything that a repository has reported.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct State {
-    commits: Vec<Tables>,
+    /// Their tables; `None` for those that a compaction left out.
+    commits: Vec<Option<Tables>>,
     branches: BTreeMap<String, usize>,
     tags: BTreeMap<String, usize>,
     snapshots: BTreeSet<usize>,
@@ -36,7 +40,7 @@ struct State {
 impl State {
     fn of(repo: &Repository) -> Result<Self, VersionError> {
         Ok(Self {
-            commits: (0..repo.len()).map(|c| read(repo, c)).collect::<Result<_, _>>()?,
+            commits: (0..repo.len()).map(|c| read_held(repo, c)).collect::<Result<_, _>>()?,
             branches: repo.branches().clone(),
             tags: repo.tags().clone(),
             snapshots: (0..repo.len()).filter(|&c| repo.snapshot(c).is_some()).collect(),
@@ -45,11 +49,11 @@ impl State {
 
     fn commit(&mut self, branch: &str, table: Tables) {
         self.branches.insert(branch.to_owned(), self.commits.len());
-        self.commits.push(table);
+        self.commits.push(Some(table));
     }
 
     fn head(&self, branch: &str) -> Tables {
-        self.branches.get(branch).map_or_else(Tables::new, |&c| self.commits[c].clone())
+        self.branches.get(branch).map_or_else(Tables::new, |&c| self.commits[c].clone().expect("heads are kept"))
     }
 }
 
@@ -180,7 +184,7 @@ fn driven(segment_bytes: u64) -> Session {
     for step in 0..9 {
         let branch = if step % 4 == 3 { "other" } else { MAIN };
         if let Some(&head) = state.branches.get(branch) {
-            table = state.commits[head].clone();
+            table = state.commits[head].clone().unwrap();
         }
         for i in 0..4 {
             let row = row(&mut rng, Element::F32, 6);
@@ -221,8 +225,35 @@ fn operate(session: &mut Session, repo: &mut Repository, state: &mut State, step
         }
         6 => {
             rollback(repo, MAIN, 1, &at(NOW)).unwrap();
-            state.commit(MAIN, state.commits[1].clone());
+            state.commit(MAIN, state.commits[1].clone().unwrap());
         }
+        5 => {
+            let theirs = state.branches["other"];
+            let request = Merge {
+                into: MAIN.to_owned(),
+                theirs,
+                name: "other".to_owned(),
+                policy: Strategy::Ours.into(),
+                resolved: Vec::new(),
+                custom: None,
+                fast_forward: false,
+                dry_run: false,
+                message: String::new(),
+            };
+            merge(repo, &request, &at(NOW), &mut |_| Ok::<_, VersionError>(())).unwrap();
+            state.commit(MAIN, read(repo, state.commits.len()).unwrap());
+        }
+        7 => {
+            compact(repo, Keep { from: usize::MAX, every: 0 }, &at(NOW), &mut |_, _| {}).unwrap();
+            state
+                .commits
+                .iter_mut()
+                .enumerate()
+                .filter(|(c, _)| repo.stands_for(*c).is_some())
+                .for_each(|(_, t)| *t = None);
+            assert!(state.commits.iter().any(Option::is_none), "something was left out");
+        }
+        8 => assert!(collect(repo).unwrap().records > 0),
         _ => return,
     }
     session.report(state.clone());

@@ -13,11 +13,14 @@ use vecdelta::event::Event;
 use vecdelta::pipeline::PipelineError;
 use vecdelta::pipeline::config;
 use vecdelta::store::{Fault, FaultKind, MemoryDisk, Pending, StoreError};
-use vecdelta::version::{MAIN, Repository, VersionError, rollback, set_branch, set_tag, snapshot};
+use vecdelta::version::{
+    Keep, MAIN, Merge, Repository, Strategy, VersionError, collect, compact, merge, rollback, set_branch, set_tag,
+    snapshot,
+};
 
 use crate::support::drive::{Epoch, at, ingest, open, problems};
 use crate::support::files::{Dir, epochs, run_at};
-use crate::support::oracle::{Tables, read};
+use crate::support::oracle::{Tables, read, read_held};
 use crate::support::random::{Rng, row};
 
 /// A row of the epoch `step`; every third one stays as it is.
@@ -31,7 +34,7 @@ fn epoch(step: u64) -> [Epoch; 1] {
 /// A step of a session: what it does, and whether that is a commit.
 type Step = (bool, fn(&mut Repository) -> Result<(), PipelineError>);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 12] = [
     (true, |r| ingest(r, MAIN, 1, &epoch(1)).map(drop)),
     (true, |r| ingest(r, MAIN, 2, &epoch(2)).map(drop)),
     (false, |r| Ok(set_tag(r, "t", 0, &at(3))?)),
@@ -40,17 +43,39 @@ const STEPS: [Step; 8] = [
     (true, |r| ingest(r, "b", 6, &epoch(3)).map(drop)),
     (true, |r| Ok(rollback(r, MAIN, 0, &at(7)).map(drop)?)),
     (true, |r| ingest(r, MAIN, 8, &epoch(4)).map(drop)),
+    (true, |r| merged(r)),
+    (false, |r| Ok(compact(r, Keep { from: usize::MAX, every: 0 }, &at(10), &mut |_, _| {}).map(drop)?)),
+    (false, |r| Ok(collect(r).map(drop)?)),
+    (true, |r| ingest(r, MAIN, 12, &epoch(5)).map(drop)),
 ];
+
+fn merged(repo: &mut Repository) -> Result<(), PipelineError> {
+    let request = Merge {
+        into: MAIN.to_owned(),
+        theirs: repo.head("b").expect("it was made before"),
+        name: "b".to_owned(),
+        policy: Strategy::Theirs.into(),
+        resolved: Vec::new(),
+        custom: None,
+        fast_forward: false,
+        dry_run: false,
+        message: String::new(),
+    };
+    merge(repo, &request, &at(9), &mut |_| Ok::<_, VersionError>(()))?;
+    Ok(())
+}
 
 /// What the session leaves when nothing fails: its commits, and how many there are after each step.
 fn undisturbed() -> (Vec<Tables>, Vec<usize>) {
     let mut repo = open(&disk()).unwrap();
-    let mut counts = vec![0];
+    let (mut counts, mut tables) = (vec![0], Vec::new());
     for (_, step) in STEPS {
         step(&mut repo).unwrap();
         counts.push(repo.len());
+        // Read at once: later they may be compacted.
+        tables.extend((tables.len()..repo.len()).map(|c| read(&repo, c).unwrap()));
     }
-    ((0..repo.len()).map(|c| read(&repo, c).unwrap()).collect(), counts)
+    (tables, counts)
 }
 
 fn disk() -> MemoryDisk {
@@ -123,11 +148,12 @@ fn reopened(disk: &MemoryDisk, tables: &[Tables], acknowledged: usize, failed: b
     // The power fails as well: what a failed sync left behind is gone.
     for image in [disk.crash(usize::MAX, Pending::Lost), disk.crash(usize::MAX, Pending::Kept)] {
         let mut repo = open(&image).unwrap_or_else(|e| panic!("{label}: does not open again: {e}"));
-        let found: Vec<Tables> = (0..repo.len()).map(|c| read(&repo, c).unwrap()).collect();
+        let found: Vec<Option<Tables>> = (0..repo.len()).map(|c| read_held(&repo, c).unwrap()).collect();
         let own = found.len() - extra;
         let in_flight = usize::from(failed);
         assert!((acknowledged..=acknowledged + in_flight).contains(&own), "{label}: {own} commits");
-        assert!(found[..own] == tables[..own], "{label}: another table than was ingested");
+        let fits = |(found, table): (&Option<Tables>, &Tables)| found.as_ref().is_none_or(|f| f == table);
+        assert!(found[..own].iter().zip(tables).all(fits), "{label}: another table than was ingested");
         let commit = ingest(&mut repo, MAIN, 100, &epoch(7)).unwrap_or_else(|e| panic!("{label}: {e}"));
         assert_eq!(read(&repo, commit).unwrap()["c"].rows, epoch(7)[0].rows.iter().cloned().collect(), "{label}");
         assert_eq!(problems(&image), [""; 0], "{label}");

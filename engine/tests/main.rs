@@ -5,6 +5,7 @@
 mod support;
 
 mod concurrency;
+mod conformance;
 mod crash;
 mod damage;
 mod faults;

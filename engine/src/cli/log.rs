@@ -84,7 +84,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
 /// Returns a commit and all it builds on, newest first: a child comes before its parents.
 fn ancestors(repo: &Repository, start: CommitIndex) -> impl Iterator<Item = CommitIndex> {
     // Parents have lower numbers, so the highest open number is always next.
-    let mut open = std::collections::BTreeSet::from([start]);
+    let mut open = BTreeSet::from([start]);
     std::iter::from_fn(move || {
         let next = open.pop_last()?;
         open.extend(repo.entry(next).parents.iter().copied());

@@ -263,6 +263,11 @@ impl Log {
         (tail.segment, tail.sequence, tail.last_hash)
     }
 
+    /// Refuses to write from here on: what is on disk may no longer be the log that is open.
+    pub fn poison(&self) {
+        self.tail().poisoned = true;
+    }
+
     /// Returns how many bytes the log has.
     ///
     /// # Errors

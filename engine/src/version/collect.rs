@@ -31,9 +31,14 @@ pub fn collect(repo: &mut Repository) -> Result<Collected> {
     if records == 0 {
         return Ok(Collected { records, before, after: before });
     }
-    let after = store::collect(repo.log(), bare.iter().enumerate().map(|(r, &bare)| (place(r), bare)))?;
-    repo.open_again()?;
-    Ok(Collected { records, before, after })
+    let copied = store::collect(repo.log(), bare.iter().enumerate().map(|(r, &bare)| (place(r), bare)));
+    match copied.map_err(Into::into).and_then(|after| repo.open_again().map(|()| after)) {
+        Ok(after) => Ok(Collected { records, before, after }),
+        Err(error) => {
+            repo.log().poison();
+            Err(error)
+        }
+    }
 }
 
 fn has_rows(repo: &Repository, record: usize) -> bool {

@@ -41,6 +41,15 @@ pub fn read(repo: &Repository, commit: CommitIndex) -> Result<Tables, VersionErr
     Ok(out)
 }
 
+/// Reads the table of a commit; `None` when a compaction left it out.
+pub fn read_held(repo: &Repository, commit: CommitIndex) -> Result<Option<Tables>, VersionError> {
+    match read(repo, commit) {
+        Ok(tables) => Ok(Some(tables)),
+        Err(VersionError::Compacted { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Asks the repository what differs between two commits.
 pub fn differences(
     repo: &Repository,
