@@ -13,8 +13,8 @@ use super::open::disk;
 use super::output::{print_json, shown};
 use crate::delta::{Element, Table};
 use crate::version::{
-    Actor, CommitInfo, Differences, Keep, MAIN, Merge, Policy, Repository, Strategy, VersionError, commit_differences,
-    compact, difference, merge, new_origin, rollback, set_branch, set_tag,
+    Actor, CommitInfo, Differences, Keep, MAIN, Merge, Policy, Repository, VersionError, commit_differences, compact,
+    difference, merge, new_origin, rollback, set_branch, set_tag,
 };
 
 /// Monday, 5 January 2026, 09:00 UTC.
@@ -116,7 +116,8 @@ impl Story {
             rows.insert(format!("mirror-{i:03}"), vector);
         }
         self.commit(MAIN, "ana", "New mirrors, some rugs sold out", rows)?;
-        self.merge("tuned", Strategy::Average)?;
+        // The mean of both where both moved; what was sold out stays so.
+        self.merge("tuned", "* ours\n* 0..48 average")?;
         self.branch("seasonal")?;
         let rows = self.edited("seasonal", 20, 4);
         self.commit("seasonal", "ben", "Winter descriptions", rows)?;
@@ -128,6 +129,7 @@ impl Story {
         let back = self.repo.first_parents(self.repo.head(MAIN).unwrap_or(0)).nth(1).unwrap_or(0);
         let actor = self.actor("ana");
         rollback(&mut self.repo, MAIN, back, &actor)?;
+        self.read_main()?;
         let rows = self.edited(MAIN, 25, 4);
         self.commit(MAIN, "ana", "Spring descriptions", rows)?;
         let actor = self.actor("ana");
@@ -174,13 +176,13 @@ impl Story {
         Ok(())
     }
 
-    fn merge(&mut self, from: &str, strategy: Strategy) -> Result<(), CliError> {
+    fn merge(&mut self, from: &str, policy: &str) -> Result<(), CliError> {
         let actor = self.actor("ana");
         let request = Merge {
             into: MAIN.to_owned(),
             theirs: self.repo.head(from).unwrap_or(0),
             name: from.to_owned(),
-            policy: Policy::from(strategy),
+            policy: Policy::parse(policy).map_err(|e| CliError::new(2, e.to_string()))?,
             resolved: Vec::new(),
             custom: None,
             fast_forward: false,
@@ -188,6 +190,11 @@ impl Story {
             message: String::new(),
         };
         merge(&mut self.repo, &request, &actor, &mut |_| Ok::<_, VersionError>(()))?;
+        self.read_main()
+    }
+
+    /// Takes over what `main` holds.
+    fn read_main(&mut self) -> Result<(), CliError> {
         let mut rows = Rows::new();
         let (table, head) = (self.table.clone(), self.repo.head(MAIN).unwrap_or(0));
         crate::version::read_table(&self.repo, head, &table, &mut |keys, data| {

@@ -14,7 +14,8 @@ use crate::store::Mirror;
 /// Makes a commit on a branch out of differences from its head.
 ///
 /// # Errors
-/// When `differences` fails or the disk refuses; then nothing was committed.
+/// When `differences` fails, the head is not as one of them says that it was, or the disk refuses; then nothing was
+/// committed.
 pub fn commit_differences(
     repo: &mut Repository,
     info: CommitInfo,
@@ -33,7 +34,7 @@ pub fn commit_differences(
                 mirrors.insert(name.clone(), (stage.add_collection(mirror.clone())?, mirror));
             }
             let (number, mirror) = &mirrors[&name];
-            let batch = batch_of(&mut mirror.write().expect("no thread panics with it"), &part);
+            let batch = batch_of(&mut mirror.write().expect("no thread panics with it"), &part)?;
             stage.add(*number, batch)
         })?;
         stage.finish(info)?
@@ -47,7 +48,7 @@ pub fn commit_differences(
 }
 
 /// Writes differences as deltas in the numbering of a branch's mirror.
-fn batch_of(mirror: &mut Mirror, part: &Differences) -> DeltaBatch {
+fn batch_of(mirror: &mut Mirror, part: &Differences) -> Result<DeltaBatch> {
     let size = part.table.row_bytes();
     let mut batch = DeltaBatch {
         table: part.table.clone(),
@@ -59,6 +60,12 @@ fn batch_of(mirror: &mut Mirror, part: &Differences) -> DeltaBatch {
     mirror.keys_mut().index();
     for d in &part.sources {
         let slot = mirror.keys().find(&d.key).unwrap_or_else(|| mirror.keys_mut().push(&d.key));
+        let (inserts, alive) = (d.change == Change::Insert, mirror.is_alive(slot));
+        if alive == inserts || (alive && !mirror.is_whole(slot, &d.old)) {
+            // A delta for another state would be stored against bits that are not there.
+            let text = format!("{}/{} is not as the change says that it was", part.table.collection, d.key);
+            return Err(VersionError::Refused(text));
+        }
         let absent = vec![0; size];
         batch.old.extend_from_slice(if d.change == Change::Insert { &absent } else { &d.old });
         batch.new.extend_from_slice(if d.change == Change::Delete { &absent } else { &d.new });
@@ -70,7 +77,7 @@ fn batch_of(mirror: &mut Mirror, part: &Differences) -> DeltaBatch {
             }
         });
     }
-    batch
+    Ok(batch)
 }
 
 /// Makes a commit that restores a branch to the exact table of an earlier commit; the history stays.

@@ -110,3 +110,16 @@ fn old_history_is_made_short() {
     s.run("diff fruit.vd main~1 main").exits(0);
     insta::assert_snapshot!(s.transcript());
 }
+
+#[test]
+fn the_demo_holds_everything_and_is_whole() {
+    let mut s = Session::new("demo");
+    s.run("demo shop").exits(0);
+    s.run("demo shop").exits(73);
+    s.run("log shop/shop.vd --limit 6").exits(0);
+    s.run("merge shop/shop.vd seasonal --dry-run").exits(1);
+    s.run("operations shop/shop.vd --limit 3").exits(0);
+    s.run("verify shop/shop.vd").exits(0);
+    s.run("verify shop/damaged.vd").exits(76);
+    insta::assert_snapshot!(s.transcript());
+}

@@ -1,0 +1,62 @@
+//! Generations by row: what made each of them, kept in memory where anybody asks.
+
+use std::collections::BTreeMap;
+
+use super::record::OlderRows;
+
+/// Which generation each slot's row stems from.
+#[derive(Clone, Debug, Default)]
+pub struct RowGenerations {
+    names: Vec<String>,
+    /// By slot, the number of the name counted from 1; 0 where there is no row.
+    of: Vec<u32>,
+}
+
+impl RowGenerations {
+    /// Notes that a slot's row stems from a generation, or that there is no row.
+    pub fn set(&mut self, slot: u32, generation: Option<&str>) {
+        let number = generation.map_or(0, |name| self.number(name));
+        let slot = slot as usize;
+        if slot >= self.of.len() {
+            self.of.resize(slot + 1, 0);
+        }
+        self.of[slot] = number;
+    }
+
+    fn number(&mut self, name: &str) -> u32 {
+        let known = self.names.iter().position(|n| n == name);
+        let at = known.unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
+        });
+        at as u32 + 1
+    }
+
+    /// Counts the rows that stem from other generations than the one in force, by name.
+    pub fn older(&self, current: &str) -> Vec<OlderRows> {
+        let mut counts = vec![0u64; self.names.len() + 1];
+        self.of.iter().for_each(|&n| counts[n as usize] += 1);
+        let named = self.names.iter().zip(&counts[1..]).filter(|(name, rows)| *name != current && **rows > 0);
+        let sorted: BTreeMap<&String, u64> = named.map(|(name, rows)| (name, *rows)).collect();
+        sorted.into_iter().map(|(name, rows)| OlderRows { generation: name.clone(), rows }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_by_what_made_them() {
+        let mut rows = RowGenerations::default();
+        (0..10).for_each(|slot| rows.set(slot, Some("")));
+        (0..4).for_each(|slot| rows.set(slot, Some("b")));
+        (0..2).for_each(|slot| rows.set(slot, Some("c")));
+        rows.set(9, None);
+        rows.set(12, Some("c"));
+        let older = |current| rows.older(current).into_iter().map(|o| (o.generation, o.rows)).collect::<Vec<_>>();
+        assert_eq!(older("c"), [(String::new(), 5), ("b".to_owned(), 2)]);
+        assert_eq!(older(""), [("b".to_owned(), 2), ("c".to_owned(), 3)]);
+        assert!(RowGenerations::default().older("x").is_empty());
+    }
+}

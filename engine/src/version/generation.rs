@@ -1,0 +1,49 @@
+//! Generations: what makes the vectors of a collection, and which rows still stem from something else.
+
+use std::collections::BTreeMap;
+
+use super::data::data_of;
+use super::error::Result;
+use super::repository::{CommitIndex, Repository};
+use crate::store::RowGenerations;
+
+/// The words for what a generation is, as they are shown and compared.
+pub const MADE_BY: [&str; 6] = ["provider", "model", "revision", "normalisation", "preprocessing", "quantisation"];
+
+/// What makes the vectors of a collection from a commit on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Generation {
+    /// Its name.
+    pub name: String,
+    /// Provider, model, revision, normalisation, preprocessing digest, quantisation; see [`MADE_BY`].
+    pub made_by: BTreeMap<String, String>,
+}
+
+/// Finds out which generation each row of a collection at a commit stems from: that in force when it was last written.
+///
+/// Only lists of slots are read, no rows. A compaction never composes across a change of generations.
+///
+/// # Errors
+/// When a record or a list is damaged.
+pub fn row_generations(repo: &Repository, commit: CommitIndex, collection: &str) -> Result<RowGenerations> {
+    let mut found = RowGenerations::default();
+    let Some(number) = repo.collection_number(collection) else { return Ok(found) };
+    let mut known = vec![false; repo.slots(commit, number) as usize];
+    let mut open = known.len();
+    for c in repo.bases(commit) {
+        let collections = repo.commit(c)?.body.collections;
+        let state = collections.into_iter().find(|s| s.name == collection);
+        let Some(state) = state.filter(|_| open > 0) else { break };
+        for part in data_of(repo, c)?.parts(repo, c, collection)? {
+            let written = part.lists.fresh.iter().chain(&part.lists.change).map(|&s| (s, Some(state.generation.as_str())));
+            for (slot, name) in written.chain(part.lists.deleted.iter().map(|&s| (s, None))) {
+                if let Some(known) = known.get_mut(slot as usize).filter(|k| !**k) {
+                    *known = true;
+                    open -= 1;
+                    found.set(slot, name);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
