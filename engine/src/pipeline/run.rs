@@ -13,7 +13,7 @@ use super::input::{Item, items};
 use super::link::{Budget, link};
 use super::reading::read_all;
 use super::versioning::Versioning;
-use crate::apply::Validator;
+use crate::apply::{Dims, Validator};
 use crate::capture::{CaptureError, CapturePolicy, Detector, Missing, Threshold};
 use crate::delta::Change;
 use crate::event::{Event, Listener};
@@ -236,7 +236,7 @@ fn validators(apply: &config::Apply) -> Vec<Validator> {
         config::Validator::Finite => Validator::Finite,
         config::Validator::MaxAbs(max) => Validator::MaxAbs(max),
         config::Validator::MaxL2(max) => Validator::MaxL2(max),
-        config::Validator::LockDims { start, end } => Validator::LockDims { start, end },
+        config::Validator::LockDims { start, end } => Validator::LockDims(Dims::new([(start, end)])),
     };
     apply.validate.iter().map(one).collect()
 }

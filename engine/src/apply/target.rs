@@ -1,0 +1,450 @@
+//! A target: one vector in memory, under deltas.
+
+use super::conflict::Unmerged;
+use super::history::{Entry, History};
+use super::{ApplyError, ConflictDetected, ConflictResolution, Rejection, ThreeWay, Transformer, Validator, transform};
+use crate::delta::{Delta, DeltaError, DeltaId, DeltaVector, RowHash, Source, Table, Timestamp, row_hash};
+
+/// The rules by which deltas are applied to a target.
+#[derive(Clone, Debug)]
+pub struct ApplicationPolicy {
+    /// What is done with a delta that does not continue the target's state.
+    pub conflict_resolution: ConflictResolution,
+    /// The checks of every row after a change, in order.
+    pub validators: Vec<Validator>,
+    /// What is done to every row before it is kept, in order.
+    pub transformers: Vec<Transformer>,
+    /// Whether a delta must name the last applied one as its parent, besides its state as the base.
+    ///
+    /// Without it a source that went on and came back to the very bits of the base cannot be told from one that never
+    /// left.
+    pub verify_chain: bool,
+    /// How many applied deltas are held for roll-back and for conflicts; 0 holds none.
+    pub history_limit: usize,
+}
+
+impl Default for ApplicationPolicy {
+    fn default() -> Self {
+        Self {
+            conflict_resolution: ConflictResolution::Reject,
+            validators: Vec::new(),
+            transformers: Vec::new(),
+            verify_chain: true,
+            history_limit: 1000,
+        }
+    }
+}
+
+/// What became of a delta.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApplicationStatus {
+    /// It was not looked at: a delta before it, in the same window, failed.
+    Pending,
+    /// It changed the state.
+    Applied,
+    /// It was applied before, or the state is its result already: nothing was done.
+    Already,
+    /// The state stays, as the policy for conflicts says.
+    Skipped,
+    /// It changed the state after a conflict was resolved.
+    Merged,
+    /// It could not be applied.
+    Failed,
+    /// It was applied and taken back.
+    RolledBack,
+}
+
+/// The outcome of one delta.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// The delta.
+    pub delta: DeltaId,
+    /// What became of it.
+    pub status: ApplicationStatus,
+    /// The hash of the target's state after it; none when the source is absent.
+    pub state: Option<RowHash>,
+    /// Whether transformers made another row of it than its sender's.
+    pub transformed: bool,
+    /// The conflict that was resolved.
+    pub conflict: Option<ConflictDetected>,
+}
+
+/// The delta that a state comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastApplied {
+    /// Its id.
+    pub id: DeltaId,
+    /// When it was made.
+    pub time: Timestamp,
+}
+
+/// What a target needs to go on elsewhere; its history stays behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// The row as its senders have it, before any transformer; none when the source is absent.
+    pub row: Option<Vec<u8>>,
+    /// Its hash.
+    pub hash: Option<RowHash>,
+    /// The last delta that was applied.
+    pub last: Option<LastApplied>,
+}
+
+/// A row and its hash, both absent or both there.
+#[derive(Clone, Debug)]
+struct State {
+    row: Option<Vec<u8>>,
+    hash: Option<RowHash>,
+}
+
+/// What a target was before a window.
+pub(super) struct Checkpoint {
+    sent: State,
+    kept: Option<State>,
+    last: Option<LastApplied>,
+    held: usize,
+}
+
+/// One vector under deltas.
+///
+/// Deltas follow each other by their bases: the hash of a state is computed once, when it is made. With transformers
+/// the target holds two rows, the sender's, which the next delta builds on, and the one that is kept.
+#[derive(Clone, Debug)]
+pub struct Target {
+    source: Source,
+    table: Table,
+    policy: ApplicationPolicy,
+    sent: State,
+    kept: Option<State>,
+    last: Option<LastApplied>,
+    history: History,
+}
+
+impl Target {
+    /// Makes a target for a source that is absent.
+    pub fn absent(table: Table, key: &str, policy: ApplicationPolicy) -> Self {
+        let source = Source { collection: table.collection.clone(), key: key.to_owned() };
+        let nothing = State { row: None, hash: None };
+        let kept = (!policy.transformers.is_empty()).then(|| nothing.clone());
+        Self { source, table, policy, sent: nothing, kept, last: None, history: History::default() }
+    }
+
+    /// Makes a target in a known state.
+    ///
+    /// # Errors
+    /// [`ApplyError::TargetStateCorrupted`] when the row has not the hash that was saved with it, or when it has another
+    /// size or cannot be transformed.
+    pub fn restore(table: Table, key: &str, saved: Saved, policy: ApplicationPolicy) -> Result<Self, ApplyError> {
+        let mut target = Self::absent(table, key, policy);
+        if let Some(row) = &saved.row {
+            // The only way to a row of a wrong size: every delta is of the table's shape.
+            DeltaVector::between(target.table.element, target.table.dims, Some(row), None).map_err(DeltaError::from)?;
+        }
+        target.sent = State { row: saved.row, hash: saved.hash };
+        target.verify()?;
+        target.kept = target.transformed(&target.sent)?;
+        target.last = saved.last;
+        Ok(target)
+    }
+
+    /// Returns what a target needs to go on elsewhere.
+    pub fn saved(&self) -> Saved {
+        Saved { row: self.sent.row.clone(), hash: self.sent.hash, last: self.last }
+    }
+
+    /// Returns the vector's name.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Returns the row that is kept; nothing when the source is absent.
+    pub fn row(&self) -> Option<&[u8]> {
+        self.state().row.as_deref()
+    }
+
+    /// Returns the hash of the row that is kept.
+    pub fn hash(&self) -> Option<RowHash> {
+        self.state().hash
+    }
+
+    /// Returns the last applied delta.
+    pub fn last_applied(&self) -> Option<LastApplied> {
+        self.last
+    }
+
+    /// Returns how many applied deltas can be rolled back.
+    pub fn held(&self) -> usize {
+        self.history.len()
+    }
+
+    /// Applies a delta, once: the same one again does nothing.
+    ///
+    /// # Errors
+    /// When the delta is of another source or shape, does not continue the state, breaks a rule or contradicts itself.
+    /// Nothing has changed then.
+    pub fn apply(&mut self, delta: &Delta) -> Result<Application, ApplyError> {
+        let done = self.step(delta)?;
+        self.cut_history();
+        Ok(done)
+    }
+
+    /// Takes back the last applied deltas and returns them, the newest first. State, hash and last applied delta are
+    /// those from before, to the bit; a delta that was taken back may be applied again.
+    ///
+    /// # Errors
+    /// [`ApplyError::NothingToRollback`] when fewer are held, and [`ApplyError::TargetStateCorrupted`] when the bits that
+    /// come out are not those that were there. Nothing has changed then.
+    pub fn rollback(&mut self, count: usize) -> Result<Vec<DeltaId>, ApplyError> {
+        let held = self.history.len();
+        if count > held {
+            return Err(ApplyError::NothingToRollback { target: self.source.clone(), asked: count, held });
+        }
+        let (mut sent, mut last, mut ids) = (self.sent.clone(), self.last, Vec::with_capacity(count));
+        for entry in self.history.newest().take(count) {
+            let row = entry.take_back(sent.row).map_err(DeltaError::from)?;
+            sent = State { row, hash: entry.before };
+            last = entry.previous;
+            ids.push(entry.id);
+        }
+        if count > 0 {
+            self.check(&sent)?;
+        }
+        let kept = self.transformed(&sent)?;
+        (self.sent, self.kept, self.last) = (sent, kept, last);
+        self.history.forget(count);
+        Ok(ids)
+    }
+
+    /// Checks that the state's bits are those that were written.
+    ///
+    /// # Errors
+    /// [`ApplyError::TargetStateCorrupted`] when they are not.
+    pub fn verify(&self) -> Result<(), ApplyError> {
+        self.check(&self.sent)?;
+        self.kept.as_ref().map_or(Ok(()), |kept| self.check(kept))
+    }
+
+    /// Applies a delta and lets the history grow above its limit, so that the step can be taken back.
+    pub(super) fn step(&mut self, delta: &Delta) -> Result<Application, ApplyError> {
+        self.check_shape(delta)?;
+        let known =
+            |id: DeltaId| self.last.is_some_and(|last| last.id == id) || self.history.newest().any(|e| e.id == id);
+        let follows = delta.base() == self.sent.hash && self.is_child(delta);
+        if known(delta.id()) || (!follows && delta.result() == self.sent.hash) {
+            return Ok(self.outcome(delta, ApplicationStatus::Already, None));
+        }
+        if follows {
+            let next = self.next(delta)?;
+            self.take(delta, next, None)?;
+            return Ok(self.outcome(delta, ApplicationStatus::Applied, None));
+        }
+        let (conflict, next) = self.resolve(delta)?;
+        let Some((next, theirs)) = next else {
+            return Ok(self.outcome(delta, ApplicationStatus::Skipped, Some(conflict)));
+        };
+        let theirs = theirs.filter(|(hash, _)| Some(*hash) != next.hash);
+        self.take(delta, next, theirs)?;
+        Ok(self.outcome(delta, ApplicationStatus::Merged, Some(conflict)))
+    }
+
+    /// Flips a bit of the state, as a fault of the memory would.
+    #[cfg(test)]
+    pub(super) fn corrupt(&mut self, byte: usize) {
+        self.sent.row.as_mut().expect("a state to corrupt")[byte] ^= 1;
+    }
+
+    /// Notes what a window may have to be taken back to.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { sent: self.sent.clone(), kept: self.kept.clone(), last: self.last, held: self.history.len() }
+    }
+
+    /// Takes back a window whose history was not cut.
+    pub(super) fn go_back(&mut self, to: Checkpoint) {
+        self.history.forget(self.history.len() - to.held);
+        (self.sent, self.kept, self.last) = (to.sent, to.kept, to.last);
+    }
+
+    /// Cuts the history to its limit.
+    pub(super) fn cut_history(&mut self) {
+        self.history.cut(self.policy.history_limit);
+    }
+
+    fn state(&self) -> &State {
+        self.kept.as_ref().unwrap_or(&self.sent)
+    }
+
+    fn outcome(&self, delta: &Delta, status: ApplicationStatus, conflict: Option<ConflictDetected>) -> Application {
+        let transformed = self.kept.as_ref().is_some_and(|kept| kept.hash != self.sent.hash);
+        Application { delta: delta.id(), status, state: self.hash(), transformed, conflict }
+    }
+
+    fn check_shape(&self, delta: &Delta) -> Result<(), ApplyError> {
+        if *delta.source() != self.source {
+            return Err(ApplyError::OtherSource { delta: delta.source().clone(), target: self.source.clone() });
+        }
+        let (vector, table) = (delta.vector(), &self.table);
+        if (vector.dims(), vector.element()) != (table.dims, table.element) {
+            return Err(ApplyError::OtherShape {
+                target: self.source.clone(),
+                expected: format!("{} x {}", table.dims, table.element.name()),
+                delta: format!("{} x {}", vector.dims(), vector.element().name()),
+            });
+        }
+        Ok(())
+    }
+
+    fn is_child(&self, delta: &Delta) -> bool {
+        !self.policy.verify_chain || delta.parent() == self.last.map(|last| last.id)
+    }
+
+    fn state_of(&self, row: Option<Vec<u8>>) -> State {
+        let hash = row.as_ref().map(|row| row_hash(&self.source.key, self.table.element, row));
+        State { row, hash }
+    }
+
+    fn check(&self, state: &State) -> Result<(), ApplyError> {
+        let actual = self.state_of(state.row.clone()).hash;
+        match actual == state.hash {
+            true => Ok(()),
+            false => {
+                let (target, expected) = (self.source.clone(), state.hash);
+                Err(ApplyError::TargetStateCorrupted { target, expected, actual })
+            }
+        }
+    }
+
+    /// Returns the state that a delta makes of the present one.
+    fn next(&self, delta: &Delta) -> Result<State, ApplyError> {
+        match self.result(delta, self.sent.row.clone()) {
+            // Either the delta contradicts itself, or the bits under it are not those that were written.
+            Err(ApplyError::Delta(DeltaError::Result)) => {
+                self.verify()?;
+                Err(DeltaError::Result.into())
+            }
+            other => other,
+        }
+    }
+
+    /// Returns the state that a delta makes of a row, which must be the one that it promises.
+    fn result(&self, delta: &Delta, base: Option<Vec<u8>>) -> Result<State, ApplyError> {
+        let row_bytes = self.table.row_bytes();
+        let mut row = base.unwrap_or_else(|| vec![0; row_bytes]);
+        delta.vector().apply(&mut row).map_err(DeltaError::from)?;
+        let there = delta.result().is_some() || row.iter().any(|byte| *byte != 0);
+        let state = self.state_of(there.then_some(row));
+        if state.hash == delta.result() { Ok(state) } else { Err(DeltaError::Result.into()) }
+    }
+
+    /// Takes over a state, if transformers and validators let it.
+    fn take(&mut self, delta: &Delta, next: State, theirs: Option<(RowHash, Vec<u8>)>) -> Result<(), ApplyError> {
+        let kept = self.transformed(&next)?;
+        if let Some(row) = &kept.as_ref().unwrap_or(&next).row {
+            for validator in &self.policy.validators {
+                validator.check(self.table.element, self.row(), row).map_err(|reason| self.refused(reason))?;
+            }
+        }
+        let undo = match (&self.sent.row, &next.row) {
+            (None, _) => None,
+            (Some(old), None) => Some(self.vector(old, None)?),
+            (Some(old), Some(new)) => Some(self.vector(new, Some(old))?),
+        };
+        let (id, time) = (delta.id(), delta.time());
+        self.history.push(Entry { id, previous: self.last, before: self.sent.hash, undo, theirs });
+        (self.sent, self.kept, self.last) = (next, kept, Some(LastApplied { id, time }));
+        Ok(())
+    }
+
+    fn vector(&self, old: &[u8], new: Option<&[u8]>) -> Result<DeltaVector, DeltaError> {
+        Ok(DeltaVector::between(self.table.element, self.table.dims, Some(old), new)?)
+    }
+
+    fn refused(&self, reason: String) -> ApplyError {
+        ApplyError::ValidationFailed(Rejection { key: self.source.key.clone(), reason })
+    }
+
+    /// Returns the state that is kept of one that was sent; nothing without transformers.
+    fn transformed(&self, sent: &State) -> Result<Option<State>, ApplyError> {
+        let transformers = &self.policy.transformers;
+        if transformers.is_empty() {
+            return Ok(None);
+        }
+        let mut row = sent.row.clone();
+        if let Some(row) = &mut row {
+            transform(transformers, self.table.element, row).map_err(|reason| self.refused(reason))?;
+        }
+        Ok(Some(self.state_of(row)))
+    }
+
+    /// Asks the policy about a delta that does not continue the state; nothing to take over means that it is skipped.
+    fn resolve(&self, delta: &Delta) -> Result<(ConflictDetected, Option<Resolved>), ApplyError> {
+        let state = delta.base() != self.sent.hash;
+        let reason = if state { "it was made from another state" } else { "it names another delta as its parent" };
+        let mut conflict = ConflictDetected {
+            delta: delta.id(),
+            conflicting: self.last.map(|last| last.id),
+            reason: reason.to_owned(),
+            dims: Vec::new(),
+        };
+        let refuse = |conflict| {
+            let target = self.source.clone();
+            Err(ApplyError::ConflictDetected { target, conflict: Box::new(conflict) })
+        };
+        let policy = self.policy.conflict_resolution;
+        let later = self.last.is_none_or(|last| (delta.time(), delta.id()) > (last.time, last.id));
+        match policy {
+            ConflictResolution::Reject => return refuse(conflict),
+            ConflictResolution::FirstWriteWins => return Ok((conflict, None)),
+            ConflictResolution::LastWriteWins if !later => return Ok((conflict, None)),
+            _ => {}
+        }
+        let Some(base) = self.base_row(delta)? else {
+            conflict.reason.push_str(", which is not among those that the target remembers");
+            return refuse(conflict);
+        };
+        let theirs = self.result(delta, base.clone())?;
+        let rows = ThreeWay {
+            element: self.table.element,
+            base: base.as_deref(),
+            ours: self.sent.row.as_deref(),
+            theirs: theirs.row.as_deref(),
+        };
+        let merged = match policy {
+            ConflictResolution::Custom(function) => function(&rows).map_err(|reason| (reason, Vec::new())),
+            ConflictResolution::Disjoint => rows.merge(false).map_err(said),
+            ConflictResolution::Merge => rows.merge(true).map_err(said),
+            _ => Ok(theirs.row.clone()),
+        };
+        match merged {
+            Ok(row) if row.as_ref().is_none_or(|row| row.len() == self.table.row_bytes()) => {
+                Ok((conflict, Some((self.state_of(row), theirs.hash.zip(theirs.row)))))
+            }
+            Ok(_) => refuse(ConflictDetected { reason: "the resolved row has another size".to_owned(), ..conflict }),
+            Err((reason, dims)) => refuse(ConflictDetected { reason, dims, ..conflict }),
+        }
+    }
+
+    /// Returns the row that a delta was made from: absent, the present one, or one of the history; nothing if unknown.
+    fn base_row(&self, delta: &Delta) -> Result<Option<Option<Vec<u8>>>, ApplyError> {
+        let needless = delta.vector().is_whole() && !self.merges();
+        match delta.base() {
+            None => Ok(Some(None)),
+            // A whole row is its own result, whatever it was made from.
+            Some(_) if needless => Ok(Some(None)),
+            Some(hash) if self.sent.hash == Some(hash) => Ok(Some(self.sent.row.clone())),
+            Some(hash) => Ok(self.history.row_of(hash, &self.sent.row).map_err(DeltaError::from)?.map(Some)),
+        }
+    }
+
+    fn merges(&self) -> bool {
+        !matches!(self.policy.conflict_resolution, ConflictResolution::LastWriteWins)
+    }
+}
+
+/// The state that a resolved conflict leads to, and the delta's own result.
+type Resolved = (State, Option<(RowHash, Vec<u8>)>);
+
+fn said(unmerged: Unmerged) -> (String, Vec<u32>) {
+    match unmerged {
+        Unmerged::Dims(dims) => (format!("both changed {} dimensions to different bits", dims.len()), dims),
+        Unmerged::Delete => ("one deleted what the other changed".to_owned(), Vec::new()),
+    }
+}
