@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn what_breaks_a_rule_is_refused_by_its_bits() {
-        let ok = |v: &Validator, new: [f32; 3]| validate(&[v.clone()], &update([1.0, 0.0, 3.0], new)).is_ok();
+        let ok =
+            |v: &Validator, new: [f32; 3]| validate(std::slice::from_ref(v), &update([1.0, 0.0, 3.0], new)).is_ok();
         assert!(ok(&Validator::Finite, [1.0, 2.0, 3.0]) && !ok(&Validator::Finite, [1.0, f32::NAN, 3.0]));
         assert!(!ok(&Validator::Finite, [f32::NEG_INFINITY, 2.0, 3.0]));
         let abs = Validator::MaxAbs(3.0);

@@ -5,15 +5,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::error::CliError;
+use super::error::{CliError, TRY_AGAIN};
 use super::open::{author, now_millis, writer_or_new};
-use super::output::{commit_json, count, delta_bytes, print_json, print_table, printable, shown, size};
+use super::output::{commit_json, count, delta_bytes, plural, print_json, print_table, printable, shown, size};
 use super::progress::Progress;
 use crate::event::Event;
 use crate::pipeline::config::Pipeline;
@@ -22,7 +22,8 @@ use crate::version::{CommitIndex, Repository};
 
 /// Run a pipeline file.
 ///
-/// SIGINT and SIGTERM end it well: open windows are committed, half an epoch is left out. Files that an earlier run
+/// SIGINT and SIGTERM end it well: open windows are committed, half an epoch is left out; exit 75 when that takes longer
+/// than `drain`. Files that an earlier run
 /// of the same pipeline has committed are passed over.
 #[derive(clap::Args)]
 pub struct Args {
@@ -71,9 +72,20 @@ pub fn execute(pipeline: &Pipeline, resume: bool) -> Result<(Repository, RunRepo
     let made = !store.exists();
     let mut repo = writer_or_new(store)?;
     let progress = Progress::new();
-    let listener = |event: &Event| progress.on(event);
+    let commits = AtomicU64::new(0);
+    let listener = |event: &Event| {
+        if matches!(event, Event::DeltaVersioned { .. }) {
+            commits.fetch_add(1, Ordering::Relaxed);
+        }
+        progress.on(event);
+    };
+    let overdue = || {
+        progress.done();
+        end_overdue(pipeline.settings.drain, commits.load(Ordering::Relaxed))
+    };
     let context = Context { now: &now_millis, stop: &stop, listener: &listener, author: author(), resume };
-    let result = pipeline::run(pipeline, &mut repo, &context);
+    let work = || pipeline::run(pipeline, &mut repo, &context);
+    let result = pipeline::with_drain(&stop, pipeline.settings.drain, &overdue, work);
     progress.done();
     match result {
         Ok(report) => Ok((repo, report)),
@@ -86,6 +98,16 @@ pub fn execute(pipeline: &Pipeline, resume: bool) -> Result<(Repository, RunRepo
             Err(error.into())
         }
     }
+}
+
+/// Ends the process in the middle of the work, as a crash would: the repository takes that.
+fn end_overdue(drain: Duration, commits: u64) {
+    let seconds = drain.as_secs_f64();
+    let made = format!("{} made before {} safe", plural(commits, "commit"), if commits == 1 { "is" } else { "are" });
+    let message = format!("the run did not end within {seconds} s of the signal; {made}");
+    let hint = "run it again to go on, with a longer `drain` in [pipeline] if this happens often";
+    let _ = CliError::new(TRY_AGAIN, message).hint(hint).report();
+    std::process::exit(i32::from(TRY_AGAIN));
 }
 
 /// Prints what a run did.
@@ -127,6 +149,9 @@ pub fn print_report(
     match (totals.stored, totals.lossy) {
         (0, _) => writeln!(out, "nothing has changed")?,
         (_, true) => writeln!(out, "{smaller} smaller, without the changes that the capture settings leave out")?,
+        (_, false) if totals.transformed => {
+            writeln!(out, "{smaller} smaller, every bit kept that the transformers left")?
+        }
         (_, false) => writeln!(out, "{smaller} smaller, every bit kept")?,
     }
     Ok(ExitCode::SUCCESS)
@@ -138,6 +163,7 @@ struct Totals {
     raw: u64,
     stored: u64,
     lossy: bool,
+    transformed: bool,
 }
 
 /// Prints one line a commit; narrow enough for 80 columns with usual names and counts.
@@ -150,6 +176,7 @@ fn print_commits(out: &mut impl Write, repo: &Repository, commits: &[CommitIndex
         totals.raw += counts.raw_bytes;
         totals.stored += bytes;
         totals.lossy |= record.body.metadata.contains_key("lossy");
+        totals.transformed |= record.body.metadata.contains_key("transformed");
         rows.push([
             origin(&record.body.metadata),
             count(counts.inserted),

@@ -8,11 +8,12 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::PipelineError;
-use super::config::Source;
+use super::config::{self, Source};
 use super::link::{Inlet, Outlet};
 use super::reading::Row;
-use crate::capture::{Capture, CapturePolicy, Captured};
-use crate::delta::{DeltaBatch, RowBatch, Table};
+use crate::apply::{Transformer, transform_rows};
+use crate::capture::{Capture, Captured};
+use crate::delta::{DeltaBatch, Element, RowBatch, Table};
 use crate::event::{Event, Listener};
 use crate::route::Router;
 use crate::store::{Disk, Mirror, Recovered, StoreError, Wal};
@@ -62,16 +63,16 @@ pub enum Reply {
 pub struct Flow<'a> {
     /// The sources by number.
     pub sources: &'a [Source],
-    /// The policy of capture, without what each source says of missing ids.
-    pub policy: CapturePolicy,
+    /// What is captured.
+    pub capture: &'a config::Capture,
+    /// What every vector goes through before it is compared.
+    pub transformers: &'a [Transformer],
     /// Where deltas go.
     pub router: Router,
     /// The windows by number: name and policy.
     pub windows: Vec<(String, WindowPolicy)>,
     /// Milliseconds since 1970.
     pub now: &'a (dyn Fn() -> u64 + Sync),
-    /// How often a quiet source says that it is there.
-    pub heartbeat: Option<Duration>,
     /// Who is told.
     pub listener: Listener<'a>,
     /// Rows come from here.
@@ -103,6 +104,7 @@ struct Current {
     source: usize,
     file: String,
     collection: String,
+    element: Element,
     /// Whether deltas go straight through.
     passing: bool,
 }
@@ -167,7 +169,7 @@ impl Flow<'_> {
             let now = (self.now)();
             let deadline = state.open.iter().filter_map(|(_, _, w)| w.deadline()).min();
             let wait = deadline.map(|d| Duration::from_millis(d.saturating_sub(now)));
-            let timeout = wait.into_iter().chain(self.heartbeat).min();
+            let timeout = wait.into_iter().chain(self.capture.heartbeat).min();
             let received = match timeout {
                 None => return Ok(self.rows.receive().map(super::link::Loaded::into_inner)),
                 Some(timeout) => self.rows.receive_timeout(timeout),
@@ -176,7 +178,7 @@ impl Flow<'_> {
                 Ok(row) => return Ok(Some(row.into_inner())),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) => {
-                    if let (Some(_), Some(at)) = (self.heartbeat, current) {
+                    if let (Some(_), Some(at)) = (self.capture.heartbeat, current) {
                         let source = self.sources[at.source].name.clone();
                         (self.listener)(&Event::Heartbeat { source });
                     }
@@ -235,18 +237,21 @@ impl Flow<'_> {
         let Ok(Reply::Mirror(mirror)) = self.replies.recv() else {
             return Err(Stop::Gone);
         };
-        let mut policy = self.policy.clone();
-        policy.missing = match settings.missing {
-            super::config::Missing::Keep => crate::capture::Missing::Keep,
-            super::config::Missing::Delete => crate::capture::Missing::Delete,
-        };
+        let element = mirror.read().expect("no thread panics with it").table().element;
+        let policy = self.capture.policy(settings.missing);
         state.captures.insert(collection.clone(), Capture::new(mirror, policy));
         let only = self.router.only_window().filter(|&w| self.windows[w].1.epoch);
-        Ok(Current { source, file, collection, passing: settings.epoch && only.is_some() && self.windows.len() == 1 })
+        let passing = settings.epoch && only.is_some() && self.windows.len() == 1;
+        Ok(Current { source, file, collection, element, passing })
     }
 
     fn rows(&self, state: &mut State, at: &Current, batch: &RowBatch) -> Result<(), Stop> {
         let fail = |error| Stop::Failed(PipelineError::Capture { file: at.file.clone(), error });
+        let batch = &transform_rows(self.transformers, at.element, batch.clone()).map_err(|rejection| {
+            let (source, reason) = (rejection.key.clone(), rejection.reason.clone());
+            (self.listener)(&Event::DeltaRejected { source, reason });
+            Stop::Failed(PipelineError::Rejected { file: at.file.clone(), rejection })
+        })?;
         if at.passing {
             let capture = state.captures.get_mut(&at.collection).expect("made at the beginning");
             let captured = capture.step(batch).map_err(fail)?;

@@ -8,6 +8,7 @@
 
 mod cases;
 pub mod config;
+mod drain;
 mod error;
 mod flow;
 mod input;
@@ -23,6 +24,7 @@ mod versioning;
 mod widths;
 
 pub use cases::run_case;
+pub use drain::with_drain;
 pub use error::PipelineError;
 pub use plan::{Forecast, plan};
 pub use run::{Context, RunReport, run};

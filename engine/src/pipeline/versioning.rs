@@ -32,7 +32,7 @@ pub struct Versioning<'a> {
     /// What each input says besides, by its name.
     pub inputs: BTreeMap<String, BTreeMap<String, String>>,
     /// The checks that every delta must pass.
-    pub validators: Vec<Validator>,
+    pub validators: &'a [Validator],
     /// Milliseconds since 1970.
     pub now: &'a (dyn Fn() -> u64 + Sync),
     /// Who is told.
@@ -170,7 +170,7 @@ impl Versioning<'_> {
     }
 
     fn add(&self, stage: &mut Stage<'_>, number: usize, file: &str, captured: Captured) -> Result<(), PipelineError> {
-        if let Err(rejection) = validate(&self.validators, &captured.batch) {
+        if let Err(rejection) = validate(self.validators, &captured.batch) {
             (self.listener)(&Event::DeltaRejected { source: rejection.key.clone(), reason: rejection.reason.clone() });
             return Err(PipelineError::Rejected { file: file.to_owned(), rejection });
         }

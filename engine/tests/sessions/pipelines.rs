@@ -86,6 +86,38 @@ fn a_refused_vector() {
     insta::assert_snapshot!(s.transcript());
 }
 
+/// What is kept is what the transformers leave, and the commits say so; the same input again is no change.
+#[test]
+fn normalised() {
+    let mut s = Session::checkout("normalised");
+    s.run("test pipelines/normalised.toml").exits(0);
+    s.run("run pipelines/normalised.toml").exits(0);
+    s.run("show out/normalised.vd main").exits(0);
+    s.run("graph pipelines/normalised.toml").exits(0);
+    s.remark("zeros have no direction");
+    let text = s.read("pipelines/normalised.toml");
+    let kind = "kind   = \"jsonl\"\npath   = \"more.jsonl\"";
+    let text = text.replace("kind   = \"parquet\"\npath   = \"../datasets/debian/*.parquet\"", kind);
+    let text = text.replace("dims = 384", "dims = 2").replace("out/normalised.vd", "out/more.vd");
+    s.write("pipelines/more.toml", &text);
+    let line = |id: &str, row: [f64; 2]| format!("{}\n", serde_json::json!({ "package": id, "embedding": row }));
+    s.write("pipelines/more.jsonl", &(line("up", [0.0, 2.0]) + &line("zero", [0.0, 0.0])));
+    s.run("run pipelines/more.toml").exits(65);
+    assert!(!s.dir.join("out/more.vd").exists(), "bad input leaves no repository");
+    s.write("pipelines/more.jsonl", &(line("up", [0.0, 2.0]) + &line("side", [-3.0, 4.0])));
+    s.run("run pipelines/more.toml").exits(0);
+    s.run("get out/more.vd packages/side").exits(0);
+    insta::assert_snapshot!(s.transcript());
+    assert_eq!(
+        s.quiet(&["get", "out/more.vd", "packages/side", "--json"]).exits(0).json()["bits"],
+        "9a9919bfcdcc4c3f",
+        "-0.6 and 0.8"
+    );
+    for commit in s.quiet(&["log", "out/normalised.vd", "--json"]).exits(0).lines() {
+        assert_eq!(commit["metadata"]["transformed"], "round bf16, renormalise");
+    }
+}
+
 #[test]
 fn a_stream_in_windows() {
     let mut s = Session::checkout("stream");

@@ -5,9 +5,10 @@ use super::codes::{
 };
 use super::diagnostic::{Diagnostic, Report};
 use super::tree::{Node, Place, Value};
-use super::types::{Detect, Pipeline, Sink, Window};
+use super::types::{Pipeline, Sink, Window};
 use super::walk::Unsound;
 use super::{cases, route, sink, source, window};
+use crate::capture::Detector;
 
 /// The pipeline, the tree that it came from, and where to report.
 pub(super) struct Checks<'p, 't> {
@@ -136,7 +137,7 @@ fn check_capture(checks: &mut Checks<'_, '_>) {
             .help("set `epsilon = 0.0` to keep every change");
         checks.report_at(&["capture", "epsilon"], diagnostic);
     }
-    if let Detect::Any(_) = capture.detect {
+    if let Detector::Any(_) = capture.detect {
         let diagnostic = Diagnostic::warning(LOSSY, "capture is lossy")
             .label("rows below every threshold keep their old bits")
             .help("use `detect = \"any_bit\"` to keep every change");
@@ -172,15 +173,19 @@ fn check_locked_dims(checks: &mut Checks<'_, '_>) {
     let narrow =
         pipeline.sources.iter().filter_map(|source| Some((source, source.dims?))).min_by_key(|(_, dims)| *dims);
     let Some((source, dims)) = narrow else { return };
-    for index in 0..checks.root.find(&["apply", "validate"]).map_or(0, |list| list.items().len()) {
-        let index = index.to_string();
-        let path = ["apply", "validate", &index, "lock_dims"];
-        let range = checks.root.find(&path).and_then(Node::text).and_then(|text| super::value::dim_range(text).ok());
-        if let Some((_, end)) = range.filter(|(_, end)| *end > dims) {
-            let diagnostic = Diagnostic::error(LOCK_OUTSIDE, "`lock_dims` reaches outside the vectors")
-                .label(format!("ends at {end}, but source \"{}\" has {dims} dimensions", source.name))
-                .help(format!("end it at {dims} or below"));
-            checks.report_at(&path, diagnostic);
+    for (list, key) in [("transform", "mask"), ("validate", "lock_dims")] {
+        for index in 0..checks.root.find(&["apply", list]).map_or(0, |list| list.items().len()) {
+            let index = index.to_string();
+            let ranges = checks.root.find(&["apply", list, &index, key]).map_or(&[][..], Node::items);
+            let ends = ranges.iter().map(|range| Some(super::value::dim_range(range.text()?).ok()?.1));
+            for (range, end) in
+                ends.enumerate().filter_map(|(range, end)| Some((range, end?))).filter(|(_, e)| *e > dims)
+            {
+                let diagnostic = Diagnostic::error(LOCK_OUTSIDE, format!("`{key}` reaches outside the vectors"))
+                    .label(format!("ends at {end}, but source \"{}\" has {dims} dimensions", source.name))
+                    .help(format!("end it at {dims} or below"));
+                checks.report(&ranges[range].place, diagnostic);
+            }
         }
     }
 }

@@ -47,7 +47,6 @@ pub(in crate::pipeline::config) static LATER: &[Later] = &[
     later("[window.NAME]", "late", "remove it: windows run by the time of arrival, where nothing is late"),
     later("close", "idle", "use `after`, which counts from the first delta of the window"),
     later("close", "on_meta", "use `after`, `count` or `bytes`: columns are not read as metadata"),
-    later("[apply]", "transform", "transform vectors before they reach the source"),
     later("[apply]", "conflict", "remove it: a delta for another state is refused; `vecdelta merge` has strategies"),
     later("[apply]", "base", "remove it: a delta applies only to the state that it names"),
     later("[version]", "commit", "remove it: every closed window is a commit"),
