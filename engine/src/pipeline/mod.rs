@@ -12,6 +12,7 @@ mod drain;
 mod error;
 mod flow;
 mod input;
+mod lines;
 mod link;
 mod plan;
 mod reading;

@@ -118,6 +118,47 @@ fn normalised() {
     }
 }
 
+/// Lines hold what the other commands say: times, cosines and bits; several collections share a file, and one that the
+/// pipeline does not fill stays out of it.
+#[test]
+fn lines_for_other_programs() {
+    let s = Session::new("lines");
+    s.table("a.jsonl", &[("x", &[1.0, 0.1]), ("y", &[0.3, -0.0])]);
+    s.table("b.jsonl", &[("x", &[3.0, 4.0])]);
+    s.write(
+        "both.toml",
+        "config_version = 1\npipeline.store = \"both.vd\"\n\
+         [source.left]\nkind = \"jsonl\"\npath = \"a.jsonl\"\nmissing = \"delete\"\n\
+         [source.right]\nkind = \"jsonl\"\npath = \"b.jsonl\"\n\
+         [sink.changes]\nkind = \"jsonl\"\npath = \"changes.jsonl\"\n\
+         fields = [\"source\", \"change\", \"cosine\", \"time\", \"commit\", \"vector\"]\n\
+         [sink.table]\nkind = \"jsonl\"\npath = \"table.jsonl\"\nwhat = \"table\"\n",
+    );
+    s.quiet(&["run", "both.toml"]).exits(0);
+    s.quiet(&["ingest", "both.vd", "b.jsonl", "--collection", "strange"]).exits(0);
+    s.table("a.jsonl", &[("x", &[0.1, -1.0])]);
+    s.quiet(&["run", "both.toml"]).exits(0);
+    let commits = s.quiet(&["log", "both.vd", "--json"]).exits(0).lines();
+    let time = |commit: &Value| commits.iter().find(|c| c["commit"] == *commit).map(|c| c["time"].clone());
+    let changes = lines(&s.read("changes.jsonl"));
+    let of = |source: &str, change: &str| {
+        changes.iter().find(|l| l["source"] == source && l["change"] == change).unwrap_or_else(|| panic!("{changes:?}"))
+    };
+    assert_eq!(changes.len(), 5, "{changes:?}");
+    assert!(changes.iter().all(|line| time(&line["commit"]).as_ref() == Some(&line["time"])), "{changes:?}");
+    let update = of("left/x", "update");
+    assert!(update["cosine"].as_f64().unwrap().abs() < 1e-7, "{update}");
+    assert_eq!(update["bits"], "cdcccc3d000080bf");
+    assert_eq!(of("left/y", "insert")["bits"], "9a99993e00000080", "-0.0 is in the bits");
+    let gone = of("left/y", "delete");
+    assert!(gone["vector"].is_null() && gone["bits"].is_null(), "{gone}");
+    for line in lines(&s.read("table.jsonl")) {
+        let found = s.quiet(&["get", "both.vd", line["source"].as_str().unwrap(), "--json"]).exits(0).json();
+        assert_eq!((&line["vector"], &line["bits"]), (&found["vector"], &found["bits"]));
+    }
+    assert_eq!(s.read("table.jsonl").lines().count(), 2);
+}
+
 #[test]
 fn a_stream_in_windows() {
     let mut s = Session::checkout("stream");

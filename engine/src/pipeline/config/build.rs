@@ -143,7 +143,7 @@ fn default_fields(what: SinkContent) -> Vec<SinkField> {
             SinkField::Commit,
             SinkField::Time,
         ],
-        SinkContent::Table => vec![SinkField::Source, SinkField::Vector],
+        SinkContent::Table => vec![SinkField::Source, SinkField::Vector, SinkField::Bits],
     }
 }
 

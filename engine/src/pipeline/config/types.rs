@@ -286,7 +286,7 @@ pub enum SinkField {
     ChangedDims,
     /// Euclidean distance.
     L2,
-    /// Cosine distance.
+    /// The cosine between the vectors before and after.
     Cosine,
     /// The largest move of a component.
     MaxAbs,
