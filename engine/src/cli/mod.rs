@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod diff;
 mod error;
+mod events;
 mod export;
 mod get;
 mod ingest;

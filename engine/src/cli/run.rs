@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::error::{CliError, TRY_AGAIN};
+use super::events::EventLog;
 use super::open::{author, now_millis, writer_or_new};
-use super::output::{commit_json, count, delta_bytes, plural, print_json, print_table, printable, shown, size};
+use super::output::{commit_json, count, delta_bytes, plural, print_json, print_table, printable, shown, size, time};
 use super::progress::Progress;
+use crate::capture::Observer;
 use crate::event::Event;
 use crate::pipeline::config::Pipeline;
 use crate::pipeline::{self, Context, RunReport};
@@ -32,6 +34,9 @@ pub struct Args {
     /// Override a setting, such as --set pipeline.store=other.vd
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Add one line of JSON to this file for each event of the run, while it happens.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -41,10 +46,14 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     let pipeline = super::config::load(&args.pipeline, &args.set)?;
-    let (mut repo, report) = execute(&pipeline, true)?;
+    let events = args.events.as_deref().map(EventLog::open).transpose()?;
+    let (mut repo, report) = execute(&pipeline, true, events.as_ref())?;
+    let close = |events: Option<EventLog>| events.map_or(Ok(()), EventLog::close);
     if args.json {
         pipeline::write_sinks(&pipeline, &mut repo)?;
-        return print_report(&repo, &pipeline.settings.store, &report, start.elapsed(), true);
+        let code = print_report(&repo, &pipeline.settings.store, &report, start.elapsed(), true)?;
+        close(events)?;
+        return Ok(code);
     }
     // What was committed is said even if a sink fails.
     let code = print_report(&repo, &pipeline.settings.store, &report, start.elapsed(), false)?;
@@ -53,11 +62,16 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     for path in written {
         writeln!(out, "wrote {}", shown(&path))?;
     }
+    close(events)?;
     Ok(code)
 }
 
-/// Runs a pipeline with the system's clock and signals.
-pub fn execute(pipeline: &Pipeline, resume: bool) -> Result<(Repository, RunReport), CliError> {
+/// Runs a pipeline with the system's clock and signals, and tells of its events.
+pub fn execute(
+    pipeline: &Pipeline,
+    resume: bool,
+    events: Option<&EventLog>,
+) -> Result<(Repository, RunReport), CliError> {
     if let Some(threads) = pipeline.settings.threads {
         // Only the first pool counts; a second run in one process keeps it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global();
@@ -78,6 +92,9 @@ pub fn execute(pipeline: &Pipeline, resume: bool) -> Result<(Repository, RunRepo
             commits.fetch_add(1, Ordering::Relaxed);
         }
         progress.on(event);
+        if let Some(events) = events {
+            events.on(event);
+        }
     };
     let overdue = || {
         progress.done();
@@ -126,6 +143,7 @@ pub fn print_report(
             "seconds": elapsed.as_secs_f64(),
             "repository": path.display().to_string(),
             "skipped": report.skipped,
+            "observers": report.observers.iter().map(observer_json).collect::<Vec<_>>(),
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -155,6 +173,21 @@ pub fn print_report(
         (_, false) => writeln!(out, "{smaller} smaller, every bit kept")?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn observer_json(observer: &Observer) -> Value {
+    let metrics = &observer.metrics;
+    json!({
+        "source": observer.source,
+        "status": observer.status.name(),
+        "rows": metrics.rows,
+        "deltas_captured": metrics.deltas_captured,
+        "deltas_filtered": metrics.deltas_filtered,
+        "bytes_processed": metrics.bytes_processed,
+        "mean_l2": metrics.mean_l2(),
+        "last_capture": observer.last_capture.map(time),
+        "last_error": metrics.last_error,
+    })
 }
 
 /// What a run's commits hold together.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::config::{self, Source};
 use super::link::{Inlet, Outlet};
 use super::reading::Row;
 use crate::apply::{Transformer, transform_rows};
-use crate::capture::{Capture, Captured};
+use crate::capture::{Capture, CaptureError, Captured, Observer, ObserverStatus};
 use crate::delta::{DeltaBatch, Element, RowBatch, Table};
 use crate::event::{Event, Listener};
 use crate::route::Router;
@@ -75,6 +76,10 @@ pub struct Flow<'a> {
     pub now: &'a (dyn Fn() -> u64 + Sync),
     /// Who is told.
     pub listener: Listener<'a>,
+    /// Whether the run was asked to stop.
+    pub stop: &'a AtomicBool,
+    /// What is known of each source, by number.
+    pub observers: Vec<Observer>,
     /// Rows come from here.
     pub rows: Inlet<Row>,
     /// Deltas go there.
@@ -105,14 +110,19 @@ struct Current {
     file: String,
     collection: String,
     element: Element,
-    /// Whether deltas go straight through.
-    passing: bool,
+    /// The window of the epoch, when deltas go straight through.
+    passing: Option<usize>,
+    /// How many went through.
+    passed: u64,
 }
 
 /// What is kept from input to input.
 #[derive(Default)]
 struct State {
     captures: BTreeMap<String, Capture>,
+    observers: Vec<Observer>,
+    /// The source that is read.
+    source: usize,
     open: Vec<(usize, String, Window)>,
     /// The write-ahead log of the live source that is being read.
     wal: Option<(Wal, Table)>,
@@ -121,46 +131,68 @@ struct State {
 }
 
 impl Flow<'_> {
-    /// Works until the rows end or something fails.
-    pub fn run(self) {
-        if let Err(Stop::Failed(error)) = self.work() {
-            self.out.send(Work::Failed(error), 0);
+    /// Works until the rows end or something fails; returns what is known of each source then.
+    pub fn run(mut self) -> Vec<Observer> {
+        let mut state = State { observers: std::mem::take(&mut self.observers), ..State::default() };
+        match self.work(&mut state) {
+            Ok(()) => self.leave(&mut state),
+            Err(Stop::Gone) => {}
+            Err(Stop::Failed(error)) => {
+                let message = error.to_string();
+                let observer = &mut state.observers[state.source];
+                observer.failed(&message);
+                // A damaged mirror is no fault of the source: it is rebuilt, and the source is read again.
+                if !matches!(error, PipelineError::Capture { error: CaptureError::Mirror, .. }) {
+                    (self.listener)(&Event::ObserverError { source: observer.source.clone(), message });
+                }
+                self.out.send(Work::Failed(error), 0);
+            }
+        }
+        state.observers
+    }
+
+    /// Says of each source whether it has ended.
+    fn leave(&self, state: &mut State) {
+        let stopped = self.stop.load(Ordering::Relaxed);
+        for observer in &mut state.observers {
+            observer.status = if stopped { ObserverStatus::Paused } else { ObserverStatus::Terminated };
+            if stopped {
+                let (source, reason) = (observer.source.clone(), "the run was asked to stop");
+                (self.listener)(&Event::ObserverPaused { source, reason });
+            }
         }
     }
 
-    fn work(&self) -> Result<(), Stop> {
-        let mut state = State::default();
+    fn work(&self, state: &mut State) -> Result<(), Stop> {
         let mut current: Option<Current> = None;
-        while let Some(row) = self.next(&mut state, current.as_ref())? {
+        while let Some(row) = self.next(state, current.as_ref())? {
             match row {
                 Row::Begin { source, item, element, dims, rows_hint } => {
+                    state.source = source;
                     let collection = self.sources[source].collection.clone();
                     let table = Table { collection, element, dims };
-                    current = Some(self.begin_live(&mut state, source, item.name(), table, rows_hint)?);
+                    current = Some(self.begin_live(state, source, item.name(), table, rows_hint)?);
                 }
                 Row::Rows(batch) => {
-                    let at = current.as_ref().expect("rows follow their beginning");
+                    let at = current.as_mut().expect("rows follow their beginning");
                     if let Some((wal, table)) = &mut state.wal {
                         wal.append(table, &batch).map_err(store_failed)?;
                     }
-                    self.rows(&mut state, at, &batch)?;
-                    forget_committed(&mut state)?;
+                    self.rows(state, at, &batch)?;
+                    forget_committed(state)?;
                 }
                 Row::End => {
-                    let at = current.take().expect("an end follows its beginning");
-                    self.end(&mut state, &at)?;
+                    let mut at = current.take().expect("an end follows its beginning");
+                    self.end(state, &mut at)?;
                 }
-                Row::Failed(error) => {
-                    (self.listener)(&Event::ObserverError {
-                        source: error.path.display().to_string(),
-                        message: error.to_string(),
-                    });
+                Row::Failed { source, error } => {
+                    state.source = source;
                     return Err(Stop::Failed(error.into()));
                 }
             }
         }
-        self.close_all(&mut state, current.as_ref())?;
-        forget_committed(&mut state)
+        self.close_all(state, current.as_ref())?;
+        forget_committed(state)
     }
 
     /// Waits for rows, and closes windows whose time is over in the meantime.
@@ -205,7 +237,7 @@ impl Flow<'_> {
         if let Some(first) = recovered.first().filter(|_| table.dims == 0) {
             table = first.table.clone();
         }
-        let current = self.begin(state, source, file, table.clone(), rows)?;
+        let mut current = self.begin(state, source, file, table.clone(), rows)?;
         for Recovered { table: shape, rows } in &recovered {
             if *shape != table {
                 return Err(Stop::Failed(PipelineError::OtherShape {
@@ -215,7 +247,7 @@ impl Flow<'_> {
                     got: format!("{} x {}", table.dims, table.element.name()),
                 }));
             }
-            self.rows(state, &current, rows)?;
+            self.rows(state, &mut current, rows)?;
         }
         state.wal = Some((wal, table));
         forget_committed(state)?;
@@ -241,27 +273,26 @@ impl Flow<'_> {
         let policy = self.capture.policy(settings.missing);
         state.captures.insert(collection.clone(), Capture::new(mirror, policy));
         let only = self.router.only_window().filter(|&w| self.windows[w].1.epoch);
-        let passing = settings.epoch && only.is_some() && self.windows.len() == 1;
-        Ok(Current { source, file, collection, element, passing })
+        let passing = only.filter(|_| settings.epoch && self.windows.len() == 1);
+        if let Some(window) = passing {
+            let (window, collection) = (self.windows[window].0.clone(), collection.clone());
+            (self.listener)(&Event::WindowOpened { window, collection });
+        }
+        Ok(Current { source, file, collection, element, passing, passed: 0 })
     }
 
-    fn rows(&self, state: &mut State, at: &Current, batch: &RowBatch) -> Result<(), Stop> {
-        let fail = |error| Stop::Failed(PipelineError::Capture { file: at.file.clone(), error });
+    fn rows(&self, state: &mut State, at: &mut Current, batch: &RowBatch) -> Result<(), Stop> {
+        let file = at.file.clone();
+        let fail = |error| Stop::Failed(PipelineError::Capture { file: file.clone(), error });
         let batch = &transform_rows(self.transformers, at.element, batch.clone()).map_err(|rejection| {
-            let (source, reason) = (rejection.key.clone(), rejection.reason.clone());
-            (self.listener)(&Event::DeltaRejected { source, reason });
+            let (target, reason) = (format!("{}/{}", at.collection, rejection.key), rejection.reason.clone());
+            (self.listener)(&Event::DeltaRejected { target, reason });
             Stop::Failed(PipelineError::Rejected { file: at.file.clone(), rejection })
         })?;
-        if at.passing {
-            let capture = state.captures.get_mut(&at.collection).expect("made at the beginning");
-            let captured = capture.step(batch).map_err(fail)?;
-            self.tell_captured(&captured);
-            return self.pass(captured);
-        }
         if self.sources[at.source].epoch {
             let capture = state.captures.get_mut(&at.collection).expect("made at the beginning");
             let captured = capture.step(batch).map_err(fail)?;
-            return self.window(state, at, captured);
+            return self.captured(state, at, captured, batch.keys.len());
         }
         for run in runs_without_repeats(batch) {
             let captured = {
@@ -270,28 +301,26 @@ impl Flow<'_> {
                     open.iter().filter(|(_, c, _)| *c == at.collection).map(|(_, _, w)| w).collect();
                 let pending = |slot: u32| windows.iter().find_map(|w| w.row(slot));
                 let capture = captures.get_mut(&at.collection).expect("made at the beginning");
-                capture.step_stream(&batch.slice(run), &pending).map_err(fail)?
+                capture.step_stream(&batch.slice(run.clone()), &pending).map_err(&fail)?
             };
-            self.window(state, at, captured)?;
+            self.captured(state, at, captured, run.len())?;
         }
         Ok(())
     }
 
-    fn end(&self, state: &mut State, at: &Current) -> Result<(), Stop> {
-        let fail = |error| Stop::Failed(PipelineError::Capture { file: at.file.clone(), error });
+    fn end(&self, state: &mut State, at: &mut Current) -> Result<(), Stop> {
+        let file = at.file.clone();
+        let fail = |error| Stop::Failed(PipelineError::Capture { file, error });
         if self.sources[at.source].epoch {
             let capture = state.captures.get_mut(&at.collection).expect("made at the beginning");
             for batch in capture.end_epoch().map_err(fail)? {
                 let captured = Captured { batch, unchanged: 0, raw_bytes: 0 };
-                self.tell_captured(&captured);
-                if at.passing {
-                    self.pass(captured)?;
-                } else {
-                    self.window(state, at, captured)?;
-                }
+                self.captured(state, at, captured, 0)?;
             }
         }
-        if at.passing {
+        if let Some(window) = at.passing {
+            let (window, reason) = (self.windows[window].0.clone(), CloseReason::Epoch.name());
+            (self.listener)(&Event::WindowClosed { window, deltas: at.passed, reason });
             self.send(Work::EndEpoch, 0)?;
             return Ok(self.committed()?);
         }
@@ -308,8 +337,20 @@ impl Flow<'_> {
         Ok(())
     }
 
-    fn pass(&self, captured: Captured) -> Result<(), Stop> {
-        let bytes = captured.batch.new.len() as u64;
+    /// Tells what was captured from so many rows, and sends it on: straight through, or into windows.
+    fn captured(&self, state: &mut State, at: &mut Current, captured: Captured, rows: usize) -> Result<(), Stop> {
+        state.observers[at.source].captured(&captured, rows as u64, (self.now)());
+        self.tell_captured(&self.sources[at.source].name, &captured, rows as u64);
+        let Some(window) = at.passing else {
+            return self.window(state, at, captured);
+        };
+        let (deltas, bytes) = (captured.batch.deltas.len() as u64, captured.batch.new.len() as u64);
+        at.passed += deltas;
+        if deltas > 0 {
+            let route = self.router.routes()[0].name.clone();
+            (self.listener)(&Event::DeltaRouted { route, deltas });
+            self.tell_flushed(window, deltas, bytes);
+        }
         Ok(self.send(Work::Deltas(captured), bytes)?)
     }
 
@@ -328,6 +369,10 @@ impl Flow<'_> {
             decision.routes.iter().for_each(|&r| routed[r] += 1);
             self.close_others(state, decision.window, &at.collection, delta.slot)?;
             let place = self.window_of(state, decision.window, &batch);
+            if state.open[place].2.is_empty() {
+                let (window, collection) = (self.windows[decision.window].0.clone(), at.collection.clone());
+                (self.listener)(&Event::WindowOpened { window, collection });
+            }
             state.open[place].2.add(&batch, i, (self.now)());
             if let Some(reason) = state.open[place].2.due((self.now)()) {
                 self.close(state, place, reason)?;
@@ -347,9 +392,7 @@ impl Flow<'_> {
         let collection = &batch.table.collection;
         let known = state.open.iter().position(|(w, c, _)| *w == window && c == collection);
         known.unwrap_or_else(|| {
-            let (name, policy) = &self.windows[window];
-            (self.listener)(&Event::WindowOpened { window: name.clone() });
-            let open = Window::new(policy.clone(), batch.table.clone());
+            let open = Window::new(self.windows[window].1.clone(), batch.table.clone());
             state.open.push((window, collection.clone(), open));
             state.open.len() - 1
         })
@@ -398,7 +441,8 @@ impl Flow<'_> {
             return Ok(());
         }
         let closed = open.close(reason);
-        let name = self.windows[*window].0.clone();
+        let number = *window;
+        let name = self.windows[number].0.clone();
         let (before, after) = (closed.metrics.added, closed.batch.deltas.len() as u64);
         if after < before {
             let window = name.clone();
@@ -406,6 +450,7 @@ impl Flow<'_> {
         }
         (self.listener)(&Event::WindowClosed { window: name.clone(), deltas: after, reason: reason.name() });
         let bytes = closed.batch.new.len() as u64;
+        self.tell_flushed(number, after, bytes);
         let work = Work::Closed {
             window: name,
             closed,
@@ -417,17 +462,25 @@ impl Flow<'_> {
         Ok(self.committed()?)
     }
 
-    fn tell_captured(&self, captured: &Captured) {
-        let changed = captured.batch.deltas.len() as u64;
-        let rows = captured.unchanged + changed;
-        (self.listener)(&Event::ChangeDetected { rows, changed });
+    fn tell_captured(&self, source: &str, captured: &Captured, rows: u64) {
+        let source = || source.to_owned();
+        let batch = &captured.batch;
+        let deltas = batch.deltas.len() as u64;
+        (self.listener)(&Event::ChangeDetected { source: source(), rows, changed: deltas });
         if captured.unchanged > 0 {
-            (self.listener)(&Event::DeltaFiltered { rows: captured.unchanged });
+            (self.listener)(&Event::DeltaFiltered { source: source(), rows: captured.unchanged });
         }
-        if changed > 0 {
-            let bytes = captured.batch.new.len() as u64;
-            (self.listener)(&Event::DeltaCaptured { deltas: changed, bytes });
+        if deltas > 0 {
+            let l2_max = batch.deltas.iter().map(|delta| delta.l2).fold(0.0, f64::max);
+            (self.listener)(&Event::DeltaExtracted { source: source(), deltas, l2_max });
+            let bytes = batch.new.len() as u64;
+            (self.listener)(&Event::DeltaCaptured { source: source(), deltas, bytes });
         }
+    }
+
+    fn tell_flushed(&self, window: usize, deltas: u64, bytes: u64) {
+        let window = self.windows[window].0.clone();
+        (self.listener)(&Event::CaptureBufferFlushed { window, deltas, bytes });
     }
 
     fn send(&self, work: Work, bytes: u64) -> Result<(), Gone> {

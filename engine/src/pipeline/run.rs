@@ -1,5 +1,6 @@
 //! Running a pipeline: threads for reading and for the flow, the version stage on the caller's.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
@@ -13,7 +14,7 @@ use super::input::{Item, items};
 use super::link::{Budget, link};
 use super::reading::read_all;
 use super::versioning::Versioning;
-use crate::capture::CaptureError;
+use crate::capture::{CaptureError, Observer};
 use crate::event::{Event, Listener};
 use crate::route::{Condition, Route, Router};
 use crate::store::Mirror;
@@ -43,6 +44,8 @@ pub struct RunReport {
     pub rows_read: u64,
     /// The inputs that were committed before.
     pub skipped: Vec<String>,
+    /// What was seen of each source, in the order of the pipeline.
+    pub observers: Vec<Observer>,
 }
 
 /// Runs a pipeline over a repository to the end of its input.
@@ -50,7 +53,8 @@ pub struct RunReport {
 /// # Errors
 /// The first failure of any stage; every commit made before it stays, and nothing of what failed.
 pub fn run(pipeline: &Pipeline, repo: &mut Repository, context: &Context<'_>) -> Result<RunReport, PipelineError> {
-    let mut report = RunReport::default();
+    let observers = pipeline.sources.iter().map(|source| Observer::new(&source.name)).collect();
+    let mut report = RunReport { observers, ..RunReport::default() };
     let mut inputs = Vec::new();
     for (number, source) in pipeline.sources.iter().enumerate() {
         inputs.extend(items(source)?.into_iter().map(|item| (number, item)));
@@ -127,8 +131,11 @@ fn run_once(
         out: work_out,
         replies: reply_in,
         disk: repo.disk().clone(),
+        stop: context.stop,
+        observers: std::mem::take(&mut report.observers),
     };
-    let (commits, snapshot) = (&mut report.commits, pipeline.version.snapshot);
+    let (commits, observers) = (&mut report.commits, &mut report.observers);
+    let snapshot = pipeline.version.snapshot;
     let mut committed = |repo: &mut Repository, commit: CommitIndex| {
         commits.push(commit);
         super::retention::snapshot_when_due(repo, commit, snapshot, context)
@@ -145,14 +152,16 @@ fn run_once(
         listener: context.listener,
         committed: &mut committed,
         rows_read: 0,
+        batch_bytes: Cell::new(0),
         mirrors: std::mem::take(mirrors),
     };
     let result = std::thread::scope(|scope| {
         scope.spawn(move || read_all(&pipeline.sources, inputs, context.stop, &row_out));
-        scope.spawn(move || flow.run());
+        let flow = scope.spawn(move || flow.run());
         let result = versioning.run(&work_in, &reply_out);
         // Whatever still waits for this stage is told that it is gone.
         drop((work_in, reply_out));
+        *observers = flow.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         result
     });
     report.rows_read += versioning.rows_read;

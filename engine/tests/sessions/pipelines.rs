@@ -159,6 +159,77 @@ fn lines_for_other_programs() {
     assert_eq!(s.read("table.jsonl").lines().count(), 2);
 }
 
+/// The event log tells what the report and the history say, in the order in which it happened.
+#[test]
+fn events_and_observers() {
+    let s = Session::checkout("events");
+    let run = |input: &str| {
+        let args = ["run", "pipelines/stream.toml", "--events", "events.jsonl", "--json"];
+        s.quiet_with(&args, input).exits(0).json()
+    };
+    let changes = s.read("datasets/changes.jsonl");
+    let report = run(&changes);
+    let told = lines(&s.read("events.jsonl"));
+    let of = |name: &str| told.iter().filter(|e| e["event"] == name).cloned().collect::<Vec<Value>>();
+    let sum = |name: &str, field: &str| of(name).iter().map(|e| e[field].as_u64().unwrap()).sum::<u64>();
+    let commits = report["commits"].as_array().unwrap();
+    let versioned: Vec<Value> = of("DeltaVersioned").iter().map(|e| e["commit"].clone()).collect();
+    assert_eq!(versioned, commits.iter().map(|c| c["commit"].clone()).collect::<Vec<_>>());
+    let roots: Vec<Value> = of("BatchCreated").iter().map(|e| e["state_root"].clone()).collect();
+    assert_eq!(roots, commits.iter().map(|c| c["state_root"].clone()).collect::<Vec<_>>());
+    let rows = changes.lines().count() as u64;
+    assert_eq!(sum("ChangeDetected", "rows"), rows);
+    assert_eq!(sum("DeltaCaptured", "deltas") + sum("DeltaFiltered", "rows"), rows);
+    assert_eq!(sum("DeltaRouted", "deltas"), sum("DeltaCaptured", "deltas"));
+    assert_eq!(sum("DeltaApplied", "deltas"), sum("DeltaVersioned", "deltas"));
+    assert_eq!(sum("DeltaApplied", "deltas"), sum("CaptureBufferFlushed", "deltas"));
+    assert_eq!(
+        sum("BatchCompressed", "compressed_bytes"),
+        commits.iter().map(|c| c["delta_bytes"].as_u64().unwrap()).sum::<u64>()
+    );
+    assert_eq!((of("BranchCreated").len(), of("WindowOpened").len()), (1, of("WindowClosed").len()));
+    assert!(of("WindowClosed").iter().all(|e| ["count", "time", "drain"].contains(&e["reason"].as_str().unwrap())));
+    assert!(told.iter().all(|e| e["time"].as_str().unwrap().ends_with('Z')), "{told:?}");
+    let observer = &report["observers"][0];
+    assert_eq!((&observer["source"], &observer["status"]), (&"products".into(), &"terminated".into()));
+    assert_eq!(observer["rows"], rows);
+    assert_eq!(observer["deltas_captured"], sum("DeltaCaptured", "deltas"));
+    assert!(observer["mean_l2"].as_f64().unwrap() > 0.0 && observer["last_error"].is_null(), "{observer}");
+    // Another run goes on in the same file; what fails is told as well.
+    run(changes.lines().last().unwrap());
+    let more = lines(&s.read("events.jsonl"));
+    assert_eq!(more[..told.len()], told[..]);
+    assert!(more.len() > told.len() && !more[told.len()..].iter().any(|e| e["event"] == "BranchCreated"));
+    let bad = "{\"id\":\"lamp\",\"embedding\":[1e39,2]}\n";
+    let args = ["run", "pipelines/stream.toml", "--events", "events.jsonl"];
+    s.quiet_with(&args, bad).exits(65);
+    let last = lines(&s.read("events.jsonl")).pop().unwrap();
+    assert_eq!((&last["event"], &last["source"]), (&"ObserverError".into(), &"products".into()), "{last}");
+    s.quiet_with(&["run", "pipelines/stream.toml", "--events", "no/such/place"], "").exits(73);
+}
+
+/// A log that cannot be written does not stop the run, and does not go unsaid.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_event_log() {
+    let s = Session::checkout("full-events");
+    let done = s.quiet(&["run", "pipelines/quickstart.toml", "--events", "/dev/full"]).exits(74);
+    assert!(done.err.contains("the run itself is done"), "{}", done.err);
+    let whole = s.quiet(&["run", "pipelines/quickstart.toml", "--json"]).exits(0).json();
+    assert_eq!(whole["commits"].as_array().map(Vec::len), Some(0), "everything was committed");
+}
+
+/// A window over files tells the same sums, whether deltas go straight through or are gathered.
+#[test]
+fn a_plan_counts_what_the_routes_take() {
+    let s = Session::checkout("planned");
+    let plan = s.quiet(&["plan", "pipelines/quickstart.toml", "--json"]).exits(0).json();
+    let commits = plan["commits"].as_array().unwrap().iter();
+    let deltas: u64 = commits.flat_map(|c| ["inserted", "updated", "deleted"].map(|k| c[k].as_u64().unwrap())).sum();
+    let routed: Vec<u64> = plan["routes"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).collect();
+    assert_eq!(routed, [deltas]);
+}
+
 #[test]
 fn a_stream_in_windows() {
     let mut s = Session::checkout("stream");
