@@ -80,6 +80,8 @@ pub struct Flow<'a> {
     pub stop: &'a AtomicBool,
     /// What is known of each source, by number.
     pub observers: Vec<Observer>,
+    /// How many bytes of rows open windows may hold together.
+    pub buffer_bytes: u64,
     /// Rows come from here.
     pub rows: Inlet<Row>,
     /// Deltas go there.
@@ -377,6 +379,7 @@ impl Flow<'_> {
             if let Some(reason) = state.open[place].2.due((self.now)()) {
                 self.close(state, place, reason)?;
             }
+            self.close_full(state)?;
         }
         for (route, deltas) in self.router.routes().iter().zip(routed).filter(|(_, n)| *n > 0) {
             let route = route.name.clone();
@@ -404,6 +407,21 @@ impl Flow<'_> {
             let (other, of, open) = &state.open[i];
             if *other != window && of == collection && open.row(slot).is_some() {
                 self.close(state, i, CloseReason::Order)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes all windows but those of epochs when they hold too much together.
+    fn close_full(&self, state: &mut State) -> Result<(), Stop> {
+        let gathers = |window: &usize| !self.windows[*window].1.epoch;
+        let held = state.open.iter().filter(|(w, _, _)| gathers(w)).map(|(_, _, open)| open.held_bytes());
+        if held.sum::<u64>() < self.buffer_bytes {
+            return Ok(());
+        }
+        for i in 0..state.open.len() {
+            if gathers(&state.open[i].0) {
+                self.close(state, i, CloseReason::Memory)?;
             }
         }
         Ok(())

@@ -132,6 +132,7 @@ fn run_once(
         replies: reply_in,
         disk: repo.disk().clone(),
         stop: context.stop,
+        buffer_bytes: pipeline.capture.buffer_bytes.unwrap_or((pipeline.settings.memory_bytes / 2).max(1 << 20)),
         observers: std::mem::take(&mut report.observers),
     };
     let (commits, observers) = (&mut report.commits, &mut report.observers);

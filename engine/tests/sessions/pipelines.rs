@@ -159,6 +159,27 @@ fn lines_for_other_programs() {
     assert_eq!(s.read("table.jsonl").lines().count(), 2);
 }
 
+/// Windows that wait for a long time are bounded by what they hold together; an id that changes again takes no more room.
+#[test]
+fn windows_are_closed_when_they_hold_too_much() {
+    let s = Session::checkout("held");
+    let text = s.read("pipelines/stream.toml").replace("{ after = \"2s\", count = 100 }", "{ after = \"1h\" }");
+    s.write("pipelines/stream.toml", &text.replace("[apply]", "[capture]\nbuffer_limit = \"160B\"\n\n[apply]"));
+    let line = |id: u32, x: u32| format!("{{\"id\":\"lamp-{id}\",\"embedding\":[{x},1]}}\n");
+    let input: String = (0..35).map(|id| line(id, 1) + &line(id, 2)).collect();
+    let report = s.quiet_with(&["run", "pipelines/stream.toml", "--json"], &input).exits(0).json();
+    let commits = report["commits"].as_array().unwrap().iter();
+    let count = |c: &Value, what: &str| c[what].as_u64().unwrap();
+    let closed: Vec<(&str, u64, u64)> = commits
+        .map(|c| (c["metadata"]["closed_by"].as_str().unwrap(), count(c, "inserted"), count(c, "updated")))
+        .collect();
+    // The second change of the tenth id comes after its window was closed, and is an update of the next.
+    assert_eq!(closed, [("memory", 10, 0), ("memory", 9, 1), ("memory", 9, 1), ("drain", 7, 1)]);
+    s.write("pipelines/stream.toml", &s.read("pipelines/stream.toml").replace("160B", "3GiB"));
+    let report = s.quiet(&["check", "pipelines/stream.toml", "--json"]).exits(78).json();
+    assert_eq!(report["errors"][0]["code"], "VD0360");
+}
+
 /// The event log tells what the report and the history say, in the order in which it happened.
 #[test]
 fn events_and_observers() {

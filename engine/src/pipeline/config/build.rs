@@ -59,6 +59,7 @@ fn capture(view: View<'_>) -> Capture {
     Capture {
         detect: if any_bit || limits.is_empty() { Detector::AnyBit } else { Detector::Any(limits) },
         epsilon: view.number("epsilon").unwrap_or_default(),
+        buffer_bytes: view.size("buffer_limit"),
         heartbeat: view.duration("heartbeat"),
     }
 }

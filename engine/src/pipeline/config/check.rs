@@ -1,11 +1,13 @@
 //! What the sections demand of each other. Nothing here looks at a file besides the pipeline file.
 
 use super::codes::{
-    CONFIG_VERSION, EMPTY, HEARTBEAT, LOCK_OUTSIDE, LOSSY, MISSING_KEY, NO_EFFECT, SINK_UNREACHED, WINDOW_UNREACHED,
+    CONFIG_VERSION, EMPTY, HEARTBEAT, LOCK_OUTSIDE, LOSSY, MEMORY, MISSING_KEY, NO_EFFECT, SINK_UNREACHED,
+    WINDOW_UNREACHED,
 };
 use super::diagnostic::{Diagnostic, Report};
 use super::tree::{Node, Place, Value};
 use super::types::{Pipeline, Sink, Window};
+use super::value::show_size;
 use super::walk::Unsound;
 use super::{cases, route, sink, source, window};
 use crate::capture::Detector;
@@ -130,7 +132,13 @@ fn check_capture(checks: &mut Checks<'_, '_>) {
     if !checks.sound("capture", "") {
         return;
     }
-    let capture = &checks.pipeline.capture;
+    let (capture, memory) = (&checks.pipeline.capture, checks.pipeline.settings.memory_bytes);
+    if capture.buffer_bytes.is_some_and(|limit| limit > memory && memory > 0) {
+        let diagnostic = Diagnostic::error(MEMORY, "`buffer_limit` does not fit into the memory budget")
+            .label(format!("more than `memory`, which is {}", show_size(memory)))
+            .help("lower it, or raise `memory` in [pipeline]");
+        checks.report_at(&["capture", "buffer_limit"], diagnostic);
+    }
     if capture.epsilon > 0.0 {
         let diagnostic = Diagnostic::warning(LOSSY, "capture is lossy")
             .label("components that moved by at most this much keep their old bits")

@@ -151,9 +151,9 @@ unless `collection` says otherwise."),
     ("VD0355", "No route takes the rows of the source.
 
 A delta that no route takes is not committed. Put a route with `match = \"**\"` last to catch the rest."),
-    ("VD0360", "The window may hold more bytes than the whole budget.
+    ("VD0360", "A window, or all of them, may hold more bytes than the whole budget.
 
-`memory` bounds all queues and open windows together, so this trigger could never be reached."),
+`memory` bounds all queues and open windows together, so this limit could never be reached."),
     ("VD0370", "The locked or masked dimensions reach outside of the vectors.
 
 \"0..8\" stands for the components 0 to 7; with `dims = 4` there are only 0 to 3."),

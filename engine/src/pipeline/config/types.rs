@@ -132,6 +132,8 @@ pub struct Capture {
     pub detect: Detector,
     /// Components that moved by at most this much keep their old bits; 0 keeps replay bit-exact.
     pub epsilon: f64,
+    /// Bytes of rows that open windows may hold together; half of the budget when absent.
+    pub buffer_bytes: Option<u64>,
     /// How often a quiet live source says that it is alive.
     pub heartbeat: Option<Duration>,
 }

@@ -38,7 +38,6 @@ pub(in crate::pipeline::config) static LATER: &[Later] = &[
         "min_interval",
         "use a window that closes by `after`: it commits only the last state of each id",
     ),
-    later("[capture]", "buffer_limit", "remove it: `memory` in [pipeline] bounds every queue"),
     later("[[route]]", "priority", "remove it: routes are served in the order of the file"),
     later("[[route]]", "ttl", "remove it: a delta never grows too old"),
     later("when", "meta", "use `match`, `min_l2`, `change` or `collection`"),
