@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::apply::{Application, ApplicationStatus};
-use crate::delta::Source;
+use crate::delta::{DeltaId, Source};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
@@ -192,6 +192,13 @@ events! {
         /// The last delta that was applied before.
         conflicting: Option<String>,
     }
+    /// Deltas were taken back.
+    DeltaRolledBack {
+        /// The vector.
+        target: String,
+        /// The deltas, the newest first.
+        deltas: Vec<String>,
+    }
     /// A mirror was not the state that its commit names, and is rebuilt.
     TargetStateCorrupted {
         /// The collection.
@@ -238,6 +245,12 @@ impl Event {
             _ => None,
         }
     }
+
+    /// Says that deltas of a single vector were taken back, the newest first.
+    pub fn rolled_back(target: &Source, deltas: &[DeltaId]) -> Self {
+        let deltas = deltas.iter().map(|delta| delta.to_hex()).collect();
+        Event::DeltaRolledBack { target: target.to_string(), deltas }
+    }
 }
 
 /// Who is told.
@@ -246,7 +259,6 @@ pub type Listener<'a> = &'a (dyn Fn(&Event) + Sync);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delta::DeltaId;
 
     #[test]
     fn every_event_is_in_the_documentation() {
@@ -271,6 +283,8 @@ mod tests {
         assert_eq!(name(Applied), Some(("DeltaApplied", json!("c/k"))));
         assert_eq!(name(Merged), Some(("DeltaMerged", json!("c/k"))));
         assert_eq!(name(Skipped), Some(("DeltaConflictDetected", json!("c/k"))));
+        let back = Event::rolled_back(&source, &[DeltaId([7; 32])]);
+        assert_eq!(back.fields()["deltas"], json!(["07".repeat(32)]));
         assert!([Already, Failed, Pending, RolledBack].into_iter().all(|status| name(status).is_none()));
     }
 }

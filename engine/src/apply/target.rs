@@ -1,99 +1,17 @@
 //! A target: one vector in memory, under deltas.
 
-use super::conflict::Unmerged;
 use super::history::{Entry, History};
-use super::{ApplyError, ConflictDetected, ConflictResolution, Rejection, ThreeWay, Transformer, Validator, transform};
-use crate::delta::{Delta, DeltaError, DeltaId, DeltaVector, RowHash, Source, Table, Timestamp, row_hash};
-
-/// The rules by which deltas are applied to a target.
-#[derive(Clone, Debug)]
-pub struct ApplicationPolicy {
-    /// What is done with a delta that does not continue the target's state.
-    pub conflict_resolution: ConflictResolution,
-    /// The checks of every row after a change, in order.
-    pub validators: Vec<Validator>,
-    /// What is done to every row before it is kept, in order.
-    pub transformers: Vec<Transformer>,
-    /// Whether a delta must name the last applied one as its parent, besides its state as the base.
-    ///
-    /// Without it a source that went on and came back to the very bits of the base cannot be told from one that never
-    /// left.
-    pub verify_chain: bool,
-    /// How many applied deltas are held for roll-back and for conflicts; 0 holds none.
-    pub history_limit: usize,
-}
-
-impl Default for ApplicationPolicy {
-    fn default() -> Self {
-        Self {
-            conflict_resolution: ConflictResolution::Reject,
-            validators: Vec::new(),
-            transformers: Vec::new(),
-            verify_chain: true,
-            history_limit: 1000,
-        }
-    }
-}
-
-/// What became of a delta.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ApplicationStatus {
-    /// It was not looked at: a delta before it, in the same window, failed.
-    Pending,
-    /// It changed the state.
-    Applied,
-    /// It was applied before, or the state is its result already: nothing was done.
-    Already,
-    /// The state stays, as the policy for conflicts says.
-    Skipped,
-    /// It changed the state after a conflict was resolved.
-    Merged,
-    /// It could not be applied.
-    Failed,
-    /// It was applied and taken back.
-    RolledBack,
-}
-
-/// The outcome of one delta.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Application {
-    /// The delta.
-    pub delta: DeltaId,
-    /// What became of it.
-    pub status: ApplicationStatus,
-    /// The hash of the target's state after it; none when the source is absent.
-    pub state: Option<RowHash>,
-    /// Whether transformers made another row of it than its sender's.
-    pub transformed: bool,
-    /// The conflict that was resolved.
-    pub conflict: Option<ConflictDetected>,
-}
-
-/// The delta that a state comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LastApplied {
-    /// Its id.
-    pub id: DeltaId,
-    /// When it was made.
-    pub time: Timestamp,
-}
-
-/// What a target needs to go on elsewhere; its history stays behind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Saved {
-    /// The row as its senders have it, before any transformer; none when the source is absent.
-    pub row: Option<Vec<u8>>,
-    /// Its hash.
-    pub hash: Option<RowHash>,
-    /// The last delta that was applied.
-    pub last: Option<LastApplied>,
-}
+use super::{
+    Application, ApplicationPolicy, ApplicationStatus, ApplyError, ConflictDetected, LastApplied, Rejection, Saved,
+    transform,
+};
+use crate::delta::{Delta, DeltaError, DeltaId, DeltaVector, RowHash, Source, Table, row_hash};
 
 /// A row and its hash, both absent or both there.
 #[derive(Clone, Debug)]
-struct State {
-    row: Option<Vec<u8>>,
-    hash: Option<RowHash>,
+pub(super) struct State {
+    pub(super) row: Option<Vec<u8>>,
+    pub(super) hash: Option<RowHash>,
 }
 
 /// What a target was before a window.
@@ -108,15 +26,35 @@ pub(super) struct Checkpoint {
 ///
 /// Deltas follow each other by their bases: the hash of a state is computed once, when it is made. With transformers
 /// the target holds two rows, the sender's, which the next delta builds on, and the one that is kept.
+///
+/// ```
+/// use vecdelta::apply::{ApplicationPolicy, ApplicationStatus, Target, Validator};
+/// use vecdelta::delta::{Delta, DeltaInfo, Element, Table};
+///
+/// let row = |values: [f32; 2]| values.map(f32::to_le_bytes).concat();
+/// let table = Table { collection: "docs".into(), element: Element::F32, dims: 2 };
+/// let insert = Delta::new(&table, "intro", None, Some(&row([0.6, 0.8])), DeltaInfo::default())?;
+/// let info = DeltaInfo { parent: Some(insert.id()), ..DeltaInfo::default() };
+/// let update = Delta::new(&table, "intro", Some(&row([0.6, 0.8])), Some(&row([0.8, 0.6])), info)?;
+///
+/// let policy = ApplicationPolicy { validators: vec![Validator::Finite], ..ApplicationPolicy::default() };
+/// let mut target = Target::absent(table, "intro", policy);
+/// target.apply(&insert)?;
+/// assert_eq!(target.apply(&update)?.status, ApplicationStatus::Applied);
+/// assert_eq!(target.apply(&update)?.status, ApplicationStatus::Already);
+/// assert_eq!(target.rollback(1)?, [update.id()]);
+/// assert_eq!(target.row(), Some(&row([0.6, 0.8])[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Target {
-    source: Source,
-    table: Table,
-    policy: ApplicationPolicy,
-    sent: State,
+    pub(super) source: Source,
+    pub(super) table: Table,
+    pub(super) policy: ApplicationPolicy,
+    pub(super) sent: State,
     kept: Option<State>,
-    last: Option<LastApplied>,
-    history: History,
+    pub(super) last: Option<LastApplied>,
+    pub(super) history: History,
 }
 
 impl Target {
@@ -296,7 +234,7 @@ impl Target {
         !self.policy.verify_chain || delta.parent() == self.last.map(|last| last.id)
     }
 
-    fn state_of(&self, row: Option<Vec<u8>>) -> State {
+    pub(super) fn state_of(&self, row: Option<Vec<u8>>) -> State {
         let hash = row.as_ref().map(|row| row_hash(&self.source.key, self.table.element, row));
         State { row, hash }
     }
@@ -325,7 +263,7 @@ impl Target {
     }
 
     /// Returns the state that a delta makes of a row, which must be the one that it promises.
-    fn result(&self, delta: &Delta, base: Option<Vec<u8>>) -> Result<State, ApplyError> {
+    pub(super) fn result(&self, delta: &Delta, base: Option<Vec<u8>>) -> Result<State, ApplyError> {
         let row_bytes = self.table.row_bytes();
         let mut row = base.unwrap_or_else(|| vec![0; row_bytes]);
         delta.vector().apply(&mut row).map_err(DeltaError::from)?;
@@ -372,79 +310,5 @@ impl Target {
             transform(transformers, self.table.element, row).map_err(|reason| self.refused(reason))?;
         }
         Ok(Some(self.state_of(row)))
-    }
-
-    /// Asks the policy about a delta that does not continue the state; nothing to take over means that it is skipped.
-    fn resolve(&self, delta: &Delta) -> Result<(ConflictDetected, Option<Resolved>), ApplyError> {
-        let state = delta.base() != self.sent.hash;
-        let reason = if state { "it was made from another state" } else { "it names another delta as its parent" };
-        let mut conflict = ConflictDetected {
-            delta: delta.id(),
-            conflicting: self.last.map(|last| last.id),
-            reason: reason.to_owned(),
-            dims: Vec::new(),
-        };
-        let refuse = |conflict| {
-            let target = self.source.clone();
-            Err(ApplyError::ConflictDetected { target, conflict: Box::new(conflict) })
-        };
-        let policy = self.policy.conflict_resolution;
-        let later = self.last.is_none_or(|last| (delta.time(), delta.id()) > (last.time, last.id));
-        match policy {
-            ConflictResolution::Reject => return refuse(conflict),
-            ConflictResolution::FirstWriteWins => return Ok((conflict, None)),
-            ConflictResolution::LastWriteWins if !later => return Ok((conflict, None)),
-            _ => {}
-        }
-        let Some(base) = self.base_row(delta)? else {
-            conflict.reason.push_str(", which is not among those that the target remembers");
-            return refuse(conflict);
-        };
-        let theirs = self.result(delta, base.clone())?;
-        let rows = ThreeWay {
-            element: self.table.element,
-            base: base.as_deref(),
-            ours: self.sent.row.as_deref(),
-            theirs: theirs.row.as_deref(),
-        };
-        let merged = match policy {
-            ConflictResolution::Custom(function) => function(&rows).map_err(|reason| (reason, Vec::new())),
-            ConflictResolution::Disjoint => rows.merge(false).map_err(said),
-            ConflictResolution::Merge => rows.merge(true).map_err(said),
-            _ => Ok(theirs.row.clone()),
-        };
-        match merged {
-            Ok(row) if row.as_ref().is_none_or(|row| row.len() == self.table.row_bytes()) => {
-                Ok((conflict, Some((self.state_of(row), theirs.hash.zip(theirs.row)))))
-            }
-            Ok(_) => refuse(ConflictDetected { reason: "the resolved row has another size".to_owned(), ..conflict }),
-            Err((reason, dims)) => refuse(ConflictDetected { reason, dims, ..conflict }),
-        }
-    }
-
-    /// Returns the row that a delta was made from: absent, the present one, or one of the history; nothing if unknown.
-    fn base_row(&self, delta: &Delta) -> Result<Option<Option<Vec<u8>>>, ApplyError> {
-        let needless = delta.vector().is_whole() && !self.merges();
-        match delta.base() {
-            None => Ok(Some(None)),
-            // A whole row is its own result, whatever it was made from.
-            Some(_) if needless => Ok(Some(None)),
-            Some(hash) if self.sent.hash == Some(hash) => Ok(Some(self.sent.row.clone())),
-            Some(hash) => Ok(self.history.row_of(hash, &self.sent.row).map_err(DeltaError::from)?.map(Some)),
-        }
-    }
-
-    fn merges(&self) -> bool {
-        !matches!(self.policy.conflict_resolution, ConflictResolution::LastWriteWins)
-    }
-}
-
-/// The state that a resolved conflict leads to, and the delta's own result.
-type Resolved = (State, Option<(RowHash, Vec<u8>)>);
-
-fn said(unmerged: Unmerged) -> (String, Vec<u32>) {
-    match unmerged {
-        Unmerged::Dims(dims) => (format!("both changed {} dimensions to different bits", dims.len()), dims),
-        Unmerged::Delete => ("one deleted what the other changed".to_owned(), Vec::new()),
     }
 }

@@ -59,7 +59,7 @@ pub fn transform(transformers: &[Transformer], element: Element, row: &mut [u8])
 /// # Errors
 /// The first row that cannot be transformed.
 pub fn transform_rows(transformers: &[Transformer], element: Element, batch: RowBatch) -> Result<RowBatch, Rejection> {
-    if transformers.is_empty() || batch.keys.is_empty() {
+    if transformers.is_empty() || batch.keys.is_empty() || batch.rows.is_empty() {
         return Ok(batch);
     }
     let size = batch.rows.len() / batch.keys.len();
