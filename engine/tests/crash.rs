@@ -278,7 +278,7 @@ fn piped(segment_bytes: u64) -> Session {
         let name = format!("epoch-{file}.jsonl");
         files.push(if file == 3 { files[2].clone() } else { dir.jsonl(&name, &rows) });
     }
-    let mut pipeline = epochs(files, config::Missing::Delete);
+    let mut pipeline = epochs(files, Missing::Delete);
     pipeline.version.snapshot = Some(config::SnapshotRule { every_commits: Some(3), or_bytes: None });
     let told = Mutex::new(Vec::new());
     let listener = |event: &Event| {

@@ -11,7 +11,6 @@ use vecdelta::capture::Missing;
 use vecdelta::delta::{Element, Table};
 use vecdelta::event::Event;
 use vecdelta::pipeline::PipelineError;
-use vecdelta::pipeline::config;
 use vecdelta::store::{Fault, FaultKind, MemoryDisk, Pending, StoreError};
 use vecdelta::version::{
     Keep, MAIN, Merge, Repository, Strategy, VersionError, collect, compact, merge, rollback, set_branch, set_tag,
@@ -169,7 +168,7 @@ fn a_pipeline_ends_with_the_failure_and_resumes_behind_it() {
         let rows: Vec<_> = (0..7).map(|i| (format!("id-{i}"), vec![rng.unit() as f32, i as f32, n as f32])).collect();
         dir.jsonl(&format!("epoch-{n}.jsonl"), &rows)
     };
-    let pipeline = epochs((0..4).map(file).collect(), config::Missing::Delete);
+    let pipeline = epochs((0..4).map(file).collect(), Missing::Delete);
     let run = |disk: &MemoryDisk| -> (usize, Result<(), PipelineError>) {
         let told = Mutex::new(0);
         let listener = |event: &Event| {

@@ -1,11 +1,12 @@
 //! Validators: what a vector must be to be taken into the table.
 
-use vecdelta_kernels::{all_finite, differs, max_abs, norm_squared};
+use vecdelta_kernels::{Element, all_finite, differs, max_abs, measure, norm_squared};
 
+use super::Dims;
 use crate::delta::{Change, DeltaBatch};
 
-/// One check of the row after a change.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// One check of the row after a change. Whatever is compared is computed here, never taken from a sender.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Validator {
     /// No component is NaN or infinite.
     Finite,
@@ -13,13 +14,10 @@ pub enum Validator {
     MaxAbs(f64),
     /// The Euclidean length is at most this.
     MaxL2(f64),
-    /// Components from `start` to before `end` do not change once the source is there.
-    LockDims {
-        /// The first of them.
-        start: u32,
-        /// The first one behind them.
-        end: u32,
-    },
+    /// An update moves the vector by at most this Euclidean distance.
+    MaxMagnitude(f64),
+    /// These components do not change once the source is there.
+    LockDims(Dims),
 }
 
 /// A delta that was refused, and with it its whole window.
@@ -47,7 +45,7 @@ pub fn validate(validators: &[Validator], batch: &DeltaBatch) -> Result<(), Reje
         let old = (delta.change == Change::Update).then_some(old);
         for validator in validators {
             validator
-                .check(batch, old, new)
+                .check(batch.table.element, old, new)
                 .map_err(|reason| Rejection { key: batch.keys.get(i).to_owned(), reason })?;
         }
     }
@@ -55,23 +53,29 @@ pub fn validate(validators: &[Validator], batch: &DeltaBatch) -> Result<(), Reje
 }
 
 impl Validator {
-    fn check(&self, batch: &DeltaBatch, old: Option<&[u8]>, new: &[u8]) -> Result<(), String> {
-        let element = batch.table.element;
-        match *self {
-            Validator::Finite if !all_finite(element, new) => Err("it holds a NaN or an infinity".to_owned()),
-            Validator::MaxAbs(max) => at_most("a component", max_abs(element, new), max),
-            Validator::MaxL2(max) => at_most("its length", norm_squared(element, new).sqrt(), max),
-            Validator::LockDims { start, end } => {
-                let size = element.size();
-                let (from, to) = (start as usize * size, (end as usize * size).min(new.len()));
-                match old {
-                    Some(old) if from < to && differs(&old[from..to], &new[from..to]) => {
+    /// Checks the row after a change; `old` is the row before, none for an insert.
+    ///
+    /// # Errors
+    /// Says what is wrong with the row.
+    pub(super) fn check(&self, element: Element, old: Option<&[u8]>, new: &[u8]) -> Result<(), String> {
+        match (self, old) {
+            (Validator::Finite, _) if !all_finite(element, new) => Err("it holds a NaN or an infinity".to_owned()),
+            (Validator::MaxAbs(max), _) => at_most("a component", max_abs(element, new), *max),
+            (Validator::MaxL2(max), _) => at_most("its length", norm_squared(element, new).sqrt(), *max),
+            (Validator::MaxMagnitude(max), Some(old)) => {
+                at_most("the distance it moves", measure(element, old, new).l2(), *max)
+            }
+            (Validator::LockDims(dims), Some(old)) => {
+                let mut ranges = dims.bytes(new.len(), element.size());
+                match ranges.find(|range| differs(&old[range.clone()], &new[range.clone()])) {
+                    Some(range) => {
+                        let (start, end) = (range.start / element.size(), range.end / element.size());
                         Err(format!("it changes a locked dimension of {start}..{end}"))
                     }
-                    _ => Ok(()),
+                    None => Ok(()),
                 }
             }
-            Validator::Finite => Ok(()),
+            (Validator::Finite | Validator::MaxMagnitude(_) | Validator::LockDims(_), _) => Ok(()),
         }
     }
 }
@@ -86,13 +90,14 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::delta::{DeltaRow, Element, Keys, Table};
+    use crate::delta::{DeltaRow, Keys, Table};
 
     fn update(old: [f32; 3], new: [f32; 3]) -> DeltaBatch {
         let table = Arc::new(Table { collection: "c".into(), element: Element::F32, dims: 3 });
         let bytes = |row: [f32; 3]| row.into_iter().flat_map(f32::to_le_bytes).collect();
         DeltaBatch {
-            deltas: vec![DeltaRow { change: Change::Update, ..DeltaRow::whole(0, Change::Update, &table, 1.0, 1.0) }],
+            // The measures are those of a liar: nothing may depend on them.
+            deltas: vec![DeltaRow { change: Change::Update, ..DeltaRow::whole(0, Change::Update, &table, 0.0, 0.0) }],
             keys: Keys::from_texts(["k"]),
             old: bytes(old),
             new: bytes(new),
@@ -102,13 +107,27 @@ mod tests {
 
     #[test]
     fn what_breaks_a_rule_is_refused_by_its_bits() {
-        let ok = |v: Validator, new: [f32; 3]| validate(&[v], &update([1.0, 0.0, 3.0], new)).is_ok();
-        assert!(ok(Validator::Finite, [1.0, 2.0, 3.0]) && !ok(Validator::Finite, [1.0, f32::NAN, 3.0]));
-        assert!(!ok(Validator::Finite, [f32::NEG_INFINITY, 2.0, 3.0]));
-        assert!(ok(Validator::MaxAbs(3.0), [0.0, -3.0, 0.0]) && !ok(Validator::MaxAbs(3.0), [0.0, -3.1, 0.0]));
-        assert!(!ok(Validator::MaxAbs(3.0), [f32::NAN, 0.0, 0.0]), "NaN passes no limit");
-        assert!(ok(Validator::MaxL2(5.0), [3.0, 4.0, 0.0]) && !ok(Validator::MaxL2(4.9), [3.0, 4.0, 0.0]));
-        let lock = Validator::LockDims { start: 1, end: 2 };
-        assert!(ok(lock, [9.0, 0.0, 9.0]) && !ok(lock, [1.0, -0.0, 3.0]), "-0.0 is another bit pattern");
+        let ok =
+            |v: &Validator, new: [f32; 3]| validate(std::slice::from_ref(v), &update([1.0, 0.0, 3.0], new)).is_ok();
+        assert!(ok(&Validator::Finite, [1.0, 2.0, 3.0]) && !ok(&Validator::Finite, [1.0, f32::NAN, 3.0]));
+        assert!(!ok(&Validator::Finite, [f32::NEG_INFINITY, 2.0, 3.0]));
+        let abs = Validator::MaxAbs(3.0);
+        assert!(ok(&abs, [0.0, -3.0, 0.0]) && !ok(&abs, [0.0, -3.1, 0.0]));
+        assert!(!ok(&abs, [f32::NAN, 0.0, 0.0]), "NaN passes no limit");
+        let length = Validator::MaxL2(5.0);
+        assert!(ok(&length, [3.0, 4.0, 0.0]) && !ok(&Validator::MaxL2(4.9), [3.0, 4.0, 0.0]));
+        let distance = Validator::MaxMagnitude(5.0);
+        assert!(ok(&distance, [4.0, 4.0, 3.0]) && !ok(&distance, [4.0, 4.1, 3.0]));
+        assert!(!ok(&distance, [f32::NAN, 0.0, 3.0]) && !ok(&distance, [f32::INFINITY, 0.0, 3.0]));
+        let lock = Validator::LockDims(Dims::new([(1, 2), (7, 9)]));
+        assert!(ok(&lock, [9.0, 0.0, 9.0]) && !ok(&lock, [1.0, -0.0, 3.0]), "-0.0 is another bit pattern");
+    }
+
+    #[test]
+    fn an_insert_moves_nothing_and_breaks_no_lock() {
+        let new: Vec<u8> = [9f32; 3].into_iter().flat_map(f32::to_le_bytes).collect();
+        for validator in [Validator::MaxMagnitude(0.1), Validator::LockDims(Dims::new([(0, 3)]))] {
+            assert_eq!(validator.check(Element::F32, None, &new), Ok(()));
+        }
     }
 }

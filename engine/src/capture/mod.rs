@@ -3,6 +3,7 @@
 mod detect;
 mod epoch;
 mod error;
+mod observer;
 mod policy;
 #[cfg(feature = "native")]
 pub mod read;
@@ -10,4 +11,5 @@ pub mod read;
 pub use detect::{Detector, Threshold};
 pub use epoch::{Capture, Captured, Pending};
 pub use error::CaptureError;
+pub use observer::{Observer, ObserverMetrics, ObserverStatus};
 pub use policy::{CapturePolicy, Missing};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::error::CliError;
 use super::run::{execute, print_report};
@@ -66,7 +66,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     }
     let start = Instant::now();
     let pipeline = pipeline(&args);
-    let (repo, report) = execute(&pipeline, false)?;
+    let (repo, report) = execute(&pipeline, false, None)?;
     print_report(&repo, &args.repo, &report, start.elapsed(), args.json)
 }
 
@@ -78,6 +78,8 @@ fn pipeline(args: &Args) -> Pipeline {
             name: "ingest".to_owned(),
             store: args.repo.clone(),
             memory_bytes: 512 << 20,
+            // Nobody has said how long a stop may take.
+            drain: Duration::MAX,
             ..Settings::default()
         },
         sources: vec![Source {

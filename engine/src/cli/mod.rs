@@ -11,6 +11,7 @@ mod demo;
 mod diff;
 mod drift;
 mod error;
+mod events;
 mod export;
 mod get;
 mod histogram;

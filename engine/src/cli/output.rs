@@ -20,9 +20,7 @@ pub fn print_json(value: &Value) -> Result<(), CliError> {
 
 /// Returns a time in RFC 3339, UTC.
 pub fn time(time: Timestamp) -> String {
-    let millis = i64::try_from(time.physical_millis).unwrap_or(i64::MAX);
-    let date = chrono::DateTime::from_timestamp_millis(millis).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
-    date.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    time.rfc3339()
 }
 
 /// Returns the size of what was written for a commit, in bytes.

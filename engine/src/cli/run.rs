@@ -5,16 +5,18 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::error::CliError;
+use super::error::{CliError, TRY_AGAIN};
+use super::events::EventLog;
 use super::open::{author, now_millis, writer_or_new};
-use super::output::{commit_json, count, delta_bytes, print_json, print_table, printable, shown, size};
+use super::output::{commit_json, count, delta_bytes, plural, print_json, print_table, printable, shown, size, time};
 use super::progress::Progress;
+use crate::capture::Observer;
 use crate::event::Event;
 use crate::pipeline::config::Pipeline;
 use crate::pipeline::{self, Context, RunReport};
@@ -22,7 +24,8 @@ use crate::version::{CommitIndex, Repository};
 
 /// Run a pipeline file.
 ///
-/// SIGINT and SIGTERM end it well: open windows are committed, half an epoch is left out. Files that an earlier run
+/// SIGINT and SIGTERM end it well: open windows are committed, half an epoch is left out; exit 75 when that takes longer
+/// than `drain`. Files that an earlier run
 /// of the same pipeline has committed are passed over.
 #[derive(clap::Args)]
 pub struct Args {
@@ -31,6 +34,9 @@ pub struct Args {
     /// Override a setting, such as --set pipeline.store=other.vd
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Add one line of JSON to this file for each event of the run, while it happens.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -40,10 +46,14 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     let pipeline = super::config::load(&args.pipeline, &args.set)?;
-    let (mut repo, report) = execute(&pipeline, true)?;
+    let events = args.events.as_deref().map(EventLog::open).transpose()?;
+    let (mut repo, report) = execute(&pipeline, true, events.as_ref())?;
+    let close = |events: Option<EventLog>| events.map_or(Ok(()), EventLog::close);
     if args.json {
         pipeline::write_sinks(&pipeline, &mut repo)?;
-        return print_report(&repo, &pipeline.settings.store, &report, start.elapsed(), true);
+        let code = print_report(&repo, &pipeline.settings.store, &report, start.elapsed(), true)?;
+        close(events)?;
+        return Ok(code);
     }
     // What was committed is said even if a sink fails.
     let code = print_report(&repo, &pipeline.settings.store, &report, start.elapsed(), false)?;
@@ -52,11 +62,16 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     for path in written {
         writeln!(out, "wrote {}", shown(&path))?;
     }
+    close(events)?;
     Ok(code)
 }
 
-/// Runs a pipeline with the system's clock and signals.
-pub fn execute(pipeline: &Pipeline, resume: bool) -> Result<(Repository, RunReport), CliError> {
+/// Runs a pipeline with the system's clock and signals, and tells of its events.
+pub fn execute(
+    pipeline: &Pipeline,
+    resume: bool,
+    events: Option<&EventLog>,
+) -> Result<(Repository, RunReport), CliError> {
     if let Some(threads) = pipeline.settings.threads {
         // Only the first pool counts; a second run in one process keeps it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global();
@@ -71,9 +86,23 @@ pub fn execute(pipeline: &Pipeline, resume: bool) -> Result<(Repository, RunRepo
     let made = !store.exists();
     let mut repo = writer_or_new(store)?;
     let progress = Progress::new();
-    let listener = |event: &Event| progress.on(event);
+    let commits = AtomicU64::new(0);
+    let listener = |event: &Event| {
+        if matches!(event, Event::DeltaVersioned { .. }) {
+            commits.fetch_add(1, Ordering::Relaxed);
+        }
+        progress.on(event);
+        if let Some(events) = events {
+            events.on(event);
+        }
+    };
+    let overdue = || {
+        progress.done();
+        end_overdue(pipeline.settings.drain, commits.load(Ordering::Relaxed))
+    };
     let context = Context { now: &now_millis, stop: &stop, listener: &listener, author: author(), resume };
-    let result = pipeline::run(pipeline, &mut repo, &context);
+    let work = || pipeline::run(pipeline, &mut repo, &context);
+    let result = pipeline::with_drain(&stop, pipeline.settings.drain, &overdue, work);
     progress.done();
     match result {
         Ok(report) => Ok((repo, report)),
@@ -86,6 +115,16 @@ pub fn execute(pipeline: &Pipeline, resume: bool) -> Result<(Repository, RunRepo
             Err(error.into())
         }
     }
+}
+
+/// Ends the process in the middle of the work, as a crash would: the repository takes that.
+fn end_overdue(drain: Duration, commits: u64) {
+    let seconds = drain.as_secs_f64();
+    let made = format!("{} made before {} safe", plural(commits, "commit"), if commits == 1 { "is" } else { "are" });
+    let message = format!("the run did not end within {seconds} s of the signal; {made}");
+    let hint = "run it again to go on, with a longer `drain` in [pipeline] if this happens often";
+    let _ = CliError::new(TRY_AGAIN, message).hint(hint).report();
+    std::process::exit(i32::from(TRY_AGAIN));
 }
 
 /// Prints what a run did.
@@ -104,6 +143,7 @@ pub fn print_report(
             "seconds": elapsed.as_secs_f64(),
             "repository": path.display().to_string(),
             "skipped": report.skipped,
+            "observers": report.observers.iter().map(observer_json).collect::<Vec<_>>(),
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -127,9 +167,27 @@ pub fn print_report(
     match (totals.stored, totals.lossy) {
         (0, _) => writeln!(out, "nothing has changed")?,
         (_, true) => writeln!(out, "{smaller} smaller, without the changes that the capture settings leave out")?,
+        (_, false) if totals.transformed => {
+            writeln!(out, "{smaller} smaller, every bit kept that the transformers left")?
+        }
         (_, false) => writeln!(out, "{smaller} smaller, every bit kept")?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn observer_json(observer: &Observer) -> Value {
+    let metrics = &observer.metrics;
+    json!({
+        "source": observer.source,
+        "status": observer.status.name(),
+        "rows": metrics.rows,
+        "deltas_captured": metrics.deltas_captured,
+        "deltas_filtered": metrics.deltas_filtered,
+        "bytes_processed": metrics.bytes_processed,
+        "mean_l2": metrics.mean_l2(),
+        "last_capture": observer.last_capture.map(time),
+        "last_error": metrics.last_error,
+    })
 }
 
 /// What a run's commits hold together.
@@ -138,6 +196,7 @@ struct Totals {
     raw: u64,
     stored: u64,
     lossy: bool,
+    transformed: bool,
 }
 
 /// Prints one line a commit; narrow enough for 80 columns with usual names and counts.
@@ -150,6 +209,7 @@ fn print_commits(out: &mut impl Write, repo: &Repository, commits: &[CommitIndex
         totals.raw += counts.raw_bytes;
         totals.stored += bytes;
         totals.lossy |= record.body.metadata.contains_key("lossy");
+        totals.transformed |= record.body.metadata.contains_key("transformed");
         rows.push([
             origin(&record.body.metadata),
             count(counts.inserted),

@@ -12,6 +12,7 @@ mod keys;
 mod magnitude;
 mod payload;
 mod refs;
+mod round;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use keys::Keys;
 pub use magnitude::Magnitude;
 pub use payload::Payload;
 pub use refs::{HASH_DIGITS_MIN, check_ref};
+pub use round::round_to;
 pub use source::{KEY_BYTES_MAX, Source, SourceError, check_collection, check_key};
 pub use timestamp::{ClockError, Timestamp};
 pub use vecdelta_kernels::Element;

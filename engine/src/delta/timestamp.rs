@@ -56,6 +56,13 @@ impl Timestamp {
         later.tick(now_millis)
     }
 
+    /// Returns the physical part in RFC 3339, UTC, to the millisecond.
+    pub fn rfc3339(self) -> String {
+        let millis = i64::try_from(self.physical_millis).unwrap_or(i64::MAX);
+        let date = chrono::DateTime::from_timestamp_millis(millis).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
+        date.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    }
+
     fn bump(self) -> Result<Self, ClockError> {
         match self.logical.checked_add(1) {
             Some(logical) => Ok(Self { logical, ..self }),

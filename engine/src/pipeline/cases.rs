@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use super::PipelineError;
 use super::config::{Pipeline, Test};
-use super::run::{change, policy, router};
-use crate::capture::Capture;
+use super::run::router;
+use crate::apply::transform_rows;
+use crate::capture::{Capture, Missing};
 use crate::delta::{DeltaBatch, Element, Keys, RowBatch, Table, key_hash, row_hash};
 use crate::store::{MemoryDisk, Mirror, Written, row_sum};
 
@@ -16,8 +17,7 @@ use crate::store::{MemoryDisk, Mirror, Written, row_sum};
 /// # Errors
 /// When the pipeline's routes cannot be used.
 pub fn run_case(pipeline: &Pipeline, test: &Test) -> Result<Vec<String>, PipelineError> {
-    let batch = capture(pipeline, test)
-        .map_err(|error| PipelineError::Capture { file: format!("test `{}`", test.name), error })?;
+    let batch = capture(pipeline, test)?;
     let router = router(pipeline)?;
     let expect = &test.expect;
     let mut wrong = Vec::new();
@@ -32,7 +32,7 @@ pub fn run_case(pipeline: &Pipeline, test: &Test) -> Result<Vec<String>, Pipelin
     compare("captured", expect.captured.map(|c| c.to_string()), delta.is_some().to_string());
     let none = || "none".to_owned();
     let kind = delta.map_or_else(none, |d| d.change.name().to_owned());
-    compare("change", expect.change.map(|c| change(c).name().to_owned()), kind);
+    compare("change", expect.change.map(|c| c.name().to_owned()), kind);
     let dims = delta.map_or(0, |d| d.changed_dims);
     compare("changed_dims", expect.changed_dims.map(|d| d.to_string()), dims.to_string());
     let decision = delta.and_then(|d| router.route(&test.given.collection, &test.given.id, d));
@@ -51,7 +51,9 @@ pub fn run_case(pipeline: &Pipeline, test: &Test) -> Result<Vec<String>, Pipelin
 }
 
 /// Sends the change of a case through capture, against a mirror that holds the vector before.
-fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, crate::capture::CaptureError> {
+fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, PipelineError> {
+    let file = || format!("test `{}`", test.name);
+    let fail = |error| PipelineError::Capture { file: file(), error };
     let given = &test.given;
     let dims = given.before.as_ref().or(given.after.as_ref()).map_or(0, Vec::len);
     let table = Arc::new(Table { collection: given.collection.clone(), element: Element::F32, dims: dims as u32 });
@@ -69,15 +71,16 @@ fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, crate::captur
             cost: 0,
         }]);
     }
-    let mut policy = policy(&pipeline.capture);
-    policy.missing = crate::capture::Missing::Delete;
+    let policy = pipeline.capture.policy(Missing::Delete);
     let mut capture = Capture::new(Arc::new(RwLock::new(mirror)), policy);
     if let Some(after) = &given.after {
         let rows =
             RowBatch { keys: Keys::from_texts([given.id.as_str()]), rows: Bytes::from(bits(after)), first_row: 0 };
-        return Ok(capture.step(&rows)?.batch);
+        let rows = transform_rows(&pipeline.apply.transform, Element::F32, rows)
+            .map_err(|rejection| PipelineError::Rejected { file: file(), rejection })?;
+        return Ok(capture.step(&rows).map_err(fail)?.batch);
     }
-    let mut deletes = capture.end_epoch()?;
+    let mut deletes = capture.end_epoch().map_err(fail)?;
     Ok(deletes.pop().unwrap_or_else(|| DeltaBatch {
         table: Arc::new(Table { collection: given.collection.clone(), element: Element::F32, dims: dims as u32 }),
         keys: Keys::default(),

@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::PipelineError;
-use super::config::Source;
+use super::config::{self, Source};
 use super::link::{Inlet, Outlet};
 use super::reading::Row;
-use crate::capture::{Capture, CapturePolicy, Captured};
-use crate::delta::{DeltaBatch, RowBatch, Table};
+use crate::apply::{Transformer, transform_rows};
+use crate::capture::{Capture, CaptureError, Captured, Observer, ObserverStatus};
+use crate::delta::{DeltaBatch, Element, RowBatch, Table};
 use crate::event::{Event, Listener};
 use crate::route::Router;
 use crate::store::{Disk, Mirror, Recovered, StoreError, Wal};
@@ -62,18 +64,24 @@ pub enum Reply {
 pub struct Flow<'a> {
     /// The sources by number.
     pub sources: &'a [Source],
-    /// The policy of capture, without what each source says of missing ids.
-    pub policy: CapturePolicy,
+    /// What is captured.
+    pub capture: &'a config::Capture,
+    /// What every vector goes through before it is compared.
+    pub transformers: &'a [Transformer],
     /// Where deltas go.
     pub router: Router,
     /// The windows by number: name and policy.
     pub windows: Vec<(String, WindowPolicy)>,
     /// Milliseconds since 1970.
     pub now: &'a (dyn Fn() -> u64 + Sync),
-    /// How often a quiet source says that it is there.
-    pub heartbeat: Option<Duration>,
     /// Who is told.
     pub listener: Listener<'a>,
+    /// Whether the run was asked to stop.
+    pub stop: &'a AtomicBool,
+    /// What is known of each source, by number.
+    pub observers: Vec<Observer>,
+    /// How many bytes of rows open windows may hold together.
+    pub buffer_bytes: u64,
     /// Rows come from here.
     pub rows: Inlet<Row>,
     /// Deltas go there.
@@ -103,14 +111,20 @@ struct Current {
     source: usize,
     file: String,
     collection: String,
-    /// Whether deltas go straight through.
-    passing: bool,
+    element: Element,
+    /// The window of the epoch, when deltas go straight through.
+    passing: Option<usize>,
+    /// How many went through.
+    passed: u64,
 }
 
 /// What is kept from input to input.
 #[derive(Default)]
 struct State {
     captures: BTreeMap<String, Capture>,
+    observers: Vec<Observer>,
+    /// The source that is read.
+    source: usize,
     open: Vec<(usize, String, Window)>,
     /// The write-ahead log of the live source that is being read.
     wal: Option<(Wal, Table)>,
@@ -119,46 +133,68 @@ struct State {
 }
 
 impl Flow<'_> {
-    /// Works until the rows end or something fails.
-    pub fn run(self) {
-        if let Err(Stop::Failed(error)) = self.work() {
-            self.out.send(Work::Failed(error), 0);
+    /// Works until the rows end or something fails; returns what is known of each source then.
+    pub fn run(mut self) -> Vec<Observer> {
+        let mut state = State { observers: std::mem::take(&mut self.observers), ..State::default() };
+        match self.work(&mut state) {
+            Ok(()) => self.leave(&mut state),
+            Err(Stop::Gone) => {}
+            Err(Stop::Failed(error)) => {
+                let message = error.to_string();
+                let observer = &mut state.observers[state.source];
+                observer.failed(&message);
+                // A damaged mirror is no fault of the source: it is rebuilt, and the source is read again.
+                if !matches!(error, PipelineError::Capture { error: CaptureError::Mirror, .. }) {
+                    (self.listener)(&Event::ObserverError { source: observer.source.clone(), message });
+                }
+                self.out.send(Work::Failed(error), 0);
+            }
+        }
+        state.observers
+    }
+
+    /// Says of each source whether it has ended.
+    fn leave(&self, state: &mut State) {
+        let stopped = self.stop.load(Ordering::Relaxed);
+        for observer in &mut state.observers {
+            observer.status = if stopped { ObserverStatus::Paused } else { ObserverStatus::Terminated };
+            if stopped {
+                let (source, reason) = (observer.source.clone(), "the run was asked to stop");
+                (self.listener)(&Event::ObserverPaused { source, reason });
+            }
         }
     }
 
-    fn work(&self) -> Result<(), Stop> {
-        let mut state = State::default();
+    fn work(&self, state: &mut State) -> Result<(), Stop> {
         let mut current: Option<Current> = None;
-        while let Some(row) = self.next(&mut state, current.as_ref())? {
+        while let Some(row) = self.next(state, current.as_ref())? {
             match row {
                 Row::Begin { source, item, element, dims, rows_hint } => {
+                    state.source = source;
                     let collection = self.sources[source].collection.clone();
                     let table = Table { collection, element, dims };
-                    current = Some(self.begin_live(&mut state, source, item.name(), table, rows_hint)?);
+                    current = Some(self.begin_live(state, source, item.name(), table, rows_hint)?);
                 }
                 Row::Rows(batch) => {
-                    let at = current.as_ref().expect("rows follow their beginning");
+                    let at = current.as_mut().expect("rows follow their beginning");
                     if let Some((wal, table)) = &mut state.wal {
                         wal.append(table, &batch).map_err(store_failed)?;
                     }
-                    self.rows(&mut state, at, &batch)?;
-                    forget_committed(&mut state)?;
+                    self.rows(state, at, &batch)?;
+                    forget_committed(state)?;
                 }
                 Row::End => {
-                    let at = current.take().expect("an end follows its beginning");
-                    self.end(&mut state, &at)?;
+                    let mut at = current.take().expect("an end follows its beginning");
+                    self.end(state, &mut at)?;
                 }
-                Row::Failed(error) => {
-                    (self.listener)(&Event::ObserverError {
-                        source: error.path.display().to_string(),
-                        message: error.to_string(),
-                    });
+                Row::Failed { source, error } => {
+                    state.source = source;
                     return Err(Stop::Failed(error.into()));
                 }
             }
         }
-        self.close_all(&mut state, current.as_ref())?;
-        forget_committed(&mut state)
+        self.close_all(state, current.as_ref())?;
+        forget_committed(state)
     }
 
     /// Waits for rows, and closes windows whose time is over in the meantime.
@@ -167,7 +203,7 @@ impl Flow<'_> {
             let now = (self.now)();
             let deadline = state.open.iter().filter_map(|(_, _, w)| w.deadline()).min();
             let wait = deadline.map(|d| Duration::from_millis(d.saturating_sub(now)));
-            let timeout = wait.into_iter().chain(self.heartbeat).min();
+            let timeout = wait.into_iter().chain(self.capture.heartbeat).min();
             let received = match timeout {
                 None => return Ok(self.rows.receive().map(super::link::Loaded::into_inner)),
                 Some(timeout) => self.rows.receive_timeout(timeout),
@@ -176,7 +212,7 @@ impl Flow<'_> {
                 Ok(row) => return Ok(Some(row.into_inner())),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) => {
-                    if let (Some(_), Some(at)) = (self.heartbeat, current) {
+                    if let (Some(_), Some(at)) = (self.capture.heartbeat, current) {
                         let source = self.sources[at.source].name.clone();
                         (self.listener)(&Event::Heartbeat { source });
                     }
@@ -203,7 +239,7 @@ impl Flow<'_> {
         if let Some(first) = recovered.first().filter(|_| table.dims == 0) {
             table = first.table.clone();
         }
-        let current = self.begin(state, source, file, table.clone(), rows)?;
+        let mut current = self.begin(state, source, file, table.clone(), rows)?;
         for Recovered { table: shape, rows } in &recovered {
             if *shape != table {
                 return Err(Stop::Failed(PipelineError::OtherShape {
@@ -213,7 +249,7 @@ impl Flow<'_> {
                     got: format!("{} x {}", table.dims, table.element.name()),
                 }));
             }
-            self.rows(state, &current, rows)?;
+            self.rows(state, &mut current, rows)?;
         }
         state.wal = Some((wal, table));
         forget_committed(state)?;
@@ -235,28 +271,30 @@ impl Flow<'_> {
         let Ok(Reply::Mirror(mirror)) = self.replies.recv() else {
             return Err(Stop::Gone);
         };
-        let mut policy = self.policy.clone();
-        policy.missing = match settings.missing {
-            super::config::Missing::Keep => crate::capture::Missing::Keep,
-            super::config::Missing::Delete => crate::capture::Missing::Delete,
-        };
+        let element = mirror.read().expect("no thread panics with it").table().element;
+        let policy = self.capture.policy(settings.missing);
         state.captures.insert(collection.clone(), Capture::new(mirror, policy));
         let only = self.router.only_window().filter(|&w| self.windows[w].1.epoch);
-        Ok(Current { source, file, collection, passing: settings.epoch && only.is_some() && self.windows.len() == 1 })
+        let passing = only.filter(|_| settings.epoch && self.windows.len() == 1);
+        if let Some(window) = passing {
+            let (window, collection) = (self.windows[window].0.clone(), collection.clone());
+            (self.listener)(&Event::WindowOpened { window, collection });
+        }
+        Ok(Current { source, file, collection, element, passing, passed: 0 })
     }
 
-    fn rows(&self, state: &mut State, at: &Current, batch: &RowBatch) -> Result<(), Stop> {
-        let fail = |error| Stop::Failed(PipelineError::Capture { file: at.file.clone(), error });
-        if at.passing {
-            let capture = state.captures.get_mut(&at.collection).expect("made at the beginning");
-            let captured = capture.step(batch).map_err(fail)?;
-            self.tell_captured(&captured);
-            return self.pass(captured);
-        }
+    fn rows(&self, state: &mut State, at: &mut Current, batch: &RowBatch) -> Result<(), Stop> {
+        let file = at.file.clone();
+        let fail = |error| Stop::Failed(PipelineError::Capture { file: file.clone(), error });
+        let batch = &transform_rows(self.transformers, at.element, batch.clone()).map_err(|rejection| {
+            let (target, reason) = (format!("{}/{}", at.collection, rejection.key), rejection.reason.clone());
+            (self.listener)(&Event::DeltaRejected { target, reason });
+            Stop::Failed(PipelineError::Rejected { file: at.file.clone(), rejection })
+        })?;
         if self.sources[at.source].epoch {
             let capture = state.captures.get_mut(&at.collection).expect("made at the beginning");
             let captured = capture.step(batch).map_err(fail)?;
-            return self.window(state, at, captured);
+            return self.captured(state, at, captured, batch.keys.len());
         }
         for run in runs_without_repeats(batch) {
             let captured = {
@@ -265,28 +303,26 @@ impl Flow<'_> {
                     open.iter().filter(|(_, c, _)| *c == at.collection).map(|(_, _, w)| w).collect();
                 let pending = |slot: u32| windows.iter().find_map(|w| w.row(slot));
                 let capture = captures.get_mut(&at.collection).expect("made at the beginning");
-                capture.step_stream(&batch.slice(run), &pending).map_err(fail)?
+                capture.step_stream(&batch.slice(run.clone()), &pending).map_err(&fail)?
             };
-            self.window(state, at, captured)?;
+            self.captured(state, at, captured, run.len())?;
         }
         Ok(())
     }
 
-    fn end(&self, state: &mut State, at: &Current) -> Result<(), Stop> {
-        let fail = |error| Stop::Failed(PipelineError::Capture { file: at.file.clone(), error });
+    fn end(&self, state: &mut State, at: &mut Current) -> Result<(), Stop> {
+        let file = at.file.clone();
+        let fail = |error| Stop::Failed(PipelineError::Capture { file, error });
         if self.sources[at.source].epoch {
             let capture = state.captures.get_mut(&at.collection).expect("made at the beginning");
             for batch in capture.end_epoch().map_err(fail)? {
                 let captured = Captured { batch, unchanged: 0, raw_bytes: 0 };
-                self.tell_captured(&captured);
-                if at.passing {
-                    self.pass(captured)?;
-                } else {
-                    self.window(state, at, captured)?;
-                }
+                self.captured(state, at, captured, 0)?;
             }
         }
-        if at.passing {
+        if let Some(window) = at.passing {
+            let (window, reason) = (self.windows[window].0.clone(), CloseReason::Epoch.name());
+            (self.listener)(&Event::WindowClosed { window, deltas: at.passed, reason });
             self.send(Work::EndEpoch, 0)?;
             return Ok(self.committed()?);
         }
@@ -303,8 +339,20 @@ impl Flow<'_> {
         Ok(())
     }
 
-    fn pass(&self, captured: Captured) -> Result<(), Stop> {
-        let bytes = captured.batch.new.len() as u64;
+    /// Tells what was captured from so many rows, and sends it on: straight through, or into windows.
+    fn captured(&self, state: &mut State, at: &mut Current, captured: Captured, rows: usize) -> Result<(), Stop> {
+        state.observers[at.source].captured(&captured, rows as u64, (self.now)());
+        self.tell_captured(&self.sources[at.source].name, &captured, rows as u64);
+        let Some(window) = at.passing else {
+            return self.window(state, at, captured);
+        };
+        let (deltas, bytes) = (captured.batch.deltas.len() as u64, captured.batch.new.len() as u64);
+        at.passed += deltas;
+        if deltas > 0 {
+            let route = self.router.routes()[0].name.clone();
+            (self.listener)(&Event::DeltaRouted { route, deltas });
+            self.tell_flushed(window, deltas, bytes);
+        }
         Ok(self.send(Work::Deltas(captured), bytes)?)
     }
 
@@ -323,10 +371,15 @@ impl Flow<'_> {
             decision.routes.iter().for_each(|&r| routed[r] += 1);
             self.close_others(state, decision.window, &at.collection, delta.slot)?;
             let place = self.window_of(state, decision.window, &batch);
+            if state.open[place].2.is_empty() {
+                let (window, collection) = (self.windows[decision.window].0.clone(), at.collection.clone());
+                (self.listener)(&Event::WindowOpened { window, collection });
+            }
             state.open[place].2.add(&batch, i, (self.now)());
             if let Some(reason) = state.open[place].2.due((self.now)()) {
                 self.close(state, place, reason)?;
             }
+            self.close_full(state)?;
         }
         for (route, deltas) in self.router.routes().iter().zip(routed).filter(|(_, n)| *n > 0) {
             let route = route.name.clone();
@@ -342,9 +395,7 @@ impl Flow<'_> {
         let collection = &batch.table.collection;
         let known = state.open.iter().position(|(w, c, _)| *w == window && c == collection);
         known.unwrap_or_else(|| {
-            let (name, policy) = &self.windows[window];
-            (self.listener)(&Event::WindowOpened { window: name.clone() });
-            let open = Window::new(policy.clone(), batch.table.clone());
+            let open = Window::new(self.windows[window].1.clone(), batch.table.clone());
             state.open.push((window, collection.clone(), open));
             state.open.len() - 1
         })
@@ -356,6 +407,21 @@ impl Flow<'_> {
             let (other, of, open) = &state.open[i];
             if *other != window && of == collection && open.row(slot).is_some() {
                 self.close(state, i, CloseReason::Order)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes all windows but those of epochs when they hold too much together.
+    fn close_full(&self, state: &mut State) -> Result<(), Stop> {
+        let gathers = |window: &usize| !self.windows[*window].1.epoch;
+        let held = state.open.iter().filter(|(w, _, _)| gathers(w)).map(|(_, _, open)| open.held_bytes());
+        if held.sum::<u64>() < self.buffer_bytes {
+            return Ok(());
+        }
+        for i in 0..state.open.len() {
+            if gathers(&state.open[i].0) {
+                self.close(state, i, CloseReason::Memory)?;
             }
         }
         Ok(())
@@ -393,7 +459,8 @@ impl Flow<'_> {
             return Ok(());
         }
         let closed = open.close(reason);
-        let name = self.windows[*window].0.clone();
+        let number = *window;
+        let name = self.windows[number].0.clone();
         let (before, after) = (closed.metrics.added, closed.batch.deltas.len() as u64);
         if after < before {
             let window = name.clone();
@@ -401,6 +468,7 @@ impl Flow<'_> {
         }
         (self.listener)(&Event::WindowClosed { window: name.clone(), deltas: after, reason: reason.name() });
         let bytes = closed.batch.new.len() as u64;
+        self.tell_flushed(number, after, bytes);
         let work = Work::Closed {
             window: name,
             closed,
@@ -412,17 +480,25 @@ impl Flow<'_> {
         Ok(self.committed()?)
     }
 
-    fn tell_captured(&self, captured: &Captured) {
-        let changed = captured.batch.deltas.len() as u64;
-        let rows = captured.unchanged + changed;
-        (self.listener)(&Event::ChangeDetected { rows, changed });
+    fn tell_captured(&self, source: &str, captured: &Captured, rows: u64) {
+        let source = || source.to_owned();
+        let batch = &captured.batch;
+        let deltas = batch.deltas.len() as u64;
+        (self.listener)(&Event::ChangeDetected { source: source(), rows, changed: deltas });
         if captured.unchanged > 0 {
-            (self.listener)(&Event::DeltaFiltered { rows: captured.unchanged });
+            (self.listener)(&Event::DeltaFiltered { source: source(), rows: captured.unchanged });
         }
-        if changed > 0 {
-            let bytes = captured.batch.new.len() as u64;
-            (self.listener)(&Event::DeltaCaptured { deltas: changed, bytes });
+        if deltas > 0 {
+            let l2_max = batch.deltas.iter().map(|delta| delta.l2).fold(0.0, f64::max);
+            (self.listener)(&Event::DeltaExtracted { source: source(), deltas, l2_max });
+            let bytes = batch.new.len() as u64;
+            (self.listener)(&Event::DeltaCaptured { source: source(), deltas, bytes });
         }
+    }
+
+    fn tell_flushed(&self, window: usize, deltas: u64, bytes: u64) {
+        let window = self.windows[window].0.clone();
+        (self.listener)(&Event::CaptureBufferFlushed { window, deltas, bytes });
     }
 
     fn send(&self, work: Work, bytes: u64) -> Result<(), Gone> {

@@ -8,9 +8,11 @@
 
 mod cases;
 pub mod config;
+mod drain;
 mod error;
 mod flow;
 mod input;
+mod lines;
 mod link;
 mod plan;
 mod reading;
@@ -23,6 +25,7 @@ mod versioning;
 mod widths;
 
 pub use cases::run_case;
+pub use drain::with_drain;
 pub use error::PipelineError;
 pub use plan::{Forecast, plan};
 pub use run::{Context, RunReport, run};

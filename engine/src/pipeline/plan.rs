@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::config::Pipeline;
-use super::run::router;
 use super::{Context, PipelineError, RunReport, run};
 use crate::event::Event;
 use crate::store::{LocalDisk, StoreError};
@@ -49,16 +48,7 @@ pub fn plan(pipeline: &Pipeline, scratch: &Path, context: &Context<'_>) -> Resul
         resume: context.resume,
     };
     let report = run(pipeline, &mut repo, &inner)?;
-    let mut routed = routed.into_inner().expect("no thread panics with it");
-    if let Some(only) = router(pipeline)?.only_window().and(pipeline.routes.first()) {
-        // Deltas that go straight through are not told one by one.
-        let mut all = 0;
-        for &commit in &report.commits {
-            let counts = repo.commit(commit)?.body.counts;
-            all += counts.inserted + counts.updated + counts.deleted;
-        }
-        routed.insert(only.name.clone(), all);
-    }
+    let routed = routed.into_inner().expect("no thread panics with it");
     Ok(Forecast { repo, report, routed })
 }
 

@@ -29,7 +29,12 @@ pub enum Row {
     /// The input ended.
     End,
     /// The input cannot be read on.
-    Failed(ReadError),
+    Failed {
+        /// The number of its source.
+        source: usize,
+        /// Why.
+        error: ReadError,
+    },
 }
 
 /// Reads inputs until they end, one cannot be read, nobody listens, or `stop` is set.
@@ -39,7 +44,7 @@ pub fn read_all(sources: &[Source], items: &[(usize, Item)], stop: &AtomicBool, 
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
-                out.send(Row::Failed(error), 0);
+                out.send(Row::Failed { source: *source, error }, 0);
                 return;
             }
         }

@@ -1,5 +1,6 @@
 //! Running a pipeline: threads for reading and for the flow, the version stage on the caller's.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
@@ -7,15 +8,13 @@ use std::sync::{Arc, RwLock};
 use crossbeam_channel::bounded;
 
 use super::PipelineError;
-use super::config::{self, ChangeKind, Close, Detect, Pipeline};
+use super::config::{self, Close, Pipeline};
 use super::flow::Flow;
 use super::input::{Item, items};
 use super::link::{Budget, link};
 use super::reading::read_all;
 use super::versioning::Versioning;
-use crate::apply::Validator;
-use crate::capture::{CaptureError, CapturePolicy, Detector, Missing, Threshold};
-use crate::delta::Change;
+use crate::capture::{CaptureError, Observer};
 use crate::event::{Event, Listener};
 use crate::route::{Condition, Route, Router};
 use crate::store::Mirror;
@@ -45,6 +44,8 @@ pub struct RunReport {
     pub rows_read: u64,
     /// The inputs that were committed before.
     pub skipped: Vec<String>,
+    /// What was seen of each source, in the order of the pipeline.
+    pub observers: Vec<Observer>,
 }
 
 /// Runs a pipeline over a repository to the end of its input.
@@ -52,7 +53,8 @@ pub struct RunReport {
 /// # Errors
 /// The first failure of any stage; every commit made before it stays, and nothing of what failed.
 pub fn run(pipeline: &Pipeline, repo: &mut Repository, context: &Context<'_>) -> Result<RunReport, PipelineError> {
-    let mut report = RunReport::default();
+    let observers = pipeline.sources.iter().map(|source| Observer::new(&source.name)).collect();
+    let mut report = RunReport { observers, ..RunReport::default() };
     let mut inputs = Vec::new();
     for (number, source) in pipeline.sources.iter().enumerate() {
         inputs.extend(items(source)?.into_iter().map(|item| (number, item)));
@@ -119,18 +121,22 @@ fn run_once(
     let (reply_out, reply_in) = bounded(1);
     let flow = Flow {
         sources: &pipeline.sources,
-        policy: policy(&pipeline.capture),
+        capture: &pipeline.capture,
+        transformers: &pipeline.apply.transform,
         router: router(pipeline)?,
         windows: pipeline.windows.iter().map(|w| (w.name.clone(), window_policy(&w.close))).collect(),
         now: context.now,
-        heartbeat: pipeline.capture.heartbeat,
         listener: context.listener,
         rows: row_in,
         out: work_out,
         replies: reply_in,
         disk: repo.disk().clone(),
+        stop: context.stop,
+        buffer_bytes: pipeline.capture.buffer_bytes.unwrap_or((pipeline.settings.memory_bytes / 2).max(1 << 20)),
+        observers: std::mem::take(&mut report.observers),
     };
-    let (commits, snapshot) = (&mut report.commits, pipeline.version.snapshot);
+    let (commits, observers) = (&mut report.commits, &mut report.observers);
+    let snapshot = pipeline.version.snapshot;
     let mut committed = |repo: &mut Repository, commit: CommitIndex| {
         commits.push(commit);
         super::retention::snapshot_when_due(repo, commit, snapshot, context)
@@ -142,19 +148,21 @@ fn run_once(
         message: pipeline.version.message.clone().unwrap_or_else(|| "{file}".to_owned()),
         metadata: metadata(pipeline, context),
         inputs: marks.clone(),
-        validators: validators(&pipeline.apply),
+        validators: &pipeline.apply.validate,
         now: context.now,
         listener: context.listener,
         committed: &mut committed,
         rows_read: 0,
+        batch_bytes: Cell::new(0),
         mirrors: std::mem::take(mirrors),
     };
     let result = std::thread::scope(|scope| {
         scope.spawn(move || read_all(&pipeline.sources, inputs, context.stop, &row_out));
-        scope.spawn(move || flow.run());
+        let flow = scope.spawn(move || flow.run());
         let result = versioning.run(&work_in, &reply_out);
         // Whatever still waits for this stage is told that it is gone.
         drop((work_in, reply_out));
+        *observers = flow.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         result
     });
     report.rows_read += versioning.rows_read;
@@ -171,24 +179,11 @@ fn metadata(pipeline: &Pipeline, context: &Context<'_>) -> BTreeMap<String, Stri
         let mark = format!("epsilon {}, detect {:?}", pipeline.capture.epsilon, pipeline.capture.detect);
         metadata.insert("lossy".to_owned(), mark);
     }
-    metadata
-}
-
-/// Makes the policy of capture.
-pub fn policy(capture: &config::Capture) -> CapturePolicy {
-    let threshold = |d: &config::Detector| match *d {
-        config::Detector::L2(min) => Threshold::L2(min),
-        config::Detector::Cosine(min) => Threshold::Cosine(min),
-        config::Detector::MaxAbs(min) => Threshold::MaxAbs(min),
-    };
-    CapturePolicy {
-        detector: match &capture.detect {
-            Detect::AnyBit => Detector::AnyBit,
-            Detect::Any(limits) => Detector::Any(limits.iter().map(threshold).collect()),
-        },
-        epsilon: capture.epsilon,
-        missing: Missing::Keep,
+    if !pipeline.apply.transform.is_empty() {
+        let steps: Vec<String> = pipeline.apply.transform.iter().map(ToString::to_string).collect();
+        metadata.insert("transformed".to_owned(), steps.join(", "));
     }
+    metadata
 }
 
 /// Makes the router of a pipeline.
@@ -201,22 +196,13 @@ pub fn router(pipeline: &Pipeline) -> Result<Router, PipelineError> {
         let mut conditions = Vec::new();
         conditions.extend(r.when.min_l2.map(Condition::MinL2));
         if !r.when.change.is_empty() {
-            conditions.push(Condition::Change(r.when.change.iter().map(|c| change(*c)).collect()));
+            conditions.push(Condition::Change(r.when.change.clone()));
         }
         conditions.extend(r.when.collection.clone().map(Condition::Collection));
         Route::new(&r.name, &r.matches, conditions, window(&r.window), r.continues)
             .map_err(|problem| PipelineError::Route { route: r.name.clone(), problem: problem.to_string() })
     };
     Ok(Router::new(pipeline.routes.iter().map(route).collect::<Result<_, _>>()?))
-}
-
-/// Returns the engine's word for a kind of change.
-pub fn change(kind: ChangeKind) -> Change {
-    match kind {
-        ChangeKind::Insert => Change::Insert,
-        ChangeKind::Update => Change::Update,
-        ChangeKind::Delete => Change::Delete,
-    }
 }
 
 fn window_policy(close: &Close) -> WindowPolicy {
@@ -229,14 +215,4 @@ fn window_policy(close: &Close) -> WindowPolicy {
             bytes_max: t.bytes,
         },
     }
-}
-
-fn validators(apply: &config::Apply) -> Vec<Validator> {
-    let one = |v: &config::Validator| match *v {
-        config::Validator::Finite => Validator::Finite,
-        config::Validator::MaxAbs(max) => Validator::MaxAbs(max),
-        config::Validator::MaxL2(max) => Validator::MaxL2(max),
-        config::Validator::LockDims { start, end } => Validator::LockDims { start, end },
-    };
-    apply.validate.iter().map(one).collect()
 }

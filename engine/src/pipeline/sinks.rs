@@ -3,18 +3,19 @@
 //! A sink never sees a delta that was not committed, and writing it again gives the same files: what was cut short by a
 //! crash is made whole by the next run.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-use vecdelta_kernels::RowChange;
+use serde_json::{Value, json};
 
 use super::PipelineError;
-use super::config::{Pipeline, Sink, SinkContent, SinkField, SinkKind};
+use super::config::{Pipeline, Sink, SinkContent, SinkKind};
+use super::lines::Lines;
 use super::run::router;
-use crate::delta::{Change, DeltaBatch, DeltaRow, Keys, Table, row_hash};
+use crate::delta::{DeltaBatch, DeltaRow, Keys, Table};
 use crate::export::{DeltaWriter, ExportError, MANIFEST, TableFormat, TableWriter, write_manifest};
 use crate::route::Router;
 use crate::version::{CommitIndex, Difference, Differences, Repository, deltas, read_table, tables, way};
@@ -32,12 +33,18 @@ pub fn write_sinks(pipeline: &Pipeline, repo: &mut Repository) -> Result<Vec<Pat
     for sink in &pipeline.sinks {
         let routes: Vec<usize> =
             (0..pipeline.routes.len()).filter(|&r| pipeline.routes[r].to.contains(&sink.name)).collect();
-        for table in tables(repo, head)? {
+        // Lines name their collection, so several may share a file.
+        let mut files: BTreeMap<PathBuf, Vec<Arc<Table>>> = BTreeMap::new();
+        let own = |table: &Table| pipeline.sources.iter().any(|source| source.collection == table.collection);
+        for table in tables(repo, head)?.into_iter().filter(own) {
             let path = place(sink, &pipeline.version.branch, &table.collection);
+            files.entry(path).or_default().push(Arc::new(table));
+        }
+        for (path, tables) in files {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).map_err(|e| cannot(sink, &path, e))?;
             }
-            write_sink(sink, repo, head, table, &path, &router, &routes)?;
+            write_sink(sink, repo, head, &tables, &path, &router, &routes)?;
             written.push(path);
         }
     }
@@ -48,7 +55,8 @@ fn place(sink: &Sink, branch: &str, collection: &str) -> PathBuf {
     PathBuf::from(sink.path.replace("{branch}", branch).replace("{collection}", collection))
 }
 
-fn cannot(sink: &Sink, path: &Path, source: io::Error) -> PipelineError {
+/// Makes the error of a file that a sink cannot write.
+pub fn cannot(sink: &Sink, path: &Path, source: io::Error) -> PipelineError {
     PipelineError::Sink { sink: sink.name.clone(), error: ExportError::Io { path: path.to_owned(), source } }
 }
 
@@ -56,26 +64,30 @@ fn write_sink(
     sink: &Sink,
     repo: &Repository,
     head: CommitIndex,
-    table: Table,
+    tables: &[Arc<Table>],
     path: &Path,
     router: &Router,
     routes: &[usize],
 ) -> Result<(), PipelineError> {
-    let table = Arc::new(table);
     let format = match sink.kind {
         SinkKind::Parquet => TableFormat::Parquet,
         SinkKind::Arrow => TableFormat::Arrow,
         SinkKind::Npy => TableFormat::Npy,
-        SinkKind::Jsonl => return write_lines(sink, repo, head, &table, path, router, routes),
+        SinkKind::Jsonl => return Lines { sink, repo, head, router, routes }.write(tables, path),
     };
-    if sink.what == SinkContent::Deltas {
-        let takes = |collection: &str, key: &str, delta: &DeltaRow| takes(router, routes, collection, key, delta);
-        return replace_directory(sink, path, |part| export_deltas(repo, None, head, table, part, &takes));
+    // The configuration leads one collection to each file of these formats.
+    for table in tables {
+        if sink.what == SinkContent::Deltas {
+            let takes = |collection: &str, key: &str, delta: &DeltaRow| takes(router, routes, collection, key, delta);
+            let write = |part: &Path| export_deltas(repo, None, head, table.clone(), part, &takes);
+            replace_directory(sink, path, write)?;
+            continue;
+        }
+        let fail = |error| PipelineError::Sink { sink: sink.name.clone(), error };
+        let mut writer = TableWriter::create(path, format, table).map_err(fail)?;
+        read_table(repo, head, table, &mut |keys, rows| writer.write(keys, rows).map_err(fail))?;
+        writer.finish().map_err(fail)?;
     }
-    let fail = |error| PipelineError::Sink { sink: sink.name.clone(), error };
-    let mut writer = TableWriter::create(path, format, &table).map_err(fail)?;
-    read_table(repo, head, &table, &mut |keys, rows| writer.write(keys, rows).map_err(fail))?;
-    writer.finish().map_err(fail)?;
     Ok(())
 }
 
@@ -180,77 +192,10 @@ fn batch_of(table: &Arc<Table>, part: &Differences, takes: &dyn Fn(&str, &DeltaR
     batch
 }
 
-fn row_of(d: &Difference, table: &Table) -> DeltaRow {
+/// Describes a difference as the stages do.
+pub fn row_of(d: &Difference, table: &Table) -> DeltaRow {
     match &d.measures {
         Some(measures) => DeltaRow::update(0, measures),
         None => DeltaRow::whole(0, d.change, table, d.l2, 0.0),
     }
-}
-
-/// Writes the deltas as JSON lines, to a temporary file first.
-fn write_lines(
-    sink: &Sink,
-    repo: &Repository,
-    head: CommitIndex,
-    table: &Arc<Table>,
-    path: &Path,
-    router: &Router,
-    routes: &[usize],
-) -> Result<(), PipelineError> {
-    let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
-    let fail = |error: io::Error| cannot(sink, path, error);
-    let mut out = BufWriter::new(fs::File::create(&temporary).map_err(fail)?);
-    let way = way(repo, None, head)?;
-    deltas(repo, &way, Some((&table.collection, None)), &mut |commit, part| {
-        for d in &part.sources {
-            let delta = row_of(d, table);
-            let decision = router.route(&table.collection, &d.key, &delta);
-            let route = decision.and_then(|x| x.routes.into_iter().find(|r| routes.contains(r)));
-            let Some(route) = route else { continue };
-            let line = line(sink, repo, commit, table, d, &router.routes()[route].name);
-            writeln!(out, "{}", Value::Object(line)).map_err(fail)?;
-        }
-        Ok::<_, PipelineError>(())
-    })?;
-    let file = out.into_inner().map_err(|e| fail(e.into_error()))?;
-    file.sync_all().map_err(fail)?;
-    fs::rename(&temporary, path).map_err(fail)
-}
-
-const DEFAULT_FIELDS: [SinkField; 5] =
-    [SinkField::Source, SinkField::Change, SinkField::ChangedDims, SinkField::L2, SinkField::Commit];
-
-fn line(
-    sink: &Sink,
-    repo: &Repository,
-    commit: CommitIndex,
-    table: &Table,
-    d: &Difference,
-    route: &str,
-) -> Map<String, Value> {
-    let fields = if sink.fields.is_empty() { &DEFAULT_FIELDS[..] } else { &sink.fields };
-    let entry = repo.entry(commit);
-    let hash = |row: &[u8]| (!row.is_empty()).then(|| row_hash(&d.key, table.element, row).to_hex());
-    let vector = || -> Vec<Value> {
-        d.new.chunks_exact(table.element.size()).map(|bits| json!(table.element.to_f64(bits))).collect()
-    };
-    let present = d.change != Change::Delete;
-    let value = |field: &SinkField| match field {
-        SinkField::Source => ("source", json!(format!("{}/{}", table.collection, d.key))),
-        SinkField::Collection => ("collection", json!(table.collection)),
-        SinkField::Id => ("id", json!(d.key)),
-        SinkField::Change => ("change", json!(d.change.name())),
-        SinkField::ChangedDims => ("changed_dims", json!(d.changed_dims)),
-        SinkField::L2 => ("l2", json!(d.l2)),
-        SinkField::Cosine => ("cosine", json!(d.measures.as_ref().and_then(RowChange::cosine).map(|c| 1.0 - c))),
-        SinkField::MaxAbs => ("max_abs", json!(d.measures.as_ref().map(|m| m.max_abs))),
-        SinkField::Route => ("route", json!(route)),
-        SinkField::Commit => ("commit", json!(entry.id.to_hex())),
-        SinkField::Time => ("time", json!(entry.time.physical_millis)),
-        SinkField::Base => ("base", json!(hash(&d.old))),
-        SinkField::Result => ("result", json!(hash(&d.new))),
-        SinkField::Vector => ("vector", json!(present.then(vector))),
-        SinkField::Bits => ("bits", json!(present.then(|| crate::delta::hex(&d.new)))),
-    };
-    fields.iter().map(value).map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -1,5 +1,6 @@
 //! The version stage: applies deltas and makes commits, on the caller's thread.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
@@ -32,7 +33,7 @@ pub struct Versioning<'a> {
     /// What each input says besides, by its name.
     pub inputs: BTreeMap<String, BTreeMap<String, String>>,
     /// The checks that every delta must pass.
-    pub validators: Vec<Validator>,
+    pub validators: &'a [Validator],
     /// Milliseconds since 1970.
     pub now: &'a (dyn Fn() -> u64 + Sync),
     /// Who is told.
@@ -41,6 +42,8 @@ pub struct Versioning<'a> {
     pub committed: &'a mut dyn FnMut(&mut Repository, CommitIndex) -> Result<(), PipelineError>,
     /// How many rows were looked at.
     pub rows_read: u64,
+    /// The size of the vectors of the deltas since the last commit, in bytes.
+    pub batch_bytes: Cell<u64>,
     /// The mirrors in use, by collection.
     pub mirrors: BTreeMap<String, Arc<RwLock<Mirror>>>,
 }
@@ -170,31 +173,46 @@ impl Versioning<'_> {
     }
 
     fn add(&self, stage: &mut Stage<'_>, number: usize, file: &str, captured: Captured) -> Result<(), PipelineError> {
-        if let Err(rejection) = validate(&self.validators, &captured.batch) {
-            (self.listener)(&Event::DeltaRejected { source: rejection.key.clone(), reason: rejection.reason.clone() });
+        if let Err(rejection) = validate(self.validators, &captured.batch) {
+            let target = format!("{}/{}", captured.batch.table.collection, rejection.key);
+            (self.listener)(&Event::DeltaRejected { target, reason: rejection.reason.clone() });
             return Err(PipelineError::Rejected { file: file.to_owned(), rejection });
         }
         let deltas = captured.batch.deltas.len() as u64;
         stage.count(captured.unchanged, captured.raw_bytes);
+        let target = captured.batch.table.collection.clone();
+        self.batch_bytes.set(self.batch_bytes.get() + captured.batch.new.len() as u64);
         stage.add(number, captured.batch)?;
         if deltas > 0 {
-            (self.listener)(&Event::DeltaApplied { deltas });
+            (self.listener)(&Event::DeltaApplied { target, deltas });
         }
         Ok(())
     }
 
     fn commit(&mut self, staged: Option<Staged>, replies: &Sender<Reply>) -> Result<(), PipelineError> {
         let Some(staged) = staged else { return Ok(()) };
+        let first = self.repo.head(&self.branch).is_none();
         let commit = self.repo.take(staged)?;
-        let counts = self.repo.commit(commit)?.body.counts;
-        (self.listener)(&Event::DeltaVersioned {
-            commit: self.repo.entry(commit).id.to_hex(),
-            branch: self.branch.clone(),
-            deltas: counts.inserted + counts.updated + counts.deleted,
-        });
+        self.tell_versioned(commit, first)?;
         (self.committed)(self.repo, commit)?;
         // The flow may have ended: then nobody waits for the answer.
         let _ = replies.send(Reply::Committed);
+        Ok(())
+    }
+
+    fn tell_versioned(&self, commit: CommitIndex, first: bool) -> Result<(), PipelineError> {
+        let record = self.repo.commit(commit)?;
+        let counts = &record.body.counts;
+        let deltas = counts.inserted + counts.updated + counts.deleted;
+        let hash = self.repo.entry(commit).id.to_hex();
+        (self.listener)(&Event::BatchCreated { deltas, state_root: record.body.state_root.to_hex() });
+        let original_bytes = self.batch_bytes.take();
+        let compressed_bytes = record.blocks.iter().map(|block| u64::from(block.len)).sum();
+        (self.listener)(&Event::BatchCompressed { original_bytes, compressed_bytes });
+        (self.listener)(&Event::DeltaVersioned { commit: hash.clone(), branch: self.branch.clone(), deltas });
+        if first {
+            (self.listener)(&Event::BranchCreated { branch: self.branch.clone(), commit: hash });
+        }
         Ok(())
     }
 

@@ -74,6 +74,11 @@ impl Window {
         self.metrics
     }
 
+    /// Returns how many bytes of rows it holds: of each source one before its first delta and one after its last.
+    pub fn held_bytes(&self) -> u64 {
+        self.entries.len() as u64 * 2 * self.table.row_bytes() as u64
+    }
+
     /// Returns the row that a source has within this window: `Some(None)` when it was deleted in it.
     pub fn row(&self, slot: u32) -> Option<Option<&[u8]>> {
         let entry = self.entries[*self.places.get(&slot)?].as_ref()?;
@@ -208,6 +213,7 @@ mod tests {
         ]);
         (0..6).for_each(|i| w.add(&b, i, 0));
         assert_eq!(w.row(2), Some(None));
+        assert_eq!(w.held_bytes(), 3 * 2 * 2, "composed deltas take no more room");
         let closed = w.close(CloseReason::Epoch);
         assert_eq!(closed.metrics.added, 6);
         assert_eq!(closed.batch.keys.iter().collect::<Vec<_>>(), ["c"]);

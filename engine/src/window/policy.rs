@@ -31,6 +31,8 @@ pub enum CloseReason {
     Count,
     /// It held enough bytes.
     Bytes,
+    /// The open windows together held as much as they may.
+    Memory,
     /// A source went on to another window, which must not be committed before this one.
     Order,
     /// The input ended, or the pipeline was asked to stop.
@@ -45,6 +47,7 @@ impl CloseReason {
             CloseReason::Time => "time",
             CloseReason::Count => "count",
             CloseReason::Bytes => "bytes",
+            CloseReason::Memory => "memory",
             CloseReason::Order => "order",
             CloseReason::Drain => "drain",
         }

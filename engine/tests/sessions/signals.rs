@@ -88,3 +88,51 @@ fn a_terminated_stream_commits_its_window() {
     assert_eq!(rows, 130);
     s.quiet(&["verify", "out/stream.vd"]).exits(0);
 }
+
+/// A stop that takes longer than `drain` is exit 75. Nothing is half-done: the rows of the stream are on the disk and
+/// become a commit of the next run.
+#[test]
+fn an_overdue_stop_ends_with_75_and_loses_nothing() {
+    const ROWS: usize = 60_000;
+    let s = Session::checkout("overdue");
+    let slow = s.read("pipelines/stream.toml").replace("{ after = \"2s\", count = 100 }", "{ after = \"1h\" }");
+    s.write("pipelines/slow.toml", &slow.replace("name  = \"stream\"", "name  = \"stream\"\ndrain = \"0s\""));
+    s.write("pipelines/patient.toml", &slow);
+    let mut command = s.command(&["run", "pipelines/slow.toml"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let vector = vec![0.25; 32];
+    let lines: String = (0..ROWS).map(|i| format!("{{\"id\":\"lamp-{i}\",\"embedding\":{vector:?}}}\n")).collect();
+    stdin.write_all(lines.as_bytes()).unwrap();
+    let on_disk = || bytes_below(&s.dir.join("out/stream.vd"));
+    wait_for("the last row", || {
+        let before = on_disk();
+        std::thread::sleep(Duration::from_millis(300));
+        before >= ROWS as u64 * 32 * 4 && on_disk() == before
+    });
+    assert_eq!(terminate(child), 75);
+    drop(stdin);
+    let mut message = String::new();
+    std::io::Read::read_to_string(&mut stderr, &mut message).unwrap();
+    assert!(
+        message.contains("the run did not end within 0 s of the signal; 0 commits made before are safe"),
+        "{message}"
+    );
+    assert_eq!(commits(&s, "out/stream.vd"), 0);
+    s.quiet(&["verify", "out/stream.vd"]).exits(0);
+    let report = s.quiet(&["run", "pipelines/patient.toml", "--json"]).exits(0).json();
+    let inserted: u64 = report["commits"].as_array().unwrap().iter().map(|c| c["inserted"].as_u64().unwrap()).sum();
+    assert_eq!(inserted, ROWS as u64);
+}
+
+fn bytes_below(directory: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(found) if found.is_dir() => bytes_below(&entry.path()),
+            Ok(found) => found.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}

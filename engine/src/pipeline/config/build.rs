@@ -3,15 +3,19 @@
 use std::path::Path;
 
 use super::table::{
-    APPLY, CAPTURE, DETECT, DETECTOR, EXPECT, GIVEN, PIPELINE, ROOT, SINK, SNAPSHOT, TEST, VALIDATOR, VERSION,
+    APPLY, CAPTURE, DETECT, DETECTOR, EXPECT, GIVEN, PIPELINE, ROOT, SINK, SNAPSHOT, TEST, TRANSFORMER, VALIDATOR,
+    VERSION,
 };
 use super::tree::Node;
 use super::types::{
-    Apply, Capture, Detect, Detector, Expect, Given, Pipeline, Settings, Sink, SinkContent, SinkField, SinkKind,
-    SnapshotRule, Test, Validator, Version,
+    Apply, Capture, Expect, Given, Pipeline, Settings, Sink, SinkContent, SinkField, SinkKind, SnapshotRule, Test,
+    Version,
 };
 use super::view::View;
 use super::{route, source, value, window};
+use crate::apply::{Dims, Transformer, Validator};
+use crate::capture::{Detector, Threshold};
+use crate::delta::Element;
 
 /// Builds the pipeline; `file_name` gives the default name, `base_dir` makes paths absolute.
 pub(super) fn build(root: &Node, file_name: &str, base_dir: &Path) -> Pipeline {
@@ -51,22 +55,45 @@ fn settings(view: View<'_>, file_name: &str, base_dir: &Path) -> Settings {
 fn capture(view: View<'_>) -> Capture {
     let thresholds = view.table("detect", &DETECT).map_or(&[][..], |detect| detect.rows("any"));
     let any_bit = thresholds.iter().any(|row| row.entry("bits").is_some());
-    let detectors: Vec<Detector> = thresholds.iter().filter_map(detector).collect();
+    let limits: Vec<Threshold> = thresholds.iter().filter_map(threshold).collect();
     Capture {
-        detect: if any_bit || detectors.is_empty() { Detect::AnyBit } else { Detect::Any(detectors) },
+        detect: if any_bit || limits.is_empty() { Detector::AnyBit } else { Detector::Any(limits) },
         epsilon: view.number("epsilon").unwrap_or_default(),
+        buffer_bytes: view.size("buffer_limit"),
         heartbeat: view.duration("heartbeat"),
     }
 }
 
-fn detector(row: &Node) -> Option<Detector> {
+fn threshold(row: &Node) -> Option<Threshold> {
     let view = View::new(Some(row), &DETECTOR);
-    let l2 = view.number("l2").map(Detector::L2);
-    l2.or_else(|| view.number("cosine").map(Detector::Cosine)).or_else(|| view.number("max_abs").map(Detector::MaxAbs))
+    let l2 = view.number("l2").map(Threshold::L2);
+    l2.or_else(|| view.number("cosine").map(Threshold::Cosine))
+        .or_else(|| view.number("max_abs").map(Threshold::MaxAbs))
 }
 
 fn apply(view: View<'_>) -> Apply {
-    Apply { validate: view.rows("validate").iter().filter_map(validator).collect() }
+    Apply {
+        transform: view.rows("transform").iter().filter_map(transformer).collect(),
+        validate: view.rows("validate").iter().filter_map(validator).collect(),
+    }
+}
+
+fn transformer(row: &Node) -> Option<Transformer> {
+    if row.text().is_some() {
+        return Some(Transformer::Renormalise);
+    }
+    let view = View::new(Some(row), &TRANSFORMER);
+    let scale = view.number("scale").map(Transformer::Scale);
+    let round = || view.text("round").and_then(|name| Element::from_name(&name)).map(Transformer::Round);
+    scale
+        .or_else(|| view.number("clip").map(Transformer::Clip))
+        .or_else(round)
+        .or_else(|| dims(view, "mask").map(Transformer::Mask))
+}
+
+fn dims(view: View<'_>, key: &str) -> Option<Dims> {
+    let ranges = view.texts(key)?;
+    Some(Dims::new(ranges.iter().filter_map(|range| value::dim_range(range).ok())))
 }
 
 fn validator(row: &Node) -> Option<Validator> {
@@ -74,12 +101,11 @@ fn validator(row: &Node) -> Option<Validator> {
         return Some(Validator::Finite);
     }
     let view = View::new(Some(row), &VALIDATOR);
-    let lock = || {
-        let (start, end) = value::dim_range(&view.text("lock_dims")?).ok()?;
-        Some(Validator::LockDims { start, end })
-    };
     let max_abs = view.number("max_abs").map(Validator::MaxAbs);
-    max_abs.or_else(|| view.number("max_l2").map(Validator::MaxL2)).or_else(lock)
+    max_abs
+        .or_else(|| view.number("max_l2").map(Validator::MaxL2))
+        .or_else(|| view.number("max_magnitude").map(Validator::MaxMagnitude))
+        .or_else(|| dims(view, "lock_dims").map(Validator::LockDims))
 }
 
 fn version(view: View<'_>) -> Version {
@@ -118,7 +144,7 @@ fn default_fields(what: SinkContent) -> Vec<SinkField> {
             SinkField::Commit,
             SinkField::Time,
         ],
-        SinkContent::Table => vec![SinkField::Source, SinkField::Vector],
+        SinkContent::Table => vec![SinkField::Source, SinkField::Vector, SinkField::Bits],
     }
 }
 

@@ -4,7 +4,8 @@ use super::check::Checks;
 use super::codes::TEST_CANNOT_PASS;
 use super::diagnostic::Diagnostic;
 use super::suggest::nearest;
-use super::types::{ChangeKind, Test};
+use super::types::Test;
+use crate::delta::Change;
 
 /// Checks every test.
 pub(super) fn check(checks: &mut Checks<'_, '_>) {
@@ -72,9 +73,9 @@ fn check_vectors(checks: &mut Checks<'_, '_>, index: &str, test: &Test) {
 fn check_change(checks: &mut Checks<'_, '_>, index: &str, test: &Test) {
     let (given, expect) = (&test.given, &test.expect);
     let change = match (&given.before, &given.after) {
-        (None, Some(_)) => ChangeKind::Insert,
-        (Some(_), None) => ChangeKind::Delete,
-        (Some(_), Some(_)) => ChangeKind::Update,
+        (None, Some(_)) => Change::Insert,
+        (Some(_), None) => Change::Delete,
+        (Some(_), Some(_)) => Change::Update,
         (None, None) => return,
     };
     if expect.change.is_some_and(|expected| expected != change) {

@@ -1,13 +1,16 @@
 //! What the sections demand of each other. Nothing here looks at a file besides the pipeline file.
 
 use super::codes::{
-    CONFIG_VERSION, EMPTY, HEARTBEAT, LOCK_OUTSIDE, LOSSY, MISSING_KEY, NO_EFFECT, SINK_UNREACHED, WINDOW_UNREACHED,
+    CONFIG_VERSION, EMPTY, HEARTBEAT, LOCK_OUTSIDE, LOSSY, MEMORY, MISSING_KEY, NO_EFFECT, SINK_UNREACHED,
+    WINDOW_UNREACHED,
 };
 use super::diagnostic::{Diagnostic, Report};
 use super::tree::{Node, Place, Value};
-use super::types::{Detect, Pipeline, Sink, Window};
+use super::types::{Pipeline, Sink, Window};
+use super::value::show_size;
 use super::walk::Unsound;
 use super::{cases, route, sink, source, window};
+use crate::capture::Detector;
 
 /// The pipeline, the tree that it came from, and where to report.
 pub(super) struct Checks<'p, 't> {
@@ -129,14 +132,20 @@ fn check_capture(checks: &mut Checks<'_, '_>) {
     if !checks.sound("capture", "") {
         return;
     }
-    let capture = &checks.pipeline.capture;
+    let (capture, memory) = (&checks.pipeline.capture, checks.pipeline.settings.memory_bytes);
+    if capture.buffer_bytes.is_some_and(|limit| limit > memory && memory > 0) {
+        let diagnostic = Diagnostic::error(MEMORY, "`buffer_limit` does not fit into the memory budget")
+            .label(format!("more than `memory`, which is {}", show_size(memory)))
+            .help("lower it, or raise `memory` in [pipeline]");
+        checks.report_at(&["capture", "buffer_limit"], diagnostic);
+    }
     if capture.epsilon > 0.0 {
         let diagnostic = Diagnostic::warning(LOSSY, "capture is lossy")
             .label("components that moved by at most this much keep their old bits")
             .help("set `epsilon = 0.0` to keep every change");
         checks.report_at(&["capture", "epsilon"], diagnostic);
     }
-    if let Detect::Any(_) = capture.detect {
+    if let Detector::Any(_) = capture.detect {
         let diagnostic = Diagnostic::warning(LOSSY, "capture is lossy")
             .label("rows below every threshold keep their old bits")
             .help("use `detect = \"any_bit\"` to keep every change");
@@ -172,15 +181,19 @@ fn check_locked_dims(checks: &mut Checks<'_, '_>) {
     let narrow =
         pipeline.sources.iter().filter_map(|source| Some((source, source.dims?))).min_by_key(|(_, dims)| *dims);
     let Some((source, dims)) = narrow else { return };
-    for index in 0..checks.root.find(&["apply", "validate"]).map_or(0, |list| list.items().len()) {
-        let index = index.to_string();
-        let path = ["apply", "validate", &index, "lock_dims"];
-        let range = checks.root.find(&path).and_then(Node::text).and_then(|text| super::value::dim_range(text).ok());
-        if let Some((_, end)) = range.filter(|(_, end)| *end > dims) {
-            let diagnostic = Diagnostic::error(LOCK_OUTSIDE, "`lock_dims` reaches outside the vectors")
-                .label(format!("ends at {end}, but source \"{}\" has {dims} dimensions", source.name))
-                .help(format!("end it at {dims} or below"));
-            checks.report_at(&path, diagnostic);
+    for (list, key) in [("transform", "mask"), ("validate", "lock_dims")] {
+        for index in 0..checks.root.find(&["apply", list]).map_or(0, |list| list.items().len()) {
+            let index = index.to_string();
+            let ranges = checks.root.find(&["apply", list, &index, key]).map_or(&[][..], Node::items);
+            let ends = ranges.iter().map(|range| Some(super::value::dim_range(range.text()?).ok()?.1));
+            for (range, end) in
+                ends.enumerate().filter_map(|(range, end)| Some((range, end?))).filter(|(_, e)| *e > dims)
+            {
+                let diagnostic = Diagnostic::error(LOCK_OUTSIDE, format!("`{key}` reaches outside the vectors"))
+                    .label(format!("ends at {end}, but source \"{}\" has {dims} dimensions", source.name))
+                    .help(format!("end it at {dims} or below"));
+                checks.report(&ranges[range].place, diagnostic);
+            }
         }
     }
 }

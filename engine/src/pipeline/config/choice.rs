@@ -2,7 +2,9 @@
 
 use super::keys::Word;
 use super::table::{CHANGES, FILE_ORDERS, MISSING, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, SOURCE_KINDS};
-use super::types::{ChangeKind, FileOrder, Missing, SinkContent, SinkField, SinkKind, SourceKind};
+use super::types::{FileOrder, SinkContent, SinkField, SinkKind, SourceKind};
+use crate::capture::Missing;
+use crate::delta::Change;
 
 /// An enum whose values are words of the table, in the same order.
 pub(super) trait Choice: Copy + PartialEq + 'static {
@@ -40,7 +42,7 @@ impl Choice for Missing {
     const ALL: &'static [Self] = &[Self::Keep, Self::Delete];
 }
 
-impl Choice for ChangeKind {
+impl Choice for Change {
     const WORDS: &'static [Word] = CHANGES;
     const ALL: &'static [Self] = &[Self::Insert, Self::Update, Self::Delete];
 }
@@ -77,13 +79,6 @@ impl Choice for SinkField {
 }
 
 impl SourceKind {
-    /// Returns the word for it in a pipeline file.
-    pub fn name(self) -> &'static str {
-        self.word()
-    }
-}
-
-impl ChangeKind {
     /// Returns the word for it in a pipeline file.
     pub fn name(self) -> &'static str {
         self.word()
@@ -130,7 +125,7 @@ mod tests {
         words_and_values_agree::<SourceKind>();
         words_and_values_agree::<FileOrder>();
         words_and_values_agree::<Missing>();
-        words_and_values_agree::<ChangeKind>();
+        words_and_values_agree::<Change>();
         words_and_values_agree::<SinkKind>();
         words_and_values_agree::<SinkContent>();
         words_and_values_agree::<SinkField>();

@@ -90,7 +90,7 @@ Either the number is wrong, or the source reads the wrong column, or the model h
 were read to find out; nothing was written."),
     ("VD0211", "Keys that exclude each other stand together, or none of them is given.
 
-A detector or validator is one condition: write `[{ l2 = 0.1 }, { cosine = 0.01 }]` for two. A window closes either by
+A detector or validator is one condition, a transformer one step: write `[{ l2 = 0.1 }, { cosine = 0.01 }]` for two. A window closes either by
 `epoch = true`, one commit per file, or by the other triggers, whichever comes first."),
     ("VD0302", "A route names a window that does not exist.
 
@@ -151,12 +151,12 @@ unless `collection` says otherwise."),
     ("VD0355", "No route takes the rows of the source.
 
 A delta that no route takes is not committed. Put a route with `match = \"**\"` last to catch the rest."),
-    ("VD0360", "The window may hold more bytes than the whole budget.
+    ("VD0360", "A window, or all of them, may hold more bytes than the whole budget.
 
-`memory` bounds all queues and open windows together, so this trigger could never be reached."),
-    ("VD0370", "The locked dimensions reach outside of the vectors.
+`memory` bounds all queues and open windows together, so this limit could never be reached."),
+    ("VD0370", "The locked or masked dimensions reach outside of the vectors.
 
-`lock_dims = \"0..8\"` locks the components 0 to 7; with `dims = 4` there are only 0 to 3."),
+\"0..8\" stands for the components 0 to 7; with `dims = 4` there are only 0 to 3."),
     ("VD0371", "Two outputs would overwrite each other.
 
 Two sinks have the same path, or a sink writes into the repository's directory, which belongs to the repository alone."),

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::types::{Close, Detect, FileOrder, Input, Pipeline, Route, Window};
+use super::types::{Close, FileOrder, Input, Pipeline, Route, Window};
 use super::value::{show_duration, show_size};
+use crate::capture::Detector;
 
 /// One stage.
 struct Stage {
@@ -206,14 +207,20 @@ fn source_detail(source: &super::types::Source) -> String {
     format!("{} {input}{order}", source.kind.name())
 }
 
+/// Vectors are compared as the transformers leave them.
 fn capture_detail(pipeline: &Pipeline) -> String {
+    let steps = pipeline.apply.transform.iter().map(ToString::to_string);
+    steps.chain([detector_detail(pipeline)]).collect::<Vec<_>>().join(", ")
+}
+
+fn detector_detail(pipeline: &Pipeline) -> String {
     match &pipeline.capture.detect {
-        Detect::AnyBit if pipeline.capture.epsilon > 0.0 => {
+        Detector::AnyBit if pipeline.capture.epsilon > 0.0 => {
             format!("epsilon {}", pipeline.capture.epsilon)
         }
-        Detect::AnyBit => "any bit".to_owned(),
-        Detect::Any(detectors) if detectors.len() == 1 => "1 threshold".to_owned(),
-        Detect::Any(detectors) => format!("any of {} thresholds", detectors.len()),
+        Detector::AnyBit => "any bit".to_owned(),
+        Detector::Any(detectors) if detectors.len() == 1 => "1 threshold".to_owned(),
+        Detector::Any(detectors) => format!("any of {} thresholds", detectors.len()),
     }
 }
 

@@ -48,10 +48,13 @@ pub use reference::reference;
 pub use render::render;
 pub use schema::json_schema;
 pub use types::{
-    Apply, Capture, ChangeKind, Close, Detect, Detector, Expect, FileOrder, Given, Input, Missing, Pipeline, Route,
-    Settings, Sink, SinkContent, SinkField, SinkKind, SnapshotRule, Source, SourceKind, Test, Triggers, Validator,
-    Version, When, Window,
+    Apply, Capture, Close, Expect, FileOrder, Given, Input, Pipeline, Route, Settings, Sink, SinkContent, SinkField,
+    SinkKind, SnapshotRule, Source, SourceKind, Test, Triggers, Version, When, Window,
 };
+
+pub use crate::apply::{Transformer, Validator};
+pub use crate::capture::{Detector, Missing, Threshold};
+pub use crate::delta::Change;
 
 use diagnostic::Report;
 

@@ -102,10 +102,10 @@ fn check_collections(checks: &mut Checks<'_, '_>, sink: &Sink) {
         .filter(|collection| into.iter().any(|route| may_match(route, collection)))
         .collect();
     let one_file = !sink.path.contains("{collection}");
-    if sink.what == SinkContent::Table && sink.kind != SinkKind::Jsonl && one_file && collections.len() > 1 {
+    if sink.kind != SinkKind::Jsonl && one_file && collections.len() > 1 {
         let names: Vec<&str> = collections.into_iter().collect();
         let diagnostic =
-            Diagnostic::error(MIXED_COLLECTIONS, format!("sink \"{}\" would mix collections in one table", sink.name))
+            Diagnostic::error(MIXED_COLLECTIONS, format!("sink \"{}\" would mix collections in one output", sink.name))
                 .label(format!("{} arrive here", names.join(", ")))
                 .help("put `{collection}` into the path");
         checks.report_at(&["sink", &sink.name, "path"], diagnostic);

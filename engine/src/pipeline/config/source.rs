@@ -8,8 +8,9 @@ use super::codes::{DELETE_WITHOUT_EPOCH, NOT_WITH_KIND, STDIN};
 use super::diagnostic::Diagnostic;
 use super::table::{SOURCE, VECTOR};
 use super::tree::{Node, Place};
-use super::types::{FileOrder, Input, Missing, Source, SourceKind};
+use super::types::{FileOrder, Input, Source, SourceKind};
 use super::view::View;
+use crate::capture::Missing;
 
 /// Reads one source.
 pub(super) fn read(name: &str, node: &Node, base_dir: &Path) -> Source {

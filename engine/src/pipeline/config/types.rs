@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::apply::{Transformer, Validator};
+use crate::capture::{CapturePolicy, Detector, Missing};
+use crate::delta::Change;
+
 /// A whole pipeline: where data comes from, what is done with it, where it goes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pipeline {
@@ -121,57 +125,29 @@ pub enum FileOrder {
     Modified,
 }
 
-/// What becomes of ids that a full epoch does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
-    /// They stay as they are.
-    Keep,
-    /// They are deleted.
-    Delete,
-}
-
 /// When a difference is worth a delta.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Capture {
     /// What counts as changed.
-    pub detect: Detect,
+    pub detect: Detector,
     /// Components that moved by at most this much keep their old bits; 0 keeps replay bit-exact.
     pub epsilon: f64,
+    /// Bytes of rows that open windows may hold together; half of the budget when absent.
+    pub buffer_bytes: Option<u64>,
     /// How often a quiet live source says that it is alive.
     pub heartbeat: Option<Duration>,
 }
 
-impl Default for Capture {
-    fn default() -> Self {
-        Self { detect: Detect::AnyBit, epsilon: 0.0, heartbeat: None }
-    }
-}
-
 impl Capture {
+    /// Returns the policy for a source; `missing` is what the source says of ids that an epoch does not hold.
+    pub fn policy(&self, missing: Missing) -> CapturePolicy {
+        CapturePolicy { detector: self.detect.clone(), epsilon: self.epsilon, missing }
+    }
+
     /// Returns whether capture may leave out changes: it is then marked on the commits.
     pub fn lossy(&self) -> bool {
-        self.epsilon > 0.0 || self.detect != Detect::AnyBit
+        self.policy(Missing::Keep).is_lossy()
     }
-}
-
-/// What counts as changed.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Detect {
-    /// Any bit that differs.
-    AnyBit,
-    /// Any one of these thresholds reached; never empty.
-    Any(Vec<Detector>),
-}
-
-/// One threshold of change.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Detector {
-    /// Euclidean distance of at least this.
-    L2(f64),
-    /// Cosine distance (one minus the cosine) of at least this.
-    Cosine(f64),
-    /// One component that moved by at least this.
-    MaxAbs(f64),
 }
 
 /// Who gets a delta.
@@ -197,20 +173,9 @@ pub struct When {
     /// The least Euclidean distance.
     pub min_l2: Option<f64>,
     /// The kinds of change; all when empty.
-    pub change: Vec<ChangeKind>,
+    pub change: Vec<Change>,
     /// The collection.
     pub collection: Option<String>,
-}
-
-/// The kind of a delta.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeKind {
-    /// A new source.
-    Insert,
-    /// Another value of a known source.
-    Update,
-    /// A source that is gone.
-    Delete,
 }
 
 /// What is collected into one commit.
@@ -242,29 +207,13 @@ pub struct Triggers {
     pub bytes: Option<u64>,
 }
 
-/// What is checked before a window is committed.
+/// What is done to vectors, and checked, before a window is committed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Apply {
-    /// The validators, in order.
+    /// The transformers, in order.
+    pub transform: Vec<Transformer>,
+    /// The validators of what comes out, in order.
     pub validate: Vec<Validator>,
-}
-
-/// One check of a new vector.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Validator {
-    /// No NaN, no infinity.
-    Finite,
-    /// No component further than this from 0.
-    MaxAbs(f64),
-    /// No norm above this.
-    MaxL2(f64),
-    /// These components never change after the insert: from `start`, before `end`.
-    LockDims {
-        /// The first locked component.
-        start: u32,
-        /// The first component after the locked ones.
-        end: u32,
-    },
 }
 
 /// How windows become commits.
@@ -339,7 +288,7 @@ pub enum SinkField {
     ChangedDims,
     /// Euclidean distance.
     L2,
-    /// Cosine distance.
+    /// The cosine between the vectors before and after.
     Cosine,
     /// The largest move of a component.
     MaxAbs,
@@ -389,7 +338,7 @@ pub struct Expect {
     /// Whether capture makes a delta of it.
     pub captured: Option<bool>,
     /// The kind of the delta.
-    pub change: Option<ChangeKind>,
+    pub change: Option<Change>,
     /// How many components differ.
     pub changed_dims: Option<u32>,
     /// The first route that takes it.

@@ -80,14 +80,51 @@ pub(in crate::pipeline::config) static CLOSE: Section = section(
 pub(in crate::pipeline::config) static APPLY: Section = section(
     "[apply]",
     "apply",
-    "What is checked before a window is committed.",
-    &[key(
-        "validate",
-        Kind::List(&Kind::Either(&[Kind::Word(VALIDATORS), Kind::Table(&VALIDATOR)]), 0),
-        Default("[]"),
-        "Checks that every new vector must pass, in order.",
-    )],
+    "What is done to every vector that is read, and what is checked before a window is committed.",
+    &[
+        key(
+            "transform",
+            Kind::List(&Kind::Either(&[Kind::Word(TRANSFORMERS), Kind::Table(&TRANSFORMER)]), 0),
+            Default("[]"),
+            "Steps that every vector takes before it is compared, in this order; computed in f64 and rounded once at the end. The commits say so in their metadata, under `transformed`.",
+        ),
+        key(
+            "validate",
+            Kind::List(&Kind::Either(&[Kind::Word(VALIDATORS), Kind::Table(&VALIDATOR)]), 0),
+            Default("[]"),
+            "Checks that every new vector must pass, as the transformers leave it, in order.",
+        ),
+    ],
 );
+
+/// The transformers without a parameter.
+pub(in crate::pipeline::config) static TRANSFORMERS: &[Word] =
+    &[word("renormalise", "divides by the Euclidean length; a vector without a direction is refused")];
+
+/// The precisions of `round`.
+static PRECISIONS: &[Word] = &[word("f16", "IEEE 754 binary16"), word("bf16", "the upper half of a binary32")];
+
+/// One entry of `transform`.
+pub(in crate::pipeline::config) static TRANSFORMER: Section = Section {
+    header: "transform",
+    noun: "transformer",
+    doc: "One step: exactly one of these keys.",
+    choose_one: true,
+    keys: &[
+        key("scale", ANY_NUMBER_FROM_0, Optional("not scaled"), "Multiplies every component."),
+        key("clip", ANY_NUMBER_FROM_0, Optional("not clipped"), "Moves every component to within this distance of 0."),
+        key(
+            "round",
+            Kind::Word(PRECISIONS),
+            Optional("not rounded"),
+            "Rounds every component to what a smaller type can hold, ties to even; the collection's type stays.",
+        ),
+        key("mask", DIMS, Optional("not masked"), "Sets these components to 0; the end is not part of a range."),
+    ],
+};
+
+/// One range of dimensions, or several.
+const DIMS: Kind = Kind::Either(&[Kind::DimRange, Kind::List(&Kind::DimRange, 1)]);
 
 /// The checks without a parameter.
 pub(in crate::pipeline::config) static VALIDATORS: &[Word] = &[word("finite", "no NaN, no infinity")];
@@ -102,10 +139,16 @@ pub(in crate::pipeline::config) static VALIDATOR: Section = Section {
         key("max_abs", ANY_NUMBER_FROM_0, Optional("not checked"), "No component further than this from 0."),
         key("max_l2", ANY_NUMBER_FROM_0, Optional("not checked"), "No norm above this."),
         key(
-            "lock_dims",
-            Kind::DimRange,
+            "max_magnitude",
+            ANY_NUMBER_FROM_0,
             Optional("not checked"),
-            "These components never change after the insert; the end is not part of the range.",
+            "No update moves a vector by more than this Euclidean distance.",
+        ),
+        key(
+            "lock_dims",
+            DIMS,
+            Optional("not checked"),
+            "These components never change after the insert; the end is not part of a range.",
         ),
     ],
 };

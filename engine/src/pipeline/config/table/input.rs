@@ -133,6 +133,12 @@ pub(in crate::pipeline::config) static CAPTURE: Section = section(
             "Components that moved by at most this much keep their old bits. 0 keeps replay bit-exact.",
         ),
         key(
+            "buffer_limit",
+            Kind::Size,
+            Optional("half of `memory`"),
+            "Bytes of changed rows, before and after, that open windows may hold together. When it is reached they are closed early and committed; windows of epochs are not, because an epoch is one commit.",
+        ),
+        key(
             "heartbeat",
             SOME_TIME,
             Optional("no heartbeats"),

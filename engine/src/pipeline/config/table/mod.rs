@@ -8,7 +8,7 @@ mod output;
 use super::keys::Need::{self, Optional, Required};
 use super::keys::{Key, Kind, Section, Word};
 
-pub(super) use flow::{APPLY, CHANGES, CLOSE, ROUTE, SNAPSHOT, VALIDATOR, VERSION, WHEN, WINDOW};
+pub(super) use flow::{APPLY, CHANGES, CLOSE, ROUTE, SNAPSHOT, TRANSFORMER, VALIDATOR, VERSION, WHEN, WINDOW};
 pub(super) use input::{CAPTURE, DETECT, DETECTOR, FILE_ORDERS, MISSING, PIPELINE, SOURCE, SOURCE_KINDS, VECTOR};
 pub(super) use later::LATER;
 pub(super) use output::{EXPECT, GIVEN, SINK, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, TEST};
@@ -58,7 +58,12 @@ pub(super) static ROOT: Section = section(
             Optional("the built-in window `epoch`: one commit per file"),
             "What is collected into one commit.",
         ),
-        key("apply", Kind::Table(&APPLY), Optional("nothing is checked"), "What is checked before a commit."),
+        key(
+            "apply",
+            Kind::Table(&APPLY),
+            Optional("nothing is changed or checked"),
+            "What is done to vectors, and checked, before a commit.",
+        ),
         key(
             "version",
             Kind::Table(&VERSION),

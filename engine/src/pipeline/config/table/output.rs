@@ -24,15 +24,15 @@ pub(in crate::pipeline::config) static SINK_FIELDS: &[Word] = &[
     word("change", "`insert`, `update` or `delete`"),
     word("changed_dims", "how many components differ"),
     word("l2", "Euclidean distance"),
-    word("cosine", "cosine distance"),
+    word("cosine", "the cosine between the vectors before and after"),
     word("max_abs", "the largest move of a component"),
     word("route", "the route"),
     word("commit", "the commit's hash"),
-    word("time", "the commit's time"),
+    word("time", "the commit's time, RFC 3339 in UTC"),
     word("base", "the hash of the row before"),
     word("result", "the hash of the row after"),
-    word("vector", "the new vector, as numbers"),
-    word("bits", "the new vector, as bits in hex"),
+    word("vector", "the new vector, as numbers; brings `bits` along"),
+    word("bits", "the new vector, as little-endian bytes in hex"),
 ];
 
 /// `[sink.NAME]`.

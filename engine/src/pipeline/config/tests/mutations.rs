@@ -37,7 +37,8 @@ close = { after = "2s", count = 500 }
 [window.bulk]
 close = { after = "5m", bytes = "64MiB" }
 [apply]
-validate = ["finite", { lock_dims = "0..2" }]
+transform = ["renormalise", { round = "bf16" }, { mask = ["0..1"] }]
+validate = ["finite", { lock_dims = "0..2" }, { max_magnitude = 0.5 }]
 [version]
 message = "{source}: {file}"
 [sink.lake]

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::{
-    ChangeKind, Close, Detect, Detector, Input, Missing, Pipeline, SinkContent, SinkField, Triggers, Validator,
-    dims_differ, graph_dot, graph_json, graph_mermaid, parse, render,
+    Change, Close, Detector, Input, Missing, Pipeline, SinkContent, SinkField, Threshold, Transformer, Triggers,
+    Validator, dims_differ, graph_dot, graph_json, graph_mermaid, parse, render,
 };
+use crate::apply::Dims;
+use crate::delta::Element;
 
 const FULL: &str = r#"
 config_version = 1
@@ -44,7 +46,8 @@ close = { after = "2s", count = 500, bytes = "4MiB" }
 [window.bulk]
 close = { after = "5m" }
 [apply]
-validate = ["finite", { max_l2 = 1.5 }, { lock_dims = "0..2" }]
+validate = ["finite", { max_l2 = 1.5 }, { max_magnitude = 0.5 }, { lock_dims = "0..2" }]
+transform = ["renormalise", { scale = 2 }, { clip = 1.0 }, { round = "bf16" }, { mask = ["0..1", "1..2"] }]
 [version]
 message = "{source}: {file}"
 snapshot = { every = 64 }
@@ -85,11 +88,15 @@ fn a_full_file_is_read_to_its_last_value() {
     assert_eq!(dump.inputs, [glob, Input::File(PathBuf::from("/data/last.parquet"))]);
     assert_eq!((dump.vector.as_deref(), dump.dims, dump.missing), (Some("emb"), Some(2), Missing::Delete));
     assert!(edits.live() && !edits.epoch && edits.collection == "dump");
-    assert_eq!(pipeline.capture.detect, Detect::Any(vec![Detector::L2(1.0), Detector::Cosine(1e-4)]));
+    assert_eq!(pipeline.capture.detect, Detector::Any(vec![Threshold::L2(1.0), Threshold::Cosine(1e-4)]));
     assert!(pipeline.capture.lossy());
     check_routes(&pipeline);
-    let lock = Validator::LockDims { start: 0, end: 2 };
-    assert_eq!(pipeline.apply.validate, [Validator::Finite, Validator::MaxL2(1.5), lock]);
+    let lock = Validator::LockDims(Dims::new([(0, 2)]));
+    assert_eq!(pipeline.apply.validate, [Validator::Finite, Validator::MaxL2(1.5), Validator::MaxMagnitude(0.5), lock]);
+    let mask = Transformer::Mask(Dims::new([(0, 1), (1, 2)]));
+    let rounded = Transformer::Round(Element::Bf16);
+    let steps = [Transformer::Renormalise, Transformer::Scale(2.0), Transformer::Clip(1.0), rounded, mask];
+    assert_eq!(pipeline.apply.transform, steps);
     assert_eq!(pipeline.version.branch, "main");
     assert_eq!(pipeline.sinks[1].fields, [SinkField::Id, SinkField::L2]);
     assert_eq!(pipeline.sinks[0].what, SinkContent::Deltas);
@@ -99,7 +106,7 @@ fn a_full_file_is_read_to_its_last_value() {
 
 fn check_routes(pipeline: &Pipeline) {
     let (live, rest) = (&pipeline.routes[0], &pipeline.routes[1]);
-    assert_eq!(live.when.change, [ChangeKind::Insert, ChangeKind::Update]);
+    assert_eq!(live.when.change, [Change::Insert, Change::Update]);
     assert_eq!(live.to, ["lake", "audit"]);
     assert!(live.continues && !rest.continues);
     assert_eq!((rest.name.as_str(), rest.matches.as_str()), ("route-2", "**"));
@@ -117,7 +124,7 @@ fn a_small_file_gets_a_route_and_a_window() {
     assert_eq!((pipeline.routes[0].name.as_str(), pipeline.routes[0].window.as_str()), ("default", "epoch"));
     assert_eq!(pipeline.windows.len(), 1);
     assert_eq!(pipeline.windows[0].close, Close::Epoch);
-    assert_eq!(pipeline.capture.detect, Detect::AnyBit);
+    assert_eq!(pipeline.capture.detect, Detector::AnyBit);
     assert!(!pipeline.capture.lossy());
 }
 
