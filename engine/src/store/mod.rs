@@ -12,6 +12,7 @@ pub mod map;
 mod measures;
 mod memory;
 mod mirror;
+mod mirror_state;
 mod part;
 mod record;
 mod segment;
@@ -34,6 +35,6 @@ pub use part::{
 pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OperationRecord,
 };
-pub use tree::{Entry, EntryChange, StateTree};
+pub use tree::{EntryChange, StateTree};
 pub use verify::check_files;
 pub use wal::{Recovered, WAL, Wal};
