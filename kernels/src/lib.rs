@@ -55,6 +55,7 @@ pub mod portable;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod widest;
 
 pub use apply::{scatter_xor, xor_into};
 pub use compose::{Composer, compose_sparse};
@@ -64,3 +65,4 @@ pub use extract::extract;
 pub use magnitude::{all_finite, max_abs};
 pub use measure::{RowChange, measure, norm_squared};
 pub use shape::ShapeError;
+pub use widest::{Widest, widest};
