@@ -45,7 +45,7 @@ impl MirrorState {
         let len = usize::try_from(file.len().ok()?).ok()?.checked_sub(SUM)?;
         let mut head = [0; MAGIC.len() + 32];
         file.read_at(&mut head, 0).ok()?;
-        (head.strip_prefix(MAGIC)? == stamp).then_some(())?;
+        (head.strip_prefix(MAGIC)? == stamp && len >= head.len()).then_some(())?;
         let mut sum = [0; SUM];
         file.read_at(&mut sum, len as u64).ok()?;
         let mut body = vec![0; len];
