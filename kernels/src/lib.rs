@@ -37,6 +37,7 @@
 //!
 //! Every kernel has a portable form ([`portable`]) and one in AVX2, chosen at run time. Both
 //! return identical bits; the sums of [`measure()`] are defined down to the order of additions.
+//! [`widest()`] compiles plain loops of other crates in both ways.
 
 mod apply;
 #[cfg(target_arch = "x86_64")]

@@ -1,7 +1,7 @@
 //! The mirror of a branch head: the collection's current rows, so that capture compares with them.
 //!
 //! Two files under `cache/`: `rows`, a matrix by slot that is changed in place, and `state`, which holds keys, a
-//! checksum a row and the state tree, and is replaced as a whole. While rows are being changed there is no `state`, so
+//! checksum a row and the state tree, and is written as a whole. While rows are being changed there is no `state`, so
 //! a crash leaves a mirror that is rebuilt. Every row is checked against its checksum when it is read, so a damaged
 //! or stale one is noticed.
 

@@ -155,3 +155,89 @@ impl Pieces<'_> {
         self.file.set_len(self.at + SUM as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+
+    use super::super::disk::Disk;
+    use super::super::memory::MemoryDisk;
+    use super::super::tree::EntryChange;
+    use super::*;
+    use crate::delta::{RowHash, key_hash};
+
+    const PATH: &str = "state";
+
+    /// A state of so many slots, every seventh without a row.
+    fn state(slots: u32) -> MirrorState {
+        let mut state = MirrorState::default();
+        let mut changes = Vec::new();
+        for slot in 0..slots {
+            let key = format!("ключ-{slot}");
+            state.keys.push(&key);
+            let row = (slot % 7 != 3).then(|| RowHash(*blake3::hash(key.as_bytes()).as_bytes()));
+            state.sums.push(row.map_or(0, |row| u64::from(row.0[0]) + 1));
+            state.costs.push(slot as u8);
+            changes.push(EntryChange { key: key_hash(&key), slot, row });
+        }
+        state.tree.apply(changes);
+        state
+    }
+
+    fn read(disk: &MemoryDisk, stamp: u8) -> Option<MirrorState> {
+        MirrorState::read(disk.open(PATH, false).unwrap().as_ref(), &[stamp; 32])
+    }
+
+    /// Writes states of one piece and of several, each over the one before.
+    #[test]
+    fn a_state_comes_back_under_its_stamp_alone() {
+        let disk = MemoryDisk::default();
+        for (stamp, slots) in [(1, 0), (2, 30_000), (3, 5), (4, 9_000), (5, 30_001)] {
+            let mut want = state(slots);
+            want.write(disk.open(PATH, true).unwrap().as_ref(), &[stamp; 32]).unwrap();
+            assert_eq!(disk.files()[PATH].len() > 2 * PIECE, slots > 20_000);
+            assert!(read(&disk, stamp + 1).is_none());
+            let mut found = read(&disk, stamp).unwrap();
+            assert_eq!(found.keys.parts(), want.keys.parts());
+            assert_eq!((&found.sums, &found.costs), (&want.sums, &want.costs));
+            assert_eq!((found.tree.len(), found.tree.root()), (want.tree.len(), want.tree.root()));
+            // The pages that were read change like those that were made here.
+            let change = EntryChange { key: key_hash("ключ-1"), slot: 1, row: None };
+            found.tree.apply(vec![change]);
+            want.tree.apply(vec![change]);
+            assert_eq!((found.tree.len(), found.tree.root()), (want.tree.len(), want.tree.root()));
+        }
+    }
+
+    #[test]
+    fn damage_is_noticed_wherever_it_is() {
+        let disk = MemoryDisk::default();
+        state(300).write(disk.open(PATH, true).unwrap().as_ref(), &[1; 32]).unwrap();
+        let whole = disk.files()[PATH].clone();
+        for at in 0..whole.len() {
+            if at < 80 || at % 13 == 0 {
+                disk.put(PATH, whole[..at].to_vec());
+                assert!(read(&disk, 1).is_none(), "cut to {at}");
+            }
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            disk.put(PATH, bytes);
+            assert!(read(&disk, 1).is_none(), "byte {at}");
+        }
+        disk.put(PATH, whole);
+        assert!(read(&disk, 1).is_some());
+    }
+
+    /// Anybody can make the checksum; a head alone, with a right one, is no state and no panic.
+    #[test]
+    fn a_sealed_head_is_no_state() {
+        let disk = MemoryDisk::default();
+        for len in 0..60 {
+            let mut body = [&MAGIC[..], &[1; 32], &[0; 32]].concat();
+            body.truncate(len);
+            let sum = xxh3_128(&xxh3_128(&body).to_le_bytes()).to_le_bytes();
+            disk.put(PATH, [&body[..], &sum].concat());
+            assert!(read(&disk, 1).is_none(), "{len} bytes");
+        }
+    }
+}
