@@ -108,9 +108,9 @@ impl<'a> BitReader<'a> {
     #[inline(always)]
     pub(super) fn peek(&self) -> u64 {
         let byte = self.at / 8;
-        let word = match self.bytes.get(byte..).and_then(|rest| rest.first_chunk()) {
-            Some(chunk) => u64::from_le_bytes(*chunk),
-            None => self.peek_end(byte),
+        let word = match self.bytes.get(byte..byte + 8).map(TryInto::try_into) {
+            Some(Ok(chunk)) => u64::from_le_bytes(chunk),
+            _ => self.peek_end(byte),
         };
         word >> (self.at % 8)
     }
