@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whole-process figures of the program, each beside its floor measured in the same run.
 
-    python3 benches/figures.py [--bin target/release/vecdelta] [--rows 100000] [--dims 384] [--history 50] [--memory]
+    python3 benches/figures.py [--bin target/release/vecdelta] [--rows 100000] [--dims 384] [--history 50] [--memory] [--growth 200]
 
 Needs numpy and pyarrow. Prints Markdown. All values are computed in float64 and rounded once to float32.
 """
@@ -16,7 +16,8 @@ ap.add_argument("--dims", type=int, default=384)
 ap.add_argument("--history", type=int, default=50)
 ap.add_argument("--runs", type=int, default=5)
 ap.add_argument("--memory", action="store_true", help="also ingest 2,000,000 x 384 and report the peak memory")
-ap.add_argument("--only", default="", help="ingest, history or memory")
+ap.add_argument("--growth", type=int, default=0, help="also ingest so many epochs of small edits")
+ap.add_argument("--only", default="", help="ingest, history, growth or memory")
 A = ap.parse_args()
 A.bin = os.path.abspath(A.bin)
 WORK = tempfile.mkdtemp(prefix="vecdelta-figures-")
@@ -165,6 +166,30 @@ def history_figures():
     print(f"\nThe log takes {size / 1e6:.1f} MB for {A.history + 1} epochs of {len(data) / 1e6:.0f} MB.", flush=True)
 
 
+def growth_figures():
+    """Whether an ingest knows how long the history is: epochs that each replace a row in a thousand."""
+    repo, path = f"{WORK}/growth.vd", f"{WORK}/next.arrow"
+    ids = [f"doc-{i:06d}" for i in range(A.rows)]
+    rows = unit(A.rows, A.dims)
+    write(path, ids, rows)
+    run("ingest", repo, path)
+    epochs, times = A.growth or 200, []
+    for _ in range(epochs):
+        at = RNG.choice(A.rows, max(1, A.rows // 1000), replace=False)
+        rows[at] = unit(len(at), A.dims)
+        write(path, ids, rows)
+        times.append(run("ingest", repo, path)[0])
+    part = max(1, epochs // 10)
+    print(f"\n### Growth: {A.rows:,} x {A.dims} f32, {epochs} epochs of 0.1 % replaced\n")
+    print("| epochs | median seconds | least |")
+    print("|---|---|---|")
+    for first in range(0, epochs, 2 * part):
+        some = times[first : first + part]
+        print(f"| {first + 1} to {first + len(some)} | {statistics.median(some):.3f} | {min(some):.3f} |")
+    last = times[-part:]
+    print(f"| {epochs - part + 1} to {epochs} | {statistics.median(last):.3f} | {min(last):.3f} |", flush=True)
+
+
 def memory_figures():
     n, d = 2_000_000, 384
     path, repo = f"{WORK}/large.arrow", f"{WORK}/large.vd"
@@ -207,6 +232,8 @@ try:
         ingest_figures()
     if A.only in ("", "history"):
         history_figures()
+    if A.only == "growth" or A.growth:
+        growth_figures()
     if A.only == "memory" or A.memory:
         memory_figures()
 finally:

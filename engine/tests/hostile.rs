@@ -330,6 +330,12 @@ fn made_up_mirrors_do_no_harm() {
     let whole = repository();
     let mirrors: Vec<(String, Vec<u8>)> = whole.files().into_iter().filter(|(p, _)| p.ends_with("/state")).collect();
     assert_eq!(mirrors.len(), 2);
+    let sealed = |mut bytes: Vec<u8>| {
+        let piece = xxhash_rust::xxh3::xxh3_128(&bytes);
+        bytes.extend(xxhash_rust::xxh3::xxh3_128(&piece.to_le_bytes()).to_le_bytes());
+        bytes
+    };
+    mirrors.iter().for_each(|(_, state)| assert_eq!(sealed(state[..state.len() - 16].to_vec()), *state));
     bounded(|| {
         for i in 0..2_500 {
             let disk = MemoryDisk::default();
@@ -338,9 +344,7 @@ fn made_up_mirrors_do_no_harm() {
             let body = &state[..state.len() - 16];
             let mut bytes = body[..40].to_vec();
             bytes.extend(mutate(&mut rng, &body[40..]));
-            let sum = xxhash_rust::xxh3::xxh3_128(&bytes);
-            bytes.extend(sum.to_le_bytes());
-            disk.put(path, bytes);
+            disk.put(path, sealed(bytes));
             let table = Arc::new(Table { collection: "a".to_owned(), element: Element::F32, dims: 6 });
             let dir = path.strip_suffix("/state").unwrap();
             let _ = Mirror::open(Arc::new(disk.clone()), dir, table, state[8..40].try_into().unwrap());

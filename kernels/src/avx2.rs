@@ -5,24 +5,27 @@
 #![allow(unsafe_code)] // std::arch: calls that need AVX2, and loads and stores through pointers
 
 use crate::cell::{Cell, by_cell, by_size};
-use crate::{Element, RowChange, apply, magnitude};
+use crate::{Element, RowChange, Widest, apply, magnitude};
 
 mod dots;
 mod pack;
 mod sums;
 
-/// Proof that this machine has AVX2, FMA, F16C and POPCNT.
+/// Proof that this machine has AVX2, FMA, F16C, POPCNT, LZCNT and both BMI.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
-    /// Returns the proof if the machine has all four.
+    /// Returns the proof if the machine has all of them.
     #[inline]
     pub(crate) fn detect() -> Option<Self> {
         let all = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c")
-            && is_x86_feature_detected!("popcnt");
+            && is_x86_feature_detected!("popcnt")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2");
         all.then_some(Avx2(()))
     }
 
@@ -56,6 +59,12 @@ impl Avx2 {
         unsafe { by_size!(element, pack::extract(old, new, indices, bits)) }
     }
 
+    #[inline]
+    pub(crate) fn widest<L: Widest>(self, work: L) -> L::Output {
+        // SAFETY: `self` proves the features.
+        unsafe { widest(work) }
+    }
+
     pub(crate) fn xor_into(self, target: &mut [u8], delta: &[u8]) {
         // SAFETY: `self` proves the features.
         unsafe { xor_into(target, delta) }
@@ -75,4 +84,9 @@ fn max_abs<T: Cell>(row: &[u8]) -> f64 {
 #[target_feature(enable = "avx2")]
 fn xor_into(target: &mut [u8], delta: &[u8]) {
     apply::xor_bytes(target, delta)
+}
+
+#[target_feature(enable = "avx2,popcnt,lzcnt,bmi1,bmi2")]
+fn widest<L: Widest>(work: L) -> L::Output {
+    work.run()
 }

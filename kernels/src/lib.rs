@@ -37,6 +37,7 @@
 //!
 //! Every kernel has a portable form ([`portable`]) and one in AVX2, chosen at run time. Both
 //! return identical bits; the sums of [`measure()`] are defined down to the order of additions.
+//! [`widest()`] compiles plain loops of other crates in both ways.
 
 mod apply;
 #[cfg(target_arch = "x86_64")]
@@ -57,6 +58,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 mod widen;
+mod widest;
 
 pub use apply::{scatter_xor, xor_into};
 pub use compose::{Composer, compose_sparse};
@@ -68,3 +70,4 @@ pub use magnitude::{all_finite, max_abs};
 pub use measure::{RowChange, measure, norm_squared};
 pub use shape::ShapeError;
 pub use widen::widen;
+pub use widest::{Widest, widest};

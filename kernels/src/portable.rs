@@ -4,7 +4,9 @@
 //! AVX2 machine can compare the two.
 
 use crate::cell::{by_cell, by_size};
-use crate::{Element, RowChange, apply, dots as products, extract as extraction, magnitude, measure as statistics};
+use crate::{
+    Element, RowChange, Widest, apply, dots as products, extract as extraction, magnitude, measure as statistics,
+};
 
 /// See [`measure`](crate::measure()).
 pub fn measure(element: Element, old: &[u8], new: &[u8]) -> RowChange {
@@ -39,4 +41,10 @@ pub fn extract(element: Element, old: &[u8], new: &[u8], indices: &mut Vec<u32>,
 /// See [`xor_into`](crate::xor_into).
 pub fn xor_into(target: &mut [u8], delta: &[u8]) {
     apply::xor_bytes(target, delta)
+}
+
+/// See [`widest`](crate::widest()).
+#[inline]
+pub fn widest<L: Widest>(work: L) -> L::Output {
+    work.run()
 }

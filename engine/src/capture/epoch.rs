@@ -1,5 +1,6 @@
 //! Capturing an epoch: each row is compared with the mirror, and what differs becomes a delta.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
@@ -24,6 +25,8 @@ pub struct Capture {
     /// One bit a slot: whether this epoch mentioned it.
     seen: Vec<u64>,
     expected: u32,
+    /// Room for both sides of what a batch changes, used again as long as few rows do.
+    room: Room,
 }
 
 /// What open windows hold of a source: nothing, or the row it has in them, or that it was deleted.
@@ -62,11 +65,65 @@ impl Found<'_> {
     }
 }
 
+/// Room for both sides of what one batch changes: each task writes to its own piece, and untouched pages cost nothing.
+#[derive(Default)]
+struct Room {
+    old: Vec<u8>,
+    new: Vec<u8>,
+}
+
+impl Room {
+    /// Returns so many bytes for each side, of any content.
+    fn sides(&mut self, len: usize) -> (&mut [u8], &mut [u8]) {
+        let Self { old, new } = self;
+        for side in [&mut *old, &mut *new] {
+            if side.len() < len {
+                *side = vec![0; len];
+            }
+        }
+        (&mut old[..len], &mut new[..len])
+    }
+
+    /// Returns what each task found. Few rows are copied and leave the room to the next batch; many take it along.
+    fn take(&mut self, counts: &[usize], size: usize) -> (Vec<u8>, Vec<u8>) {
+        let found: usize = counts.iter().sum();
+        let few = found < counts.len() * TASK_ROWS / 2;
+        let side = |room: &mut Vec<u8>| {
+            let pieces = counts.iter().enumerate().map(|(task, count)| {
+                let start = task * TASK_ROWS * size;
+                start..start + count * size
+            });
+            if few {
+                let mut copy = Vec::with_capacity(found * size);
+                pieces.for_each(|piece| copy.extend_from_slice(&room[piece]));
+                return copy;
+            }
+            let mut own = std::mem::take(room);
+            let mut end = 0;
+            for piece in pieces {
+                let len = piece.len();
+                if piece.start != end {
+                    own.copy_within(piece, end);
+                }
+                end += len;
+            }
+            own.truncate(end);
+            own
+        };
+        (side(&mut self.old), side(&mut self.new))
+    }
+}
+
+thread_local! {
+    /// Rows of the mirror, read for one comparison after another.
+    static MIRROR_ROWS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Capture {
     /// Makes a capture stage over a mirror.
     pub fn new(mirror: Arc<RwLock<Mirror>>, policy: CapturePolicy) -> Self {
         let table = mirror.read().expect("no thread panics with it").table().clone();
-        Self { mirror, table, policy, seen: Vec::new(), expected: 0 }
+        Self { mirror, table, policy, seen: Vec::new(), expected: 0, room: Room::default() }
     }
 
     /// Compares a batch of rows of an epoch with the mirror.
@@ -92,19 +149,17 @@ impl Capture {
         let compare =
             Compare { mirror: &mirror, table: &self.table, policy: &self.policy, rows, slots: &slots, pending };
         let size = self.table.row_bytes();
-        // Untouched pages of these cost nothing, so few changes stay cheap and many are written where they belong.
-        let (mut old, mut new) = (vec![0; slots.len() * size], vec![0; slots.len() * size]);
+        let (old, new) = self.room.sides(slots.len() * size);
         let pieces = old.par_chunks_mut(TASK_ROWS * size).zip(new.par_chunks_mut(TASK_ROWS * size)).enumerate();
         let found: Vec<(Vec<usize>, Vec<DeltaRow>)> = pieces
-            .map_init(Vec::new, |buffer, (i, (old, new))| {
+            .map(|(i, (old, new))| {
                 let start = i * TASK_ROWS;
-                compare.task(start..(start + TASK_ROWS).min(slots.len()), buffer, old, new)
+                compare.task(start..(start + TASK_ROWS).min(slots.len()), old, new)
             })
             .collect::<Result<_, _>>()?;
         let counts: Vec<usize> = found.iter().map(|(_, deltas)| deltas.len()).collect();
         let deltas: usize = counts.iter().sum();
-        compact(&mut old, &counts, size);
-        compact(&mut new, &counts, size);
+        let (old, new) = self.room.take(&counts, size);
         let (numbers, found): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         Ok(Captured {
             unchanged: (slots.len() - deltas) as u64,
@@ -176,7 +231,6 @@ impl Compare<'_, '_> {
     fn task(
         &self,
         task: Range<usize>,
-        buffer: &mut Vec<u8>,
         old: &mut [u8],
         new: &mut [u8],
     ) -> Result<(Vec<usize>, Vec<DeltaRow>), CaptureError> {
@@ -189,7 +243,7 @@ impl Compare<'_, '_> {
                 continue;
             }
             let run = self.run(start..task.end);
-            self.compare_run(start..start + run, buffer, &mut found)?;
+            self.compare_run(start..start + run, &mut found)?;
             start += run;
         }
         Ok((found.rows, found.deltas))
@@ -207,7 +261,7 @@ impl Compare<'_, '_> {
         1 + slots.windows(2).take_while(|pair| next(pair)).count()
     }
 
-    fn compare_run(&self, run: Range<usize>, buffer: &mut Vec<u8>, found: &mut Found<'_>) -> Result<(), CaptureError> {
+    fn compare_run(&self, run: Range<usize>, found: &mut Found<'_>) -> Result<(), CaptureError> {
         let size = self.table.row_bytes();
         let first = self.slots[run.start];
         if !self.mirror.is_alive(first) {
@@ -216,18 +270,24 @@ impl Compare<'_, '_> {
             }
             return Ok(());
         }
-        buffer.resize(run.len() * size, 0);
-        self.mirror.read(first, buffer)?;
-        for (row, old) in run.zip(buffer.chunks_exact(size)) {
-            if !self.mirror.is_whole(self.slots[row], old) {
-                return Err(CaptureError::Mirror);
+        MIRROR_ROWS.with_borrow_mut(|buffer| {
+            let len = run.len() * size;
+            if buffer.len() < len {
+                buffer.resize(len, 0);
             }
-            let new = &self.rows.rows[row * size..(row + 1) * size];
-            if differs(old, new) {
-                self.update(row, old, new, found);
+            let buffer = &mut buffer[..len];
+            self.mirror.read(first, buffer)?;
+            for (row, old) in run.zip(buffer.chunks_exact(size)) {
+                if !self.mirror.is_whole(self.slots[row], old) {
+                    return Err(CaptureError::Mirror);
+                }
+                let new = &self.rows.rows[row * size..(row + 1) * size];
+                if differs(old, new) {
+                    self.update(row, old, new, found);
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Compares a row with what an open window holds of its source.
@@ -262,23 +322,6 @@ impl Compare<'_, '_> {
         if change.changed > 0 && self.policy.detector.takes(&change) {
             found.push(row, DeltaRow::update(self.slots[row], &change));
         }
-    }
-}
-
-/// Moves what each task found to the front, and cuts off the rest.
-fn compact(buffer: &mut Vec<u8>, counts: &[usize], size: usize) {
-    let mut end = 0;
-    for (task, count) in counts.iter().enumerate() {
-        let (start, len) = (task * TASK_ROWS * size, count * size);
-        if start != end {
-            buffer.copy_within(start..start + len, end);
-        }
-        end += len;
-    }
-    buffer.truncate(end);
-    // A few rows must not hold on to the room of a whole batch.
-    if end < buffer.capacity() / 2 {
-        buffer.shrink_to_fit();
     }
 }
 

@@ -13,12 +13,13 @@ pub(super) struct BitWriter {
     fill: u32,
 }
 
-/// A writer whose state is by value, so that a loop keeps it in registers.
+/// A writer whose state is by value, so that a loop keeps it in registers; [`end`](Self::end) gives it back.
 pub(super) struct BitPen<'a> {
     bytes: &'a mut [u8],
     at: usize,
     pending: u64,
     fill: u32,
+    home: (&'a mut usize, &'a mut u64, &'a mut u32),
 }
 
 impl BitPen<'_> {
@@ -31,6 +32,12 @@ impl BitPen<'_> {
         self.at += self.fill as usize / 8;
         self.pending >>= self.fill & !7;
         self.fill &= 7;
+    }
+
+    /// Makes what was put part of the writer.
+    #[inline(always)]
+    pub(super) fn end(self) {
+        (*self.home.0, *self.home.1, *self.home.2) = (self.at, self.pending, self.fill);
     }
 }
 
@@ -48,25 +55,23 @@ impl BitWriter {
         }
     }
 
-    /// Lends out a pen, writes with it and takes over where it ended.
+    /// Lends out a pen.
     #[inline(always)]
-    pub(super) fn with_pen(&mut self, write: impl FnOnce(BitPen) -> BitPen) {
-        let (at, pending, fill) = (self.at, self.pending, self.fill);
-        let pen = write(BitPen { bytes: &mut self.bytes, at, pending, fill });
-        (self.at, self.pending, self.fill) = (pen.at, pen.pending, pen.fill);
+    pub(super) fn pen(&mut self) -> BitPen<'_> {
+        let Self { bytes, at, pending, fill } = self;
+        BitPen { bytes, at: *at, pending: *pending, fill: *fill, home: (at, pending, fill) }
     }
 
     /// Appends the low `count` bits of `value`, up to 64; the bits above are zero.
     pub(super) fn put(&mut self, value: u64, count: u32) {
-        self.with_pen(|mut pen| {
-            if count > 32 {
-                pen.put(value & 0xffff_ffff, 32);
-                pen.put(value >> 32, count - 32);
-            } else {
-                pen.put(value, count);
-            }
-            pen
-        });
+        let mut pen = self.pen();
+        if count > 32 {
+            pen.put(value & 0xffff_ffff, 32);
+            pen.put(value >> 32, count - 32);
+        } else {
+            pen.put(value, count);
+        }
+        pen.end();
     }
 
     /// Fills up to a whole byte; returns how many bytes there are so far.
@@ -103,9 +108,9 @@ impl<'a> BitReader<'a> {
     #[inline(always)]
     pub(super) fn peek(&self) -> u64 {
         let byte = self.at / 8;
-        let word = match self.bytes.get(byte..).and_then(|rest| rest.first_chunk()) {
-            Some(chunk) => u64::from_le_bytes(*chunk),
-            None => self.peek_end(byte),
+        let word = match self.bytes.get(byte..byte + 8).map(TryInto::try_into) {
+            Some(Ok(chunk)) => u64::from_le_bytes(chunk),
+            _ => self.peek_end(byte),
         };
         word >> (self.at % 8)
     }

@@ -56,8 +56,13 @@ pub(super) fn code<W: Word>(source: Source, steps: Steps) -> Coded {
         levels.push(Level::of(source.format, &predicted, &new));
         block.add(levels[r]);
     }
+    let finer = match (source.old, source.positions) {
+        (Some(_), _) => 0,
+        (None, Some(_)) => level::FINER_FEW,
+        (None, None) => level::FINER_FRESH,
+    };
     let k = match steps {
-        Steps::Even => level::block_exponent(source.format, block, source.old.is_none()),
+        Steps::Even => level::block_exponent(source.format, block, finer),
         Steps::Values => 0,
     };
     let mut coded = Coded {

@@ -5,7 +5,7 @@
 
 use super::bits::{BitReader, BitWriter};
 use super::cells::{Grid, SAME};
-use super::grid32::{CHUNK, Grid32, MASKS, padded, place_bits, place_from_bits, select};
+use super::grid32::{CHUNK, Grid32, mask, padded, place_bits, place_from_bits, select};
 use super::hybrids32::{put_hybrids, unfold_exact, unfold_hybrids};
 use super::tokens;
 
@@ -19,6 +19,7 @@ pub(super) struct Scratch {
 /// Adds up the exponents of the differences of two rows; returns sum and count of those that are finite and not 0.
 ///
 /// Of long rows it looks at a third.
+#[inline(always)]
 pub(super) fn exponents<const M: u32>(predicted: &[u32], new: &[u32]) -> (i64, i64) {
     let chunks = predicted.chunks(CHUNK).zip(new.chunks(CHUNK));
     let (mut sum, mut count) = (0i64, 0i64);
@@ -40,6 +41,7 @@ pub(super) fn exponents<const M: u32>(predicted: &[u32], new: &[u32]) -> (i64, i
 }
 
 /// Encodes one row like [`cells::encode_row`](super::cells::encode_row).
+#[inline(always)]
 pub(super) fn encode_row<const M: u32>(
     grid: Grid,
     predicted: &[u32],
@@ -70,6 +72,7 @@ pub(super) fn encode_row<const M: u32>(
 }
 
 /// Fills tokens and counts, and appends the low bits of the tokens.
+#[inline(always)]
 fn encode_chunk<const M: u32>(
     grid: Grid32<M>,
     predicted: &[u32; CHUNK],
@@ -87,7 +90,7 @@ fn encode_chunk<const M: u32>(
         fold_chunk::<M, false>(grid, predicted, new, &mut folded, tokens, counts)
     };
     if u64::from(any) >= tokens::EXACT {
-        put_hybrids(&folded, tokens, low);
+        put_hybrids(&folded, any, tokens, low);
     }
 }
 
@@ -114,30 +117,30 @@ fn fold_chunk<const M: u32, const FAR: bool>(
     any
 }
 
+#[inline(always)]
 fn put_places<const M: u32>(grid: Grid, new: &[u32], counts: &[u8], low: &mut BitWriter) {
-    low.with_pen(|mut pen| {
-        let (words, counts) = (new.as_chunks::<2>(), counts.as_chunks::<2>());
-        for (&[first, second], &[a, b]) in words.0.iter().zip(counts.0) {
-            if u32::from(a.max(b)) <= M {
-                let first = u64::from(first & MASKS[usize::from(a)]);
-                let second = u64::from(second & MASKS[usize::from(b)]);
-                pen.put(first | second << a, u32::from(a) + u32::from(b));
-            } else {
-                let (first, a) = place_bits::<M>(grid, first, a);
-                pen.put(first, a);
-                let (second, b) = place_bits::<M>(grid, second, b);
-                pen.put(second, b);
-            }
+    let mut pen = low.pen();
+    let (words, counts) = (new.as_chunks::<2>(), counts.as_chunks::<2>());
+    for (&[first, second], &[a, b]) in words.0.iter().zip(counts.0) {
+        if u32::from(a.max(b)) <= M {
+            let places = mask(u64::from(first), a) | mask(u64::from(second), b) << a;
+            pen.put(places, u32::from(a) + u32::from(b));
+        } else {
+            let (first, a) = place_bits::<M>(grid, first, a);
+            pen.put(first, a);
+            let (second, b) = place_bits::<M>(grid, second, b);
+            pen.put(second, b);
         }
-        for (&word, &count) in words.1.iter().zip(counts.1) {
-            let (bits, count) = place_bits::<M>(grid, word, count);
-            pen.put(bits, count);
-        }
-        pen
-    });
+    }
+    for (&word, &count) in words.1.iter().zip(counts.1) {
+        let (bits, count) = place_bits::<M>(grid, word, count);
+        pen.put(bits, count);
+    }
+    pen.end();
 }
 
 /// Decodes one row like [`cells::decode_row`](super::cells::decode_row), but `low` may go on after the row's `len` bytes.
+#[inline(always)]
 pub(super) fn decode_row<const M: u32>(
     grid: Grid,
     tokens: &[u8],
@@ -170,6 +173,7 @@ pub(super) fn decode_row<const M: u32>(
 }
 
 /// Replaces predicted words by the lower ends of the new cells; returns whether these are values of the format.
+#[inline(always)]
 fn decode_chunk<const M: u32>(
     grid: Grid32<M>,
     tokens: &[u8; CHUNK],
@@ -179,7 +183,8 @@ fn decode_chunk<const M: u32>(
 ) -> bool {
     let bounds = |(least, most): (u8, u8), &token: &u8| (least.min(token), most.max(token));
     let (least, most) = tokens.iter().fold((u8::MAX, 0), bounds);
-    let distances = if u64::from(most) <= tokens::EXACT { unfold_exact(tokens) } else { unfold_hybrids(tokens, low) };
+    let distances =
+        if u64::from(most) <= tokens::EXACT { unfold_exact(tokens) } else { unfold_hybrids(tokens, most, low) };
     least > SAME && place_usual(grid, &distances, words, counts) || place_any(grid, tokens, &distances, words, counts)
 }
 
@@ -234,14 +239,17 @@ fn place_any<const M: u32>(
     all & !Grid32::<M>::MAGNITUDE == 0
 }
 
+#[inline(always)]
 fn take_places<const M: u32>(grid: Grid, words: &mut [u32], counts: &[u8], mut low: BitReader) -> Option<usize> {
     let (pairs, rest) = words.as_chunks_mut::<2>();
     let counts = counts.as_chunks::<2>();
     for ([first, second], &[a, b]) in pairs.iter_mut().zip(counts.0) {
         let bits = low.peek();
         if u32::from(a.max(b)) <= M {
-            *first |= bits as u32 & MASKS[usize::from(a)];
-            *second |= (bits >> a) as u32 & MASKS[usize::from(b)];
+            // Both at once in one register: apart they would be put together in memory.
+            let places = mask(bits, a) | mask(bits >> a, b) << 32;
+            let both = (u64::from(*first) | u64::from(*second) << 32) | places;
+            (*first, *second) = (both as u32, (both >> 32) as u32);
             low.skip(u32::from(a) + u32::from(b));
         } else {
             let (place, a) = place_from_bits::<M>(grid, bits, a)?;

@@ -8,17 +8,10 @@ use super::cells::{Grid, UNARY_MAX};
 /// How many values a vector pass treats at once.
 pub(super) const CHUNK: usize = 64;
 
-/// For each count of bits the mask of as many low bits; all for counts above 31, which are not masked.
-pub(super) const MASKS: [u32; 256] = masks();
-
-const fn masks() -> [u32; 256] {
-    let mut masks = [u32::MAX; 256];
-    let mut count = 0;
-    while count < 32 {
-        masks[count] = (1 << count) - 1;
-        count += 1;
-    }
-    masks
+/// Returns the low `count` bits, fewer than 64.
+#[inline(always)]
+pub(super) fn mask(bits: u64, count: u8) -> u64 {
+    bits & ((1 << count) - 1)
 }
 
 /// Fills a chunk up with zeros.
@@ -109,7 +102,7 @@ impl<const M: u32> Grid32<M> {
 #[inline(always)]
 pub(super) fn place_bits<const M: u32>(grid: Grid, word: u32, count: u8) -> (u64, u32) {
     if u32::from(count) <= M {
-        return (u64::from(word & MASKS[usize::from(count)]), u32::from(count));
+        return (mask(u64::from(word), count), u32::from(count));
     }
     let magnitude = word & Grid32::<M>::MAGNITUDE;
     let below = grid.zero_top() - (magnitude >> M);
@@ -125,7 +118,7 @@ pub(super) fn place_bits<const M: u32>(grid: Grid, word: u32, count: u8) -> (u64
 #[inline(always)]
 pub(super) fn place_from_bits<const M: u32>(grid: Grid, bits: u64, count: u8) -> Option<(u32, u32)> {
     if u32::from(count) <= M {
-        return Some((bits as u32 & MASKS[usize::from(count)], u32::from(count)));
+        return Some((mask(bits, count) as u32, u32::from(count)));
     }
     let below = bits.trailing_zeros();
     if below >= UNARY_MAX {

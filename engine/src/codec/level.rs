@@ -11,8 +11,10 @@ const PARTS: i64 = 16;
 const STRAY: i64 = 12;
 /// From the mean exponent of Gaussian differences to a cell of 0.22 to 0.43 standard deviations.
 const CELL_PARTS: i64 = -5;
-/// The cells of values without a prediction are this much finer, so that few fall into the slow cells at zero.
-const FRESH_PARTS: i64 = -2 * PARTS;
+/// The cells of values without a prediction are so many octaves finer, so that few fall into the slow cells at zero.
+pub(super) const FINER_FRESH: i64 = 3;
+/// The same where few values are stored: more tokens would cost more in the table than they save.
+pub(super) const FINER_FEW: i64 = 2;
 
 /// The exponents of the differences of one row or many, added up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,12 +47,12 @@ impl Level {
     }
 }
 
-/// Returns the grid exponent of a block.
-pub(super) fn block_exponent(format: Format, level: Level, fresh: bool) -> u32 {
+/// Returns the grid exponent of a block whose cells are so many octaves finer than others.
+pub(super) fn block_exponent(format: Format, level: Level, finer: i64) -> u32 {
     let Some(mean) = level.mean() else {
         return 0;
     };
-    let cell = (mean + CELL_PARTS + if fresh { FRESH_PARTS } else { 0 } + PARTS / 2).div_euclid(PARTS);
+    let cell = (mean + CELL_PARTS - finer * PARTS + PARTS / 2).div_euclid(PARTS);
     let exponent = cell + i64::from(format.bias() + format.mantissa);
     exponent.clamp(1, i64::from(format.exponent_max() - 1)) as u32
 }

@@ -29,6 +29,7 @@ mod positions;
 mod precision;
 mod rans;
 mod reader;
+mod rows32;
 mod scaled;
 mod source;
 #[cfg(test)]

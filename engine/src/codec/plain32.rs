@@ -10,6 +10,7 @@ use super::tokens;
 use super::word::Format;
 
 /// Encodes one row like [`cells::encode_row`](super::cells::encode_row).
+#[inline(always)]
 pub(super) fn encode_row(format: Format, predicted: &[u32], new: &[u32], tokens: &mut [u8], low: &mut BitWriter) {
     low.make_room(new.len());
     for (i, tokens) in tokens.chunks_mut(CHUNK).enumerate() {
@@ -22,14 +23,16 @@ pub(super) fn encode_row(format: Format, predicted: &[u32], new: &[u32], tokens:
             let changed = u32::from(distance == 0).wrapping_sub(1);
             coded[i] = (folded[i].wrapping_add(1) & changed & 0xff) as u8;
         }
-        if u64::from(folded.iter().fold(0, |any, folded| any | folded)) >= tokens::EXACT {
-            put_hybrids(&folded, &mut coded, low);
+        let any = folded.iter().fold(0, |any, folded| any | folded);
+        if u64::from(any) >= tokens::EXACT {
+            put_hybrids(&folded, any, &mut coded, low);
         }
         tokens.copy_from_slice(&coded[..tokens.len()]);
     }
 }
 
 /// Decodes one row like [`cells::decode_row`](super::cells::decode_row), but `low` may go on after the row's `len` bytes.
+#[inline(always)]
 pub(super) fn decode_row(format: Format, tokens: &[u8], low: &[u8], len: usize, words: &mut [u32]) -> Option<()> {
     let mut low = BitReader::new(low);
     let mut all = 0;
@@ -37,7 +40,7 @@ pub(super) fn decode_row(format: Format, tokens: &[u8], low: &[u8], len: usize, 
         let tokens = padded(tokens);
         let most = tokens.iter().fold(0, |most, &token| most.max(token));
         let exact = u64::from(most) <= tokens::EXACT;
-        let distances = if exact { unfold_exact(&tokens) } else { unfold_hybrids(&tokens, &mut low) };
+        let distances = if exact { unfold_exact(&tokens) } else { unfold_hybrids(&tokens, most, &mut low) };
         let mut placed = padded(words);
         for i in 0..CHUNK {
             let changed = u32::from(tokens[i] == SAME).wrapping_sub(1);

@@ -16,6 +16,7 @@
 
 use super::error::CodecError;
 use super::reader::Reader;
+use vecdelta_kernels::{Widest, widest};
 
 /// Probabilities are multiples of 1 / 4096.
 const SCALE_BITS: u32 = 12;
@@ -191,6 +192,38 @@ pub(super) fn encode<const LANES: usize>(data: &[u8], frequencies: &Frequencies,
     let mut states = [LOWER; LANES];
     // Backwards, so the last word written is the first one read.
     let mut words = vec![0u32; data.len() / 2 + LANES];
+    let at = widest(EncodeGroups { data, states: &mut states, steps: &steps, words: &mut words });
+    states.iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes()));
+    out.reserve(4 * (words.len() - at));
+    words[at..].iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+}
+
+/// The arguments of [`encode_groups`].
+struct EncodeGroups<'a, const LANES: usize> {
+    data: &'a [u8],
+    states: &'a mut [u64; LANES],
+    steps: &'a [Step; 256],
+    words: &'a mut [u32],
+}
+
+impl<const LANES: usize> Widest for EncodeGroups<'_, LANES> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self) -> usize {
+        encode_groups(self.data, self.states, self.steps, self.words)
+    }
+}
+
+/// Fills `words` from the end; returns where they begin.
+#[inline(always)]
+fn encode_groups<const LANES: usize>(
+    data: &[u8],
+    home: &mut [u64; LANES],
+    steps: &[Step; 256],
+    words: &mut [u32],
+) -> usize {
+    let mut states = *home;
     let mut at = words.len();
     let tail = data.len() % (2 * LANES);
     let (groups, last) = data.split_at(data.len() - tail);
@@ -210,9 +243,8 @@ pub(super) fn encode<const LANES: usize>(data: &[u8], frequencies: &Frequencies,
             states[lane] = first.push(second.push(x));
         }
     }
-    states.iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes()));
-    out.reserve(4 * (words.len() - at));
-    words[at..].iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+    *home = states;
+    at
 }
 
 fn steps(frequencies: &Frequencies) -> [Step; 256] {
@@ -248,14 +280,32 @@ pub(super) fn decode<const LANES: usize>(
         return input.corrupt("rANS stream is not whole words");
     };
     let mut data = vec![0; len];
-    let used = decode_groups(&mut data, &mut states, &slots, words);
+    let used = widest(DecodeGroups { data: &mut data, states: &mut states, slots: &slots, words });
     if used != words.len() || states != [LOWER; LANES] {
         return input.corrupt("rANS stream does not end where it began");
     }
     Ok(data)
 }
 
+/// The arguments of [`decode_groups`].
+struct DecodeGroups<'a, const LANES: usize> {
+    data: &'a mut [u8],
+    states: &'a mut [u64; LANES],
+    slots: &'a [u32; SCALE as usize],
+    words: &'a [[u8; 4]],
+}
+
+impl<const LANES: usize> Widest for DecodeGroups<'_, LANES> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self) -> usize {
+        decode_groups(self.data, self.states, self.slots, self.words)
+    }
+}
+
 /// Fills `data`; returns how many `words` it took (zeros stand for missing ones).
+#[inline(always)]
 fn decode_groups<const LANES: usize>(
     data: &mut [u8],
     states: &mut [u64; LANES],
@@ -307,4 +357,41 @@ fn slots(frequencies: &Frequencies) -> Box<[u32; SCALE as usize]> {
         at += own.len();
     }
     slots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// What is compiled for every machine and for this one.
+        #[test]
+        fn both_forms_do_the_same(data in prop::collection::vec(0u8..20, 2..3000), forged in any::<u32>()) {
+            prop_assume!(data.iter().any(|&b| b != data[0]));
+            let frequencies = normalise(&count(&data));
+            let (steps, slots) = (steps(&frequencies), slots(&frequencies));
+            let coded = |best: bool| {
+                let (mut states, mut words) = ([LOWER; 4], vec![0; data.len()]);
+                let groups = EncodeGroups { data: &data, states: &mut states, steps: &steps, words: &mut words };
+                let at = if best { widest(groups) } else { groups.run() };
+                (states, words[at..].to_vec())
+            };
+            let (states, mut words) = coded(false);
+            prop_assert_eq!(&(states, words.clone()), &coded(true));
+            let decoded = |words: &[u32], best: bool| {
+                let words: Vec<[u8; 4]> = words.iter().map(|w| w.to_le_bytes()).collect();
+                let (mut states, mut out) = (states, vec![0; data.len()]);
+                let groups = DecodeGroups { data: &mut out, states: &mut states, slots: &slots, words: &words };
+                let used = if best { widest(groups) } else { groups.run() };
+                (used, states, out)
+            };
+            prop_assert_eq!(decoded(&words, true), (words.len(), [LOWER; 4], data.clone()));
+            prop_assert_eq!(decoded(&words, false), decoded(&words, true));
+            words.iter_mut().step_by(3).for_each(|word| *word ^= forged);
+            prop_assert_eq!(decoded(&words, false), decoded(&words, true));
+        }
+    }
 }

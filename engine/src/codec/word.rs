@@ -2,10 +2,10 @@
 
 use super::bits::BitWriter;
 use super::cells::{self, Grid};
-use super::cells32::{self, Scratch};
-use super::plain32;
+use super::cells32::Scratch;
 use super::precision::{self, Narrow, bf16_from_f32, f16_from_f32, f32_from_f16, f32_from_f64, f64_from_f32, widen};
-use vecdelta_kernels::Element;
+use super::rows32::{DecodeRow, EncodeRow, Exponents};
+use vecdelta_kernels::{Element, widest};
 
 /// The layout of a floating-point format: sign, exponent field, mantissa.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,11 +185,7 @@ impl Word for u32 {
     }
 
     fn exponents(format: Format, predicted: &[Self], new: &[Self]) -> (i64, i64) {
-        match format.mantissa {
-            23 => cells32::exponents::<23>(predicted, new),
-            10 => cells32::exponents::<10>(predicted, new),
-            _ => cells32::exponents::<7>(predicted, new),
-        }
+        widest(Exponents { format, predicted, new })
     }
 
     fn encode_row(
@@ -200,13 +196,10 @@ impl Word for u32 {
         low: &mut BitWriter,
         scratch: &mut Scratch,
     ) {
-        match grid.format.mantissa {
-            _ if grid.k == 0 => plain32::encode_row(grid.format, predicted, new, tokens, low),
-            mantissa if grid.k <= mantissa => cells::encode_row(grid, predicted, new, tokens, low),
-            23 => cells32::encode_row::<23>(grid, predicted, new, tokens, low, scratch),
-            10 => cells32::encode_row::<10>(grid, predicted, new, tokens, low, scratch),
-            _ => cells32::encode_row::<7>(grid, predicted, new, tokens, low, scratch),
+        if (1..=grid.format.mantissa).contains(&grid.k) {
+            return cells::encode_row(grid, predicted, new, tokens, low);
         }
+        widest(EncodeRow { grid, predicted, new, tokens, low, scratch });
     }
 
     fn decode_row(
@@ -217,13 +210,10 @@ impl Word for u32 {
         words: &mut [Self],
         scratch: &mut Scratch,
     ) -> Option<()> {
-        match grid.format.mantissa {
-            _ if grid.k == 0 => plain32::decode_row(grid.format, tokens, low, len, words),
-            mantissa if grid.k <= mantissa => cells::decode_row(grid, tokens, &low[..len], words),
-            23 => cells32::decode_row::<23>(grid, tokens, low, len, words, scratch),
-            10 => cells32::decode_row::<10>(grid, tokens, low, len, words, scratch),
-            _ => cells32::decode_row::<7>(grid, tokens, low, len, words, scratch),
+        if (1..=grid.format.mantissa).contains(&grid.k) {
+            return cells::decode_row(grid, tokens, &low[..len], words);
         }
+        widest(DecodeRow { grid, tokens, low, len, words, scratch })
     }
 }
 

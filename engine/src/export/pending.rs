@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 
 use super::ExportError;
 
+/// The system is asked to bring so much to the disk at once, so that little is left to wait for in the end.
+const SYNC_BYTES: usize = 32 << 20;
+
 /// A file being written as `PATH.tmp-PID`; dropping it removes that.
 #[derive(Debug)]
 pub(super) struct Pending {
     file: File,
     path: PathBuf,
     temporary: PathBuf,
+    /// What was written since the disk was last waited for.
+    unsynced: usize,
     finished: bool,
 }
 
@@ -26,6 +31,7 @@ impl Pending {
             file: file.map_err(|error| ExportError::create(path, error))?,
             path: path.to_owned(),
             temporary,
+            unsynced: 0,
             finished: false,
         })
     }
@@ -53,7 +59,13 @@ impl Pending {
 
 impl Write for Pending {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        if self.unsynced >= SYNC_BYTES {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        let written = self.file.write(bytes)?;
+        self.unsynced += written;
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {

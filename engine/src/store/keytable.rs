@@ -1,6 +1,7 @@
 //! The keys of a collection's slots, both ways: slot to key and key to slot.
 
 use hashbrown::HashTable;
+use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::delta::Keys;
@@ -72,9 +73,12 @@ impl KeyTable {
     /// Builds the index if there is none.
     pub fn index(&mut self) {
         if self.index.is_empty() {
-            let len = self.len();
-            self.index.reserve(len as usize + 1, |_| 0);
-            (0..len).for_each(|slot| self.insert(slot));
+            let hashes: Vec<u64> = (0..self.len()).into_par_iter().map(|slot| xxh3_64(self.raw(slot))).collect();
+            let hash = |slot: &u32| hashes[*slot as usize];
+            self.index.reserve(hashes.len() + 1, hash);
+            (0..self.len()).for_each(|slot| {
+                self.index.insert_unique(hashes[slot as usize], slot, hash);
+            });
         }
     }
 

@@ -14,6 +14,7 @@ pub mod map;
 mod measures;
 mod memory;
 mod mirror;
+mod mirror_state;
 mod part;
 mod record;
 mod segment;
@@ -38,6 +39,6 @@ pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,
     Resolution, Span,
 };
-pub use tree::{Entry, EntryChange, StateTree};
+pub use tree::{EntryChange, StateTree};
 pub use verify::check_files;
 pub use wal::{Recovered, WAL, Wal};

@@ -4,10 +4,12 @@
 //! entries. Any other node is the hash of its 16 children, one a value of the next four bits of the key's hash. So the
 //! root follows from the set of entries alone, and a change touches one path.
 //!
-//! In memory the entries are cut into pages by their first bits; each page keeps the hash of its subtree.
+//! In memory the entries are cut into pages by their first bits; each page keeps the hash of its subtree, and its
+//! entries as they are hashed and saved, so that a tree that was saved is there without a look at each entry.
 
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use rayon::prelude::*;
 
 use crate::delta::{RowHash, domain};
@@ -18,18 +20,25 @@ const FAN: usize = 16;
 /// A page is split when the average page is larger than this.
 const PAGE_ENTRIES: usize = 256;
 
+/// Pages are cut by this many steps at most.
+const DEPTH_MAX: usize = 5;
+
 static LEAF: LazyLock<[u8; 32]> = LazyLock::new(|| domain("vecdelta v1 tree leaf"));
 static NODE: LazyLock<[u8; 32]> = LazyLock::new(|| domain("vecdelta v1 tree node"));
 
+/// The size of what is hashed of an entry: the hash of the key and the hash of the row.
+pub const PAIR: usize = 48;
+
+/// The size of what is not hashed of an entry: its slot.
+pub const SLOT: usize = 4;
+
 /// The place of a source in the tree and the hash of its row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    /// The hash of the key.
-    pub key: [u8; 16],
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    /// The hash of the key, and then that of key and row.
+    pair: [u8; PAIR],
     /// The source's number; not under the hash.
-    pub slot: u32,
-    /// The hash of key and row.
-    pub row: RowHash,
+    slot: u32,
 }
 
 /// What becomes of one entry.
@@ -43,11 +52,15 @@ pub struct EntryChange {
     pub row: Option<RowHash>,
 }
 
+/// The entries whose key hashes begin alike, in the order of what is hashed, so that slots leave no trace.
 #[derive(Clone, Debug, Default)]
-struct Page {
-    entries: Vec<Entry>,
+pub struct Page {
+    /// What is hashed of each entry.
+    pub pairs: Bytes,
+    /// The slot of each entry, as a little-endian `u32`.
+    pub slots: Bytes,
     /// The hash of the subtree; `None` after a change.
-    hash: Option<[u8; 32]>,
+    pub hash: Option<[u8; 32]>,
 }
 
 /// A state tree with all of its entries in memory.
@@ -66,24 +79,16 @@ impl Default for StateTree {
 }
 
 impl StateTree {
-    /// Builds a tree from entries in any order.
-    pub fn from_entries(mut entries: Vec<Entry>) -> Self {
-        entries.par_sort_unstable_by_key(sort_key);
-        let depth = depth_for(entries.len());
-        let mut pages = vec![Page::default(); 1 << (4 * depth)];
-        let len = entries.len();
-        let mut rest = entries.as_slice();
-        for (i, page) in pages.iter_mut().enumerate() {
-            let count = rest.partition_point(|e| page_of(&e.key, depth) <= i);
-            page.entries = rest[..count].to_vec();
-            rest = &rest[count..];
-        }
-        Self { depth, pages, len }
+    /// Takes over the pages of a tree that was saved; returns `None` unless there are as many as some depth has.
+    pub fn from_pages(pages: Vec<Page>) -> Option<Self> {
+        let depth = (0..=DEPTH_MAX).find(|d| pages.len() == 1 << (4 * d))?;
+        let len = pages.iter().map(Page::len).sum();
+        Some(Self { depth, pages, len })
     }
 
-    /// Goes over all entries in the order of their keys' hashes.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.pages.iter().flat_map(|p| &p.entries)
+    /// Returns the pages, in the order of their keys' hashes.
+    pub fn pages(&self) -> &[Page] {
+        &self.pages
     }
 
     /// Returns how many entries there are.
@@ -118,16 +123,31 @@ impl StateTree {
             base = page + 1;
         }
         touched.into_par_iter().for_each(|(page, group)| page.apply(group));
-        self.len = self.pages.iter().map(|p| p.entries.len()).sum();
+        self.len = self.pages.iter().map(Page::len).sum();
         if depth_for(self.len) > self.depth {
-            *self = Self::from_entries(self.entries().copied().collect());
+            self.deepen();
         }
+    }
+
+    /// Cuts the entries into smaller pages.
+    fn deepen(&mut self) {
+        let join = |part: fn(&Page) -> &Bytes| match self.pages.as_slice() {
+            [one] => part(one).clone(),
+            pages => pages.iter().map(|p| &part(p)[..]).collect::<Vec<_>>().concat().into(),
+        };
+        let (mut pairs, mut slots) = (join(|p| &p.pairs), join(|p| &p.slots));
+        self.depth = depth_for(self.len);
+        let next = |page| {
+            let count = pairs.as_chunks::<PAIR>().0.partition_point(|pair| page_of(pair, self.depth) <= page);
+            Page { pairs: pairs.split_to(count * PAIR), slots: slots.split_to(count * SLOT), hash: None }
+        };
+        self.pages = (0..1 << (4 * self.depth)).map(next).collect();
     }
 
     /// Returns the root.
     pub fn root(&mut self) -> [u8; 32] {
         let depth = self.depth;
-        self.pages.par_iter_mut().filter(|p| p.hash.is_none()).for_each(|p| p.hash = Some(subtree(&p.entries, depth)));
+        self.pages.par_iter_mut().filter(|p| p.hash.is_none()).for_each(|p| p.hash = Some(subtree(p.pairs(), depth)));
         self.node(0, 0)
     }
 
@@ -135,84 +155,88 @@ impl StateTree {
     fn node(&self, level: usize, prefix: usize) -> [u8; 32] {
         let width = 1 << (4 * (self.depth - level));
         let pages = &self.pages[prefix * width..(prefix + 1) * width];
-        let count: usize = pages.iter().map(|p| p.entries.len()).sum();
+        let count: usize = pages.iter().map(Page::len).sum();
         if level == self.depth {
             return pages[0].hash.expect("every page was hashed before");
         }
         if count <= FAN {
-            let entries: Vec<Entry> = pages.iter().flat_map(|p| p.entries.iter().copied()).collect();
-            return subtree(&entries, level);
+            let pairs: Vec<[u8; PAIR]> = pages.iter().flat_map(|p| p.pairs().iter().copied()).collect();
+            return subtree(&pairs, level);
         }
         node_hash((0..FAN).map(|child| self.node(level + 1, prefix * FAN + child)))
     }
 }
 
 impl Page {
+    /// Returns how many entries there are.
+    pub fn len(&self) -> usize {
+        self.pairs.len() / PAIR
+    }
+
+    fn pairs(&self) -> &[[u8; PAIR]] {
+        self.pairs.as_chunks().0
+    }
+
+    /// Takes over changes, which are sorted by key and slot.
     fn apply(&mut self, changes: &[EntryChange]) {
+        let slots = self.slots.as_chunks().0.iter().map(|s| u32::from_le_bytes(*s));
+        let old = self.pairs().iter().zip(slots).map(|(&pair, slot)| Entry { pair, slot });
+        let stays = |e: &Entry| changes.binary_search_by(|c| (&c.key[..], c.slot).cmp(&(e.key(), e.slot))).is_err();
+        let mut entries: Vec<Entry> = old.filter(stays).chain(changes.iter().filter_map(Entry::of)).collect();
+        entries.sort_unstable_by_key(|e| e.pair);
+        self.pairs = entries.iter().flat_map(|e| e.pair).collect();
+        self.slots = entries.iter().flat_map(|e| e.slot.to_le_bytes()).collect();
         self.hash = None;
-        for change in changes {
-            let range = self.entries.partition_point(|e| e.key < change.key)
-                ..self.entries.partition_point(|e| e.key <= change.key);
-            let found = self.entries[range.clone()].iter().position(|e| e.slot == change.slot);
-            if let Some(i) = found {
-                self.entries.remove(range.start + i);
-            }
-            if let Some(row) = change.row {
-                let entry = Entry { key: change.key, slot: change.slot, row };
-                let at = self.entries.partition_point(|e| sort_key(e) < sort_key(&entry));
-                self.entries.insert(at, entry);
-            }
-        }
     }
 }
 
-/// Entries are in the order of what is hashed, so that slots leave no trace.
-fn sort_key(entry: &Entry) -> ([u8; 16], RowHash) {
-    (entry.key, entry.row)
+impl Entry {
+    /// Returns what a change leaves, if it leaves anything.
+    fn of(change: &EntryChange) -> Option<Self> {
+        let mut pair = [0; PAIR];
+        pair[..16].copy_from_slice(&change.key);
+        pair[16..].copy_from_slice(&change.row?.0);
+        Some(Self { pair, slot: change.slot })
+    }
+
+    fn key(&self) -> &[u8] {
+        &self.pair[..16]
+    }
 }
 
 fn depth_for(len: usize) -> usize {
     let mut depth = 0;
-    while depth < 5 && len >> (4 * depth) > PAGE_ENTRIES {
+    while depth < DEPTH_MAX && len >> (4 * depth) > PAGE_ENTRIES {
         depth += 1;
     }
     depth
 }
 
 /// Returns the page of a key: the number that its first `depth` steps make.
-fn page_of(key: &[u8; 16], depth: usize) -> usize {
+fn page_of(key: &[u8], depth: usize) -> usize {
     (0..depth).fold(0, |page, level| page * FAN + step(key, level))
 }
 
-fn step(key: &[u8; 16], level: usize) -> usize {
+fn step(key: &[u8], level: usize) -> usize {
     let byte = key[level / 2];
     usize::from(if level.is_multiple_of(2) { byte >> 4 } else { byte & 15 })
 }
 
 /// Returns the hash of sorted entries that agree in their first `level` steps.
-fn subtree(entries: &[Entry], level: usize) -> [u8; 32] {
-    if entries.is_empty() && level > 0 {
+fn subtree(pairs: &[[u8; PAIR]], level: usize) -> [u8; 32] {
+    if pairs.is_empty() && level > 0 {
         return [0; 32];
     }
-    if entries.len() <= FAN || level == 32 {
-        return leaf_hash(entries);
+    if pairs.len() <= FAN || level == 32 {
+        return *blake3::keyed_hash(&LEAF, pairs.as_flattened()).as_bytes();
     }
-    let mut rest = entries;
+    let mut rest = pairs;
     node_hash((0..FAN).map(|child| {
-        let count = rest.partition_point(|e| step(&e.key, level) <= child);
+        let count = rest.partition_point(|pair| step(pair, level) <= child);
         let (mine, others) = rest.split_at(count);
         rest = others;
         subtree(mine, level + 1)
     }))
-}
-
-fn leaf_hash(entries: &[Entry]) -> [u8; 32] {
-    let mut bytes = Vec::with_capacity(entries.len() * 48);
-    for entry in entries {
-        bytes.extend_from_slice(&entry.key);
-        bytes.extend_from_slice(&entry.row.0);
-    }
-    *blake3::keyed_hash(&LEAF, &bytes).as_bytes()
 }
 
 fn node_hash(children: impl Iterator<Item = [u8; 32]>) -> [u8; 32] {
@@ -228,46 +252,51 @@ mod tests {
     use super::*;
     use crate::delta::key_hash;
 
-    fn entry(i: u32, value: u32) -> Entry {
-        Entry {
-            key: key_hash(&format!("key-{i}")),
-            slot: i,
-            row: RowHash(*blake3::hash(&value.to_le_bytes()).as_bytes()),
-        }
+    fn entry(i: u32, value: u32) -> EntryChange {
+        let row = RowHash(*blake3::hash(&value.to_le_bytes()).as_bytes());
+        EntryChange { key: key_hash(&format!("key-{i}")), slot: i, row: Some(row) }
     }
 
-    fn fresh_root(entries: &[Entry]) -> [u8; 32] {
-        let mut sorted = entries.to_vec();
-        sorted.sort_unstable_by_key(sort_key);
+    fn tree(entries: &[EntryChange]) -> StateTree {
+        let mut tree = StateTree::default();
+        tree.apply(entries.to_vec());
+        tree
+    }
+
+    fn fresh_root(entries: &[EntryChange]) -> [u8; 32] {
+        let mut sorted: Vec<[u8; PAIR]> = entries.iter().filter_map(Entry::of).map(|e| e.pair).collect();
+        sorted.sort_unstable();
         subtree(&sorted, 0)
     }
 
     #[test]
     fn the_root_follows_from_the_set_alone() {
         for n in [0, 1, 15, 16, 17, 100, 255, 257, 5_000] {
-            let entries: Vec<Entry> = (0..n).map(|i| entry(i, i)).collect();
+            let entries: Vec<EntryChange> = (0..n).map(|i| entry(i, i)).collect();
             let want = fresh_root(&entries);
-            assert_eq!(StateTree::from_entries(entries.clone()).root(), want, "{n} at once");
+            assert_eq!(tree(&entries).root(), want, "{n} at once");
             let mut grown = StateTree::default();
             for part in entries.chunks(37) {
-                let changes = part.iter().map(|e| EntryChange { key: e.key, slot: e.slot, row: Some(e.row) });
-                grown.apply(changes.collect());
+                grown.apply(part.to_vec());
                 grown.root();
             }
             assert_eq!(grown.root(), want, "{n} in steps");
+            let mut saved = StateTree::from_pages(grown.pages().to_vec()).unwrap();
+            assert_eq!((saved.root(), saved.len()), (want, n as usize), "{n} saved");
         }
+        assert!(StateTree::from_pages(vec![Page::default(); 17]).is_none());
     }
 
     #[test]
     fn updates_and_removals_lead_to_the_root_of_what_is_left() {
-        let mut tree = StateTree::from_entries((0..3_000).map(|i| entry(i, i)).collect());
+        let mut tree = tree(&(0..3_000).map(|i| entry(i, i)).collect::<Vec<_>>());
         tree.root();
         let changes = (0..3_000).filter(|i| i % 3 != 0).map(|i| {
             let e = entry(i, i + 1);
-            EntryChange { key: e.key, slot: e.slot, row: (i % 3 == 1).then_some(e.row) }
+            EntryChange { row: e.row.filter(|_| i % 3 == 1), ..e }
         });
         tree.apply(changes.collect());
-        let left: Vec<Entry> =
+        let left: Vec<EntryChange> =
             (0..3_000).filter(|i| i % 3 != 2).map(|i| entry(i, if i % 3 == 0 { i } else { i + 1 })).collect();
         assert_eq!(tree.root(), fresh_root(&left));
         assert_eq!(tree.len(), 2_000);
@@ -275,8 +304,18 @@ mod tests {
 
     #[test]
     fn slots_leave_no_trace() {
-        let one = StateTree::from_entries((0..100).map(|i| entry(i, i)).collect()).root();
-        let shifted = (0..100).map(|i| Entry { slot: 999 - i, ..entry(i, i) });
-        assert_eq!(StateTree::from_entries(shifted.collect()).root(), one);
+        let entries: Vec<EntryChange> = (0..100).map(|i| entry(i, i)).collect();
+        let shifted: Vec<EntryChange> = entries.iter().map(|e| EntryChange { slot: 999 - e.slot, ..*e }).collect();
+        assert_eq!(tree(&shifted).root(), tree(&entries).root());
+    }
+
+    #[test]
+    fn sources_whose_keys_hash_alike_are_told_apart_by_their_slots() {
+        let twin = |slot, value| EntryChange { key: [7; 16], slot, ..entry(0, value) };
+        let mut tree = tree(&[twin(1, 1), twin(2, 2)]);
+        tree.apply(vec![twin(1, 3)]);
+        assert_eq!(tree.root(), fresh_root(&[twin(2, 2), twin(1, 3)]));
+        tree.apply(vec![EntryChange { row: None, ..twin(2, 0) }]);
+        assert_eq!((tree.root(), tree.len()), (fresh_root(&[twin(1, 3)]), 1));
     }
 }

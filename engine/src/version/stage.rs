@@ -9,7 +9,7 @@ use std::sync::{Arc, RwLock};
 
 use rayon::prelude::*;
 
-use super::error::{Result, VersionError};
+use super::error::Result;
 use super::repository::{CommitIndex, Repository};
 use super::root::state_root;
 use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hash, row_hash};
@@ -185,10 +185,12 @@ impl<'r> Stage<'r> {
         let number = collection as u16;
         let blocks = encode_part(number, &own.table, &sorted.fresh, &sorted.change, &sorted.deleted);
         append(&mut self.tx, &mut self.blocks, &blocks)?;
-        sorted.mirror(&mirror)?;
         let costs = sorted.costs(&blocks, &own.table, &mirror);
-        own.written.extend(sorted.written(&own.table, &mirror, &costs));
-        Ok(())
+        // Writers of one file wait for each other, so one core writes and the others hash.
+        let (mirrored, written) =
+            rayon::join(|| sorted.mirror(&mirror), || sorted.written(&own.table, &mirror, &costs));
+        own.written.extend(written);
+        mirrored
     }
 
     /// Ends the commit: it is durable and part of the graph when this returns.
@@ -320,22 +322,17 @@ impl<'b> Sorted<'b> {
     /// Writes the new rows into the mirror, runs of neighbours at once.
     fn mirror(&self, mirror: &Mirror) -> Result<()> {
         let size = mirror.table().row_bytes();
+        let mut buffer = Vec::new();
         for rows in [&self.fresh, &self.change] {
-            rows.par_chunk_by(|a, b| a.slot + 1 == b.slot).try_for_each_init(
-                Vec::new,
-                |buffer: &mut Vec<u8>, run| {
-                    for part in run.chunks(512) {
-                        if let [one] = part {
-                            mirror.write(one.slot, one.row(size))?;
-                            continue;
-                        }
-                        buffer.clear();
-                        part.iter().for_each(|r| buffer.extend_from_slice(r.row(size)));
-                        mirror.write(part[0].slot, buffer)?;
-                    }
-                    Ok::<_, VersionError>(())
-                },
-            )?;
+            for part in rows.chunk_by(|a, b| a.slot + 1 == b.slot).flat_map(|run| run.chunks(512)) {
+                if let [one] = part {
+                    mirror.write(one.slot, one.row(size))?;
+                    continue;
+                }
+                buffer.clear();
+                part.iter().for_each(|r| buffer.extend_from_slice(r.row(size)));
+                mirror.write(part[0].slot, &buffer)?;
+            }
         }
         Ok(())
     }

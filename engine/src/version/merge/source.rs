@@ -1,7 +1,7 @@
 //! The three-way merge of one source: component by component, inserts and deletes included.
 
 use super::policy::Strategy;
-use crate::delta::Element;
+use crate::delta::{Element, round_to};
 
 /// The three states of a source; `None` where it is not there.
 #[derive(Clone, Copy, Debug)]
@@ -95,19 +95,19 @@ fn side(strategy: Strategy, theirs_is_newer: &impl Fn() -> bool) -> Option<bool>
     }
 }
 
-/// Rounds to the element type, to nearest, ties to even; integers saturate, and no number becomes one fixed quiet NaN
-/// (0 for integers), so that the order of the sides leaves no trace.
+/// Rounds to the element type, to nearest, ties to even. What is too large becomes infinity, in integers the limit; no
+/// number becomes one fixed NaN, in integers 0, so that the order of the sides leaves no trace.
 pub fn rounded(element: Element, value: f64) -> [u8; 8] {
     let mut out = [0; 8];
-    let value = if value.is_nan() { f64::NAN } else { value };
-    match element {
-        Element::F64 => out = value.to_le_bytes(),
-        Element::F32 => out[..4].copy_from_slice(&(value as f32).to_le_bytes()),
-        // The functions that may use the processor round to f32 first, and so twice.
-        Element::F16 => out[..2].copy_from_slice(&half::f16::from_f64_const(value).to_le_bytes()),
-        Element::Bf16 => out[..2].copy_from_slice(&half::bf16::from_f64_const(value).to_le_bytes()),
-        Element::I8 => out[..1].copy_from_slice(&(value.round_ties_even() as i8).to_le_bytes()),
-        Element::U8 => out[0] = value.round_ties_even() as u8,
+    let bits = &mut out[..element.size()];
+    let value = match element {
+        Element::I8 | Element::U8 if value.is_nan() => 0.0,
+        Element::I8 => value.clamp(-128.0, 127.0),
+        Element::U8 => value.clamp(0.0, 255.0),
+        _ => value,
+    };
+    if !round_to(element, value, bits) {
+        round_to(element, f64::INFINITY.copysign(value), bits);
     }
     out
 }
