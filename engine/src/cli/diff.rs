@@ -75,7 +75,9 @@ fn print(out: &mut impl Write, table: &Table, m: &Measure, json: bool) -> Result
         Change::Delete => '-',
     };
     write!(out, "{sign} {}", printable(&source))?;
-    if update {
+    if update && m.l2.is_nan() {
+        write!(out, "  another shape")?;
+    } else if update {
         write!(out, "  {} of {} dims, L2 {:.6}, largest {:.6}", m.changed_dims, table.dims, m.l2, m.max_abs)?;
     }
     if let Some(cosine) = m.cosine.filter(|_| update) {

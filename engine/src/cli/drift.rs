@@ -1,5 +1,6 @@
 //! `vecdelta drift`: how far two revisions lie apart.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +13,9 @@ use super::histogram;
 use super::open::reader;
 use super::output::{count, number, plural, print_json, printable, short};
 use super::progress::Progress;
-use crate::version::{CommitIndex, Drift, DriftOptions, Moves, Repository, Side, drift, percentile, resolve, table};
+use crate::version::{
+    CommitIndex, Drift, DriftOptions, Moves, Repository, Side, drift, generations_at, percentile, resolve, table,
+};
 
 /// Measure how far a table moved between two revisions.
 ///
@@ -62,14 +65,31 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let found = drift(&repo, (a, b), &collection, options, &mut |step| progress.step(step));
     progress.done();
     let found = found?;
+    let made = [generations_at(&repo, a, &collection)?, generations_at(&repo, b, &collection)?];
     if args.json {
-        print_json(&document(&found, &args))?;
+        let mut document = document(&found, &args);
+        document["generations"] = json!({ "before": made[0], "after": made[1] });
+        print_json(&document)?;
     } else {
         let mut out = io::BufWriter::new(io::stdout().lock());
         print(&mut out, &repo, (a, b), &found, &args)?;
+        generations(&mut out, &made)?;
         out.flush()?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says when the vectors are not all of one generation: then moves are between models, not of sources.
+fn generations(out: &mut impl Write, made: &[Vec<String>; 2]) -> io::Result<()> {
+    let names: BTreeSet<&String> = made.iter().flatten().collect();
+    if names.len() < 2 {
+        return Ok(());
+    }
+    let side = |names: &Vec<String>| {
+        let shown = names.iter().map(|n| if n.is_empty() { "unknown".to_owned() } else { printable(n) });
+        shown.collect::<Vec<_>>().join(" and ")
+    };
+    writeln!(out, "\ngenerations  from {}, to {}: distances between models mean little", side(&made[0]), side(&made[1]))
 }
 
 /// The percentiles of a list, with the number that stands for them when nothing moved, and nothing when nothing is known.

@@ -97,7 +97,12 @@ impl From<VersionError> for CliError {
             VersionError::UnknownSource { .. } => Self::new(NOT_FOUND, message)
                 .hint("a source is named collection/key; `vecdelta export` writes all of them"),
             VersionError::BadName { .. } | VersionError::Source(_) | VersionError::Refused(_) => Self::new(2, message),
-            VersionError::OtherShape { .. } => Self::new(BAD_DATA, message),
+            VersionError::OtherShape { .. } => Self::new(BAD_DATA, message)
+                .hint("`--generation NAME` declares that another model makes the vectors, of another width if need be"),
+            VersionError::Unshaped { .. } => Self::new(BAD_DATA, message)
+                .hint("`--missing delete` lets them go; otherwise give all rows in one epoch"),
+            VersionError::Mixed { .. } => Self::new(BAD_DATA, message)
+                .hint("give all rows in one epoch, or allow a mix while the re-embedding goes on"),
             VersionError::Clock(_) => Self::new(IO, message),
         }
     }

@@ -10,7 +10,7 @@ use crate::delta::check_collection;
 use crate::pipeline::config::{
     self, Capture, Close, FileOrder, Input, Missing, Pipeline, Settings, Source, SourceKind, Version, Window,
 };
-use crate::version::MAIN;
+use crate::version::{Generation, MADE_BY, MAIN};
 
 /// Ingest table files: one commit a file, each file a full epoch of the collection.
 ///
@@ -44,6 +44,12 @@ pub struct Args {
     /// The message of the commits; `{file}` stands for the file's name.
     #[arg(long)]
     message: Option<String>,
+    /// What makes the vectors from here on; a new name may bring another width or element type.
+    #[arg(long, value_name = "NAME")]
+    generation: Option<String>,
+    /// More about the generation: provider, model, revision, normalisation, preprocessing or quantisation.
+    #[arg(long, value_name = "WORD=TEXT", requires = "generation", value_parser = made_by)]
+    made_by: Vec<(String, String)>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -70,9 +76,19 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     print_report(&repo, &args.repo, &report, start.elapsed(), args.json)
 }
 
+fn made_by(text: &str) -> Result<(String, String), String> {
+    let (word, value) = text.split_once('=').ok_or("write it as model=NAME")?;
+    match MADE_BY.contains(&word) {
+        true => Ok((word.to_owned(), value.to_owned())),
+        false => Err(format!("there is no `{word}`; there are {}", MADE_BY.join(", "))),
+    }
+}
+
 /// Says as a pipeline what the flags say.
 fn pipeline(args: &Args) -> Pipeline {
     let epoch = "epoch".to_owned();
+    let made_by = || args.made_by.iter().cloned().collect();
+    let generation = args.generation.clone().map(|name| Generation { name, made_by: made_by() });
     Pipeline {
         settings: Settings {
             name: "ingest".to_owned(),
@@ -107,7 +123,12 @@ fn pipeline(args: &Args) -> Pipeline {
             continues: false,
         }],
         windows: vec![Window { name: epoch, close: Close::Epoch }],
-        version: Version { branch: args.branch.clone(), message: args.message.clone(), snapshot: None },
+        version: Version {
+            branch: args.branch.clone(),
+            message: args.message.clone(),
+            generation,
+            ..Version::default()
+        },
         ..Pipeline::default()
     }
 }

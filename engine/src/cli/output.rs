@@ -54,6 +54,11 @@ pub fn commit_json(repo: &Repository, commit: CommitIndex) -> Result<Value, CliE
             "dtype": Element::from_code(c.element).map_or("unknown", Element::name),
             "dims": c.dims,
             "rows": c.rows,
+            "generation": (!c.generation.is_empty()).then(|| json!({ "name": c.generation, "made_by": c.made_by })),
+            "older": c.older.iter().map(|o| json!({
+                "generation": (!o.generation.is_empty()).then_some(&o.generation),
+                "rows": o.rows,
+            })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     }))
 }

@@ -1,6 +1,6 @@
 //! `vecdelta search`: the nearest vectors to a query, at any revision.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use super::output::{count, number, plural, print_json, printable, short};
 use super::progress::Progress;
 use crate::capture::read::read_vector;
 use crate::delta::{Element, Source, Table};
-use crate::version::{CommitIndex, Found, Metric, Query, Repository, resolve, search, table, value};
+use crate::version::{CommitIndex, Found, Metric, Query, Repository, generations_at, resolve, search, table, value};
 
 /// Find the nearest vectors to a query, as they were at any revision.
 ///
@@ -52,6 +52,9 @@ pub struct Args {
     /// The collection, when there are several and a file is searched with.
     #[arg(long, value_name = "NAME", conflicts_with = "like")]
     collection: Option<String>,
+    /// Compare vectors of different generations all the same, though different models made them.
+    #[arg(long)]
+    mixed: bool,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -110,6 +113,9 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         Some(name) => Some(side(&repo, resolve(&repo, name)?, name.clone(), &args)?),
         None => None,
     };
+    if !args.mixed {
+        check_generations(&repo, std::iter::once(&here).chain(&against))?;
+    }
     if args.json {
         print_json(&document(&repo, &here, against.as_ref(), &args))?;
         return Ok(ExitCode::SUCCESS);
@@ -124,6 +130,22 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses to compare vectors that different models made: their distances mean nothing.
+fn check_generations<'s>(repo: &Repository, sides: impl Iterator<Item = &'s Side>) -> Result<(), CliError> {
+    let mut names = BTreeSet::new();
+    for side in sides {
+        names.extend(generations_at(repo, side.commit, &side.table.collection)?);
+    }
+    if names.len() < 2 {
+        return Ok(());
+    }
+    let shown = |name: &String| if name.is_empty() { "an unknown one".to_owned() } else { printable(name) };
+    let names: Vec<String> = names.iter().map(shown).collect();
+    let text = format!("the vectors are of {} generations: {}", names.len(), names.join(", "));
+    Err(CliError::new(BAD_DATA, text)
+        .hint("--mixed compares them all the same; `vecdelta show` tells how many rows are of which"))
 }
 
 /// Searches at one revision.

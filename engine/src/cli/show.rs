@@ -8,6 +8,7 @@ use super::error::CliError;
 use super::open::reader;
 use super::output::{commit_json, count, delta_bytes, print_json, printable, size, time};
 use crate::delta::Element;
+use crate::store::CollectionState;
 use crate::version::resolve;
 
 /// Show one commit: parents, counts, magnitudes, bytes, hash.
@@ -54,17 +55,32 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         count(c.deleted),
         count(c.unchanged)
     )?;
-    if c.updated > 0 {
+    if f64::from_bits(record.l2_max) > 0.0 {
         writeln!(out, "largest     an update of L2 {:.6}", f64::from_bits(record.l2_max))?;
     }
     writeln!(out, "bytes       {} of vectors read, {} stored", size(c.raw_bytes), size(delta_bytes(&record)))?;
     for state in &body.collections {
         let element = Element::from_code(state.element).map_or("unknown", Element::name);
         writeln!(out, "collection  {}: {} x {} {element}", state.name, count(state.rows), state.dims)?;
+        generation(&mut out, state)?;
     }
     writeln!(out, "state root  {}", body.state_root)?;
     if repo.snapshot(commit).is_some() {
         writeln!(out, "snapshot    yes")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells what makes the vectors of a collection, and which rows stem from something else.
+fn generation(out: &mut impl Write, state: &CollectionState) -> io::Result<()> {
+    if !state.generation.is_empty() {
+        let made_by: Vec<String> = state.made_by.iter().map(|(word, text)| format!("{word} {text}")).collect();
+        let made_by = if made_by.is_empty() { String::new() } else { format!(" ({})", made_by.join(", ")) };
+        writeln!(out, "generation  {}{}", printable(&state.generation), printable(&made_by))?;
+    }
+    for older in &state.older {
+        let name = if older.generation.is_empty() { "an unknown generation" } else { &older.generation };
+        writeln!(out, "mixed       {} of {} rows are from {}", count(older.rows), count(state.rows), printable(name))?;
+    }
+    Ok(())
 }

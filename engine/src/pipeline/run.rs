@@ -14,11 +14,11 @@ use super::input::{Item, items};
 use super::link::{Budget, link};
 use super::reading::read_all;
 use super::versioning::Versioning;
-use crate::capture::{CaptureError, Observer};
+use crate::capture::{CaptureError, Missing, Observer};
 use crate::event::{Event, Listener};
 use crate::route::{Condition, Route, Router};
 use crate::store::Mirror;
-use crate::version::{CommitIndex, Repository};
+use crate::version::{CommitIndex, Generation, Repository};
 use crate::window::WindowPolicy;
 
 /// What a run takes from outside: time, a wish to stop, somebody who listens.
@@ -148,6 +148,9 @@ fn run_once(
         message: pipeline.version.message.clone().unwrap_or_else(|| "{file}".to_owned()),
         metadata: metadata(pipeline, context),
         inputs: marks.clone(),
+        generations: generations(pipeline),
+        drop_unshaped: pipeline.sources.iter().all(|s| s.missing == Missing::Delete),
+        forbid_mixed: pipeline.version.forbid_mixed,
         validators: &pipeline.apply.validate,
         now: context.now,
         listener: context.listener,
@@ -168,6 +171,12 @@ fn run_once(
     report.rows_read += versioning.rows_read;
     *mirrors = versioning.mirrors;
     result
+}
+
+/// What is declared holds for every collection that the pipeline writes.
+fn generations(pipeline: &Pipeline) -> BTreeMap<String, Generation> {
+    let declared = pipeline.version.generation.iter();
+    declared.flat_map(|g| pipeline.sources.iter().map(|s| (s.collection.clone(), g.clone()))).collect()
 }
 
 fn metadata(pipeline: &Pipeline, context: &Context<'_>) -> BTreeMap<String, String> {

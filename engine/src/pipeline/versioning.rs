@@ -15,7 +15,9 @@ use crate::capture::Captured;
 use crate::delta::{DeltaBatch, Table};
 use crate::event::{Event, Listener};
 use crate::store::Mirror;
-use crate::version::{CommitIndex, CommitInfo, Repository, Stage, Staged, open_mirror, table_of};
+use crate::version::{
+    CommitIndex, CommitInfo, Generation, Repository, Stage, Staged, open_mirror, reshape_mirror, table_of,
+};
 use crate::window::CloseReason;
 
 /// The stage and what it needs.
@@ -32,6 +34,12 @@ pub struct Versioning<'a> {
     pub metadata: BTreeMap<String, String>,
     /// What each input says besides, by its name.
     pub inputs: BTreeMap<String, BTreeMap<String, String>>,
+    /// What makes the vectors from here on, by collection.
+    pub generations: BTreeMap<String, Generation>,
+    /// Whether sources that do not come in a new shape of their collection go.
+    pub drop_unshaped: bool,
+    /// Whether a commit may leave rows of an older generation behind.
+    pub forbid_mixed: bool,
     /// The checks that every delta must pass.
     pub validators: &'a [Validator],
     /// Milliseconds since 1970.
@@ -96,16 +104,26 @@ impl Versioning<'_> {
 
     /// Finds the mirror of a collection, whose shape must be that of the input.
     fn open(&mut self, mut table: Table, file: &str) -> Result<Arc<RwLock<Mirror>>, PipelineError> {
-        let known = match self.repo.head(&self.branch) {
+        let state = match self.repo.head(&self.branch) {
             Some(head) => {
                 let states = self.repo.commit(head)?.body.collections;
-                states.iter().find(|s| s.name == table.collection).map(table_of).transpose()?
+                states.into_iter().find(|s| s.name == table.collection)
             }
             None => None,
         };
+        let known = state.as_ref().map(table_of).transpose()?;
+        let generation = state.map(|s| s.generation);
         if let Some(known) = known {
             if table.dims == 0 {
                 table = known.clone();
+            }
+            let declared = self.generations.get(&table.collection);
+            let new = declared.is_some_and(|g| Some(&g.name) != generation.as_ref());
+            if known != table && new && !self.mirrors.contains_key(&table.collection) {
+                let name = table.collection.clone();
+                let mirror = reshape_mirror(self.repo, &self.branch, Arc::new(table))?;
+                self.mirrors.insert(name, mirror.clone());
+                return Ok(mirror);
             }
             if known != table {
                 let shape = |t: &Table| format!("{} x {}", t.dims, t.element.name());
@@ -230,6 +248,9 @@ impl Versioning<'_> {
             author: self.author.clone(),
             message: self.message.replace("{source}", source).replace("{file}", &name),
             metadata,
+            generations: self.generations.clone(),
+            drop_unshaped: self.drop_unshaped,
+            forbid_mixed: self.forbid_mixed,
             merged: None,
         }
     }

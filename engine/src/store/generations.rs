@@ -32,6 +32,16 @@ impl RowGenerations {
         at as u32 + 1
     }
 
+    /// Returns whether a slot holds a row.
+    pub fn is_alive(&self, slot: u32) -> bool {
+        self.of.get(slot as usize).is_some_and(|&n| n != 0)
+    }
+
+    /// Returns the slots that hold a row.
+    pub fn alive(&self) -> impl Iterator<Item = u32> {
+        (0u32..).zip(&self.of).filter(|(_, n)| **n != 0).map(|(slot, _)| slot)
+    }
+
     /// Counts the rows that stem from other generations than the one in force, by name.
     pub fn older(&self, current: &str) -> Vec<OlderRows> {
         let mut counts = vec![0u64; self.names.len() + 1];

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::disk::{Disk, DiskFile};
 use super::error::{Result, StoreError};
+use super::generations::RowGenerations;
 use super::keytable::KeyTable;
 use super::mirror_state::MirrorState;
 use super::tree::EntryChange;
@@ -40,6 +41,8 @@ pub struct Mirror {
     rows: Box<dyn DiskFile>,
     state: MirrorState,
     saved: bool,
+    /// What made each row, once somebody has asked.
+    generations: Option<RowGenerations>,
 }
 
 /// Returns the checksum of a row, which also binds its slot; never 0.
@@ -62,7 +65,15 @@ impl Mirror {
             Ok(rows)
         };
         let rows = open().map_err(StoreError::io("create", display))?;
-        Ok(Self { disk, dir: dir.to_owned(), table, rows, state: MirrorState::default(), saved: false })
+        Ok(Self {
+            disk,
+            dir: dir.to_owned(),
+            table,
+            rows,
+            state: MirrorState::default(),
+            saved: false,
+            generations: None,
+        })
     }
 
     /// Opens a mirror if it is whole and was saved with the same stamp: the identity of the commit it stands at.
@@ -73,7 +84,7 @@ impl Mirror {
         let state = MirrorState::read(file.as_ref(), stamp)?;
         let rows = disk.open(&format!("{dir}/rows"), true).ok()?;
         (rows.len().ok()? >= u64::from(state.keys.len()) * table.row_bytes() as u64).then_some(())?;
-        Some(Self { disk, dir: dir.to_owned(), table, rows, state, saved: true })
+        Some(Self { disk, dir: dir.to_owned(), table, rows, state, saved: true, generations: None })
     }
 
     /// Returns the collection's shape.
@@ -169,6 +180,20 @@ impl Mirror {
             changes.push(EntryChange { key: w.key, slot: w.slot, row: w.row });
         }
         self.state.tree.apply(changes);
+    }
+
+    /// Returns what made each row; whoever asks first has to find it out.
+    ///
+    /// # Errors
+    /// When `find` fails.
+    pub fn generations<E>(
+        &mut self,
+        find: impl FnOnce() -> std::result::Result<RowGenerations, E>,
+    ) -> std::result::Result<&mut RowGenerations, E> {
+        if self.generations.is_none() {
+            self.generations = Some(find()?);
+        }
+        Ok(self.generations.as_mut().expect("it was just found"))
     }
 
     /// Returns the root of the state tree.

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
-use super::diff::{Differences, diff};
+use super::diff::{Difference, Differences, diff};
 use super::error::{Result, VersionError};
-use super::mirrors::{open_mirror, save_mirror};
+use super::generation::Generation;
+use super::mirrors::{open_mirror, reshape_mirror, save_mirror};
 use super::repository::{Actor, CommitIndex, Repository};
 use super::stage::{CommitInfo, Stage};
+use super::table::tables;
+use vecdelta_kernels::norm_squared;
+
 use crate::delta::{Change, DeltaBatch, DeltaRow, Keys};
 use crate::store::Mirror;
 
@@ -22,7 +26,7 @@ pub fn commit_differences(
     now_millis: u64,
     differences: impl FnOnce(&Repository, &mut dyn FnMut(Differences) -> Result<()>) -> Result<()>,
 ) -> Result<CommitIndex> {
-    let mut mirrors: BTreeMap<String, (usize, Arc<RwLock<Mirror>>)> = BTreeMap::new();
+    let mut mirrors: BTreeMap<String, (usize, Arc<RwLock<Mirror>>, bool)> = BTreeMap::new();
     let branch = info.branch.clone();
     let staged = {
         let shared: &Repository = repo;
@@ -30,21 +34,48 @@ pub fn commit_differences(
         differences(shared, &mut |part| {
             let name = part.table.collection.clone();
             if !mirrors.contains_key(&name) {
-                let mirror = open_mirror(shared, &info.branch, part.table.clone())?;
-                mirrors.insert(name.clone(), (stage.add_collection(mirror.clone())?, mirror));
+                let mirror = match open_mirror(shared, &info.branch, part.table.clone()) {
+                    // A declared generation may bring another shape: then all rows begin anew.
+                    Err(VersionError::OtherShape { .. }) if info.generations.contains_key(&name) => {
+                        reshape_mirror(shared, &info.branch, part.table.clone())?
+                    }
+                    mirror => mirror?,
+                };
+                let unshaped =
+                    mirror.read().expect("no thread panics with it").is_empty() && shape_changes(shared, &info, &part)?;
+                mirrors.insert(name.clone(), (stage.add_collection(mirror.clone())?, mirror, unshaped));
             }
-            let (number, mirror) = &mirrors[&name];
-            let batch = batch_of(&mut mirror.write().expect("no thread panics with it"), &part)?;
+            let (number, mirror, unshaped) = &mirrors[&name];
+            let mut mirror = mirror.write().expect("no thread panics with it");
+            let batch = batch_of(&mut mirror, &if *unshaped { as_inserts(part) } else { part })?;
+            drop(mirror);
             stage.add(*number, batch)
         })?;
         stage.finish(info)?
     };
     let commit = repo.take(staged)?;
-    for (_, mirror) in mirrors.values() {
+    for (_, mirror, _) in mirrors.values() {
         // The commit counts already: a mirror that cannot be saved is made anew by the next writer.
         let _ = save_mirror(repo, &branch, mirror);
     }
     Ok(commit)
+}
+
+/// Returns whether a collection has another shape at the head of the branch.
+fn shape_changes(repo: &Repository, info: &CommitInfo, part: &Differences) -> Result<bool> {
+    let Some(head) = repo.head(&info.branch) else { return Ok(false) };
+    Ok(tables(repo, head)?.iter().any(|t| t.collection == part.table.collection && *t != *part.table))
+}
+
+/// Rows of another shape have nothing that they could be coded against; those that go are left out.
+fn as_inserts(part: Differences) -> Differences {
+    let element = part.table.element;
+    let whole = |d: Difference| {
+        let l2 = norm_squared(element, &d.new).sqrt();
+        Difference { change: Change::Insert, old: Vec::new(), measures: None, l2, ..d }
+    };
+    let sources = part.sources.into_iter().filter(|d| d.change != Change::Delete).map(whole).collect();
+    Differences { table: part.table, sources }
 }
 
 /// Writes differences as deltas in the numbering of a branch's mirror.
@@ -80,6 +111,12 @@ fn batch_of(mirror: &mut Mirror, part: &Differences) -> Result<DeltaBatch> {
     Ok(batch)
 }
 
+/// Returns what made the vectors of each collection at a commit.
+pub fn generations_of(repo: &Repository, commit: CommitIndex) -> Result<BTreeMap<String, Generation>> {
+    let states = repo.commit(commit)?.body.collections.into_iter();
+    Ok(states.map(|s| (s.name, Generation { name: s.generation, made_by: s.made_by })).collect())
+}
+
 /// Makes a commit that restores a branch to the exact table of an earlier commit; the history stays.
 ///
 /// # Errors
@@ -94,7 +131,9 @@ pub fn rollback(repo: &mut Repository, branch: &str, to: CommitIndex, actor: &Ac
         author: actor.author.clone(),
         message: format!("Rolled back to {}", &id[..12]),
         metadata: BTreeMap::from([("rollback".to_owned(), id)]),
-        merged: None,
+        generations: generations_of(repo, to)?,
+        drop_unshaped: true,
+        ..CommitInfo::default()
     };
     commit_differences(repo, info, actor.now_millis, |repo, emit| diff(repo, Some(head), Some(to), None, emit))
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use vecdelta_kernels::measure;
 
+use super::change::generations_of;
 use super::checkout::{Checkout, Rows};
 use super::data::data_of;
 use super::error::Result;
@@ -60,7 +61,7 @@ pub fn compact(
     actor: &Actor,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Compacted> {
-    let ways = ways(repo, keep);
+    let ways = ways(repo, keep)?;
     let mut report = Compacted { ways: ways.len() as u64, ..Compacted::default() };
     if ways.is_empty() {
         return Ok(report);
@@ -94,8 +95,8 @@ pub fn compact(
 }
 
 /// Finds the ways between kept commits that have something to leave out.
-fn ways(repo: &Repository, keep: Keep) -> Vec<Way> {
-    let kept = kept(repo, keep);
+fn ways(repo: &Repository, keep: Keep) -> Result<Vec<Way>> {
+    let kept = kept(repo, keep)?;
     let mut ways = Vec::new();
     for &end in &kept {
         let mut between = Vec::new();
@@ -109,10 +110,10 @@ fn ways(repo: &Repository, keep: Keep) -> Vec<Way> {
             ways.push(Way { base, between, end });
         }
     }
-    ways
+    Ok(ways)
 }
 
-fn kept(repo: &Repository, keep: Keep) -> BTreeSet<CommitIndex> {
+fn kept(repo: &Repository, keep: Keep) -> Result<BTreeSet<CommitIndex>> {
     let mut kept: BTreeSet<CommitIndex> = repo.branches().values().chain(repo.tags().values()).copied().collect();
     kept.extend(repo.parked().values().flat_map(|p| [p.ours, p.theirs]));
     let mut parents = HashSet::new();
@@ -126,6 +127,12 @@ fn kept(repo: &Repository, keep: Keep) -> BTreeSet<CommitIndex> {
                 kept.insert(p);
             }
         }
+        // Which generation a row stems from is told by the commit that wrote it.
+        if let Some(&p) = entry.parents.first()
+            && generations_of(repo, c)? != generations_of(repo, p)?
+        {
+            kept.extend([p, c]);
+        }
         let nth = keep.every > 0 && entry.depth % keep.every == 0;
         if nth || c >= keep.from {
             kept.insert(c);
@@ -134,7 +141,7 @@ fn kept(repo: &Repository, keep: Keep) -> BTreeSet<CommitIndex> {
     kept.extend(leaves);
     // What an earlier compaction left out has no table of its own.
     kept.retain(|&c| repo.stands_for(c).is_none());
-    kept
+    Ok(kept)
 }
 
 /// Writes the deltas from the base of a way to its end.

@@ -74,6 +74,7 @@ fn compare_rows<E: From<VersionError>>(
                 l2: d.l2,
                 max_abs: match &d.measures {
                     Some(m) => m.max_abs,
+                    None if d.change == Change::Update => f64::NAN,
                     None => vecdelta_kernels::max_abs(table.element, whole),
                 },
                 cosine: d.measures.as_ref().and_then(RowChange::cosine),

@@ -32,7 +32,7 @@ pub struct Difference {
     pub measures: Option<RowChange>,
     /// How many components differ in their bits.
     pub changed_dims: u32,
-    /// The Euclidean length of the difference, or of the row that came or went.
+    /// The Euclidean length of the difference, or of the row that came or went; NaN between two shapes.
     pub l2: f64,
 }
 
@@ -261,7 +261,12 @@ pub fn difference(
         old: old.to_vec(),
         new: new.to_vec(),
         changed_dims: measures.as_ref().map_or(table.dims, |m| m.changed),
-        l2: measures.as_ref().map_or_else(|| norm_squared(table.element, alone).sqrt(), RowChange::l2),
+        l2: match &measures {
+            Some(m) => m.l2(),
+            // Between two shapes there is no distance.
+            None if change == Change::Update => f64::NAN,
+            None => norm_squared(table.element, alone).sqrt(),
+        },
         measures,
     })
 }

@@ -72,6 +72,28 @@ pub enum VersionError {
         /// The commit that stands for it.
         next: String,
     },
+    /// Sources have no row in the new shape of their collection.
+    #[error(
+        "sources of `{collection}` that have no row with {dims} components: {sources}; they cannot stay as they are"
+    )]
+    Unshaped {
+        /// The collection.
+        collection: String,
+        /// How many.
+        sources: u64,
+        /// The width of the new rows.
+        dims: u32,
+    },
+    /// Rows of an older generation would be left.
+    #[error("{rows} rows of `{collection}` would not be of generation `{generation}`")]
+    Mixed {
+        /// The collection.
+        collection: String,
+        /// The generation in force.
+        generation: String,
+        /// How many rows stem from others.
+        rows: u64,
+    },
     /// Time cannot go on.
     #[error(transparent)]
     Clock(#[from] ClockError),

@@ -19,6 +19,20 @@ pub struct Generation {
     pub made_by: BTreeMap<String, String>,
 }
 
+/// Returns the names of the generations that the rows of a collection stem from: that in force, then those of older rows.
+///
+/// One whose name is empty is not known.
+///
+/// # Errors
+/// When the commit's record is damaged.
+pub fn generations_at(repo: &Repository, commit: CommitIndex, collection: &str) -> Result<Vec<String>> {
+    let states = repo.commit(commit)?.body.collections;
+    let Some(state) = states.into_iter().find(|s| s.name == collection) else { return Ok(Vec::new()) };
+    let older: u64 = state.older.iter().map(|o| o.rows).sum();
+    let current = (older < state.rows).then_some(state.generation);
+    Ok(current.into_iter().chain(state.older.into_iter().map(|o| o.generation)).collect())
+}
+
 /// Finds out which generation each row of a collection at a commit stems from: that in force when it was last written.
 ///
 /// Only lists of slots are read, no rows. A compaction never composes across a change of generations.
@@ -35,7 +49,8 @@ pub fn row_generations(repo: &Repository, commit: CommitIndex, collection: &str)
         let state = collections.into_iter().find(|s| s.name == collection);
         let Some(state) = state.filter(|_| open > 0) else { break };
         for part in data_of(repo, c)?.parts(repo, c, collection)? {
-            let written = part.lists.fresh.iter().chain(&part.lists.change).map(|&s| (s, Some(state.generation.as_str())));
+            let written =
+                part.lists.fresh.iter().chain(&part.lists.change).map(|&s| (s, Some(state.generation.as_str())));
             for (slot, name) in written.chain(part.lists.deleted.iter().map(|&s| (s, None))) {
                 if let Some(known) = known.get_mut(slot as usize).filter(|k| !**k) {
                     *known = true;

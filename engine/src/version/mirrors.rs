@@ -35,6 +35,19 @@ pub fn open_mirror(repo: &Repository, branch: &str, table: Arc<Table>) -> Result
     Ok(Arc::new(RwLock::new(mirror)))
 }
 
+/// Makes the mirror of a collection that gets another shape: all its keys, and no row yet.
+///
+/// # Errors
+/// When the log is damaged or the disk refuses.
+pub fn reshape_mirror(repo: &Repository, branch: &str, table: Arc<Table>) -> Result<Arc<RwLock<Mirror>>> {
+    let dir = directory(branch, &table.collection);
+    let mut mirror = Mirror::create(repo.disk().clone(), &dir, table.clone())?;
+    if let (Some(head), Some(number)) = (repo.head(branch), repo.collection_number(&table.collection)) {
+        *mirror.keys_mut() = read_keys(repo, head, &table.collection, 0..repo.slots(head, number))?;
+    }
+    Ok(Arc::new(RwLock::new(mirror)))
+}
+
 /// Saves a mirror that stands at its branch's head.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ mod compare;
 mod data;
 mod diff;
 mod error;
+mod generation;
 mod graph;
 mod index;
 mod keys;
@@ -38,6 +39,7 @@ pub use compact::{Compacted, Keep, compact};
 pub use compare::compare;
 pub use diff::{Difference, Differences, diff, difference};
 pub use error::{Result, VersionError};
+pub use generation::{Generation, MADE_BY, generations_at, row_generations};
 pub use graph::{CommitEntry, Composed, Graph, Move, Operation, Parked, RecordOf};
 pub use keys::{find_slot, read_keys};
 pub use look::{
@@ -48,7 +50,7 @@ pub use merge::{
     Conflict, Custom, Ending, Merge, Merged, Outcome, Policy, PolicyError, States, Strategy, abandon, merge,
     merge_source, park, parked_merge, resolve_conflicts,
 };
-pub use mirrors::{discard_mirror, open_mirror, rebuild, save_mirror};
+pub use mirrors::{discard_mirror, open_mirror, rebuild, reshape_mirror, save_mirror};
 pub use names::{delete_branch, delete_tag, rename_branch, rename_tag, set_branch, set_tag};
 pub use proof::{Checkpoint, check_since, checkpoint};
 pub use repository::{Actor, CommitIndex, MAIN, Repository, new_origin, table_of};

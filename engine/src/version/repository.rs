@@ -287,7 +287,9 @@ impl Repository {
     pub fn take(&mut self, staged: super::Staged) -> Result<CommitIndex> {
         self.written(staged.place, staged.record)?;
         let commit = self.len() - 1;
-        keep_measures(self.disk().as_ref(), self.entry(commit).id, &staged.measures);
+        if let Some(measures) = &staged.measures {
+            keep_measures(self.disk().as_ref(), self.entry(commit).id, measures);
+        }
         Ok(commit)
     }
 

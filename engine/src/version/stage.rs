@@ -4,18 +4,19 @@
 //! over the new rows. Nothing counts until the commit's record is written; dropping a stage leaves the log as it was
 //! and a mirror that will be rebuilt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use rayon::prelude::*;
 
-use super::error::Result;
-use super::repository::{CommitIndex, Repository};
+use super::error::{Result, VersionError};
+use super::generation::{Generation, row_generations};
+use super::repository::{CommitIndex, Repository, table_of};
 use super::root::state_root;
 use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hash, row_hash};
 use crate::store::{
     BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Measures, Mirror, PartBlock, PartRow,
-    Place, Record, Transaction, Written, encode_keys, encode_part, row_sum,
+    Place, Record, RowGenerations, Transaction, Written, encode_keys, encode_part, row_sum,
 };
 
 /// Rows are coded and written when this many bytes of them were gathered.
@@ -37,6 +38,12 @@ pub struct CommitInfo {
     pub metadata: BTreeMap<String, String>,
     /// A second parent, for a merge.
     pub merged: Option<CommitIndex>,
+    /// What makes the vectors of a collection from this commit on, by its name.
+    pub generations: BTreeMap<String, Generation>,
+    /// Whether sources that are not in a new shape of their collection go; otherwise that is an error.
+    pub drop_unshaped: bool,
+    /// Whether it is an error when rows of an older generation are left.
+    pub forbid_mixed: bool,
 }
 
 /// A commit that is durable, on its way into the graph: see [`Repository::take`].
@@ -44,11 +51,13 @@ pub struct CommitInfo {
 pub struct Staged {
     pub(super) place: Place,
     pub(super) record: Record,
-    pub(super) measures: Vec<Measures>,
+    /// How far each delta moved its source; `None` where there is nothing to compare with.
+    pub(super) measures: Option<Vec<Measures>>,
 }
 
 /// A commit in the making.
 pub struct Stage<'r> {
+    repo: &'r Repository,
     tx: Transaction<'r>,
     base: Base,
     collections: Vec<Collection>,
@@ -59,6 +68,7 @@ pub struct Stage<'r> {
 
 /// What the new commit builds on.
 struct Base {
+    head: Option<CommitIndex>,
     parent: Option<CommitId>,
     merged: Option<CommitId>,
     time: Timestamp,
@@ -69,7 +79,8 @@ struct Base {
 struct Collection {
     table: Arc<Table>,
     mirror: Arc<RwLock<Mirror>>,
-    generation: String,
+    /// The sources that were there in another shape.
+    unshaped: Option<RowGenerations>,
     first_new: u32,
     pending: Vec<DeltaBatch>,
     pending_bytes: usize,
@@ -92,6 +103,7 @@ impl<'r> Stage<'r> {
             None => (Vec::new(), Vec::new()),
         };
         let base = Base {
+            head,
             parent: head.map(|h| repo.entry(h).id),
             merged: info.merged.map(|m| repo.entry(m).id),
             time: repo.next_time(now_millis)?,
@@ -99,6 +111,7 @@ impl<'r> Stage<'r> {
             slots,
         };
         Ok(Self {
+            repo,
             tx: repo.begin()?,
             base,
             collections: Vec::new(),
@@ -116,10 +129,15 @@ impl<'r> Stage<'r> {
         let table = mirror.read().expect("no thread panics with it").table().clone();
         let known = self.base.states.iter().position(|s| s.name == table.collection);
         let first_new = known.map_or(0, |i| self.base.slots[i]);
+        let other = known.map(|i| table_of(&self.base.states[i])).transpose()?.is_some_and(|old| old != *table);
+        let unshaped = match self.base.head.filter(|_| other) {
+            Some(head) => Some(row_generations(self.repo, head, &table.collection)?),
+            None => None,
+        };
         self.collections.push(Collection {
             table,
             mirror,
-            generation: known.map_or(String::new(), |i| self.base.states[i].generation.clone()),
+            unshaped,
             first_new,
             pending: Vec::new(),
             pending_bytes: 0,
@@ -146,6 +164,8 @@ impl<'r> Stage<'r> {
                 self.collections[collection].measures.push(batch.keys.get(i), delta);
             }
             match delta.change {
+                // It was there in another shape.
+                Change::Insert if self.collections[collection].was_unshaped(delta.slot) => self.counts.updated += 1,
                 Change::Insert => self.counts.inserted += 1,
                 Change::Delete => self.counts.deleted += 1,
                 Change::Update => {
@@ -200,12 +220,13 @@ impl<'r> Stage<'r> {
     pub fn finish(mut self, info: CommitInfo) -> Result<Staged> {
         for i in 0..self.collections.len() {
             self.flush(i)?;
+            self.drop_unshaped(i, info.drop_unshaped)?;
         }
         let mut states = std::mem::take(&mut self.base.states);
         let mut slots = std::mem::take(&mut self.base.slots);
         let mut order = Vec::new();
         for i in 0..self.collections.len() {
-            let (state, count) = self.close_collection(i)?;
+            let (state, count) = self.close_collection(i, &info, &states)?;
             match states.iter().position(|s| s.name == state.name) {
                 Some(at) => (states[at], slots[at]) = (state.clone(), count),
                 None => {
@@ -225,7 +246,9 @@ impl<'r> Stage<'r> {
             own.measures.collection = collection;
             std::mem::take(&mut own.measures)
         };
-        let measures = self.collections.iter_mut().zip(&renumbered).map(take).collect();
+        // Between two shapes there is no measure; whoever asks compares rows, and finds that out.
+        let measured = self.collections.iter().all(|c| c.unshaped.is_none());
+        let measures = measured.then(|| self.collections.iter_mut().zip(&renumbered).map(take).collect());
         let branch = info.branch.clone();
         let body = CommitBody {
             parents: self.base.parent.into_iter().chain(self.base.merged).collect(),
@@ -250,8 +273,36 @@ impl<'r> Stage<'r> {
         Ok(Staged { place, record, measures })
     }
 
+    /// Deletes the sources that were there in another shape and did not come in the new one.
+    fn drop_unshaped(&mut self, i: usize, allowed: bool) -> Result<()> {
+        let own = &mut self.collections[i];
+        let Some(unshaped) = &own.unshaped else { return Ok(()) };
+        let written: HashSet<u32> = own.written.iter().map(|w| w.slot).collect();
+        let left: Vec<u32> = unshaped.alive().filter(|slot| !written.contains(slot)).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        if !allowed {
+            let (sources, collection) = (left.len() as u64, own.table.collection.clone());
+            return Err(VersionError::Unshaped { collection, sources, dims: own.table.dims });
+        }
+        self.counts.deleted += left.len() as u64;
+        let blocks = encode_part(i as u16, &own.table, &[], &[], &left);
+        append(&mut self.tx, &mut self.blocks, &blocks)?;
+        let mirror = own.mirror.read().expect("no thread panics with it");
+        let gone = |&slot: &u32| Written { slot, key: key_hash(mirror.keys().get(slot)), row: None, sum: 0, cost: 0 };
+        own.written.extend(left.iter().map(gone));
+        Ok(())
+    }
+
     /// Writes new keys and returns the collection's state after this commit.
-    fn close_collection(&mut self, i: usize) -> Result<(CollectionState, u32)> {
+    fn close_collection(
+        &mut self,
+        i: usize,
+        info: &CommitInfo,
+        before: &[CollectionState],
+    ) -> Result<(CollectionState, u32)> {
+        let (repo, head) = (self.repo, self.base.head);
         let own = &mut self.collections[i];
         let mut mirror = own.mirror.write().expect("no thread panics with it");
         let slots = mirror.keys().len();
@@ -263,17 +314,44 @@ impl<'r> Stage<'r> {
             append(&mut self.tx, &mut self.blocks, &blocks)?;
         }
         mirror.apply(&own.written);
+        let name = own.table.collection.clone();
+        let before = before.iter().find(|s| s.name == name);
+        let generation = match (info.generations.get(&name), before) {
+            (Some(declared), _) => declared.clone(),
+            (None, Some(s)) => Generation { name: s.generation.clone(), made_by: s.made_by.clone() },
+            (None, None) => Generation::default(),
+        };
+        let asked =
+            !generation.name.is_empty() || before.is_some_and(|s| !s.older.is_empty() || !s.generation.is_empty());
+        let older = if asked {
+            let find = || head.map_or_else(|| Ok(RowGenerations::default()), |h| row_generations(repo, h, &name));
+            let rows = mirror.generations(find)?;
+            own.written.iter().for_each(|w| rows.set(w.slot, w.row.map(|_| generation.name.as_str())));
+            rows.older(&generation.name)
+        } else {
+            Vec::new()
+        };
+        if info.forbid_mixed && !older.is_empty() {
+            let rows = older.iter().map(|o| o.rows).sum();
+            return Err(VersionError::Mixed { collection: name, generation: generation.name, rows });
+        }
         let state = CollectionState {
-            name: own.table.collection.clone(),
+            name,
             element: own.table.element.code(),
             dims: own.table.dims,
-            generation: own.generation.clone(),
-            made_by: BTreeMap::new(),
-            older: Vec::new(),
+            generation: generation.name,
+            made_by: generation.made_by,
+            older,
             rows: mirror.len(),
             root: mirror.root(),
         };
         Ok((state, slots))
+    }
+}
+
+impl Collection {
+    fn was_unshaped(&self, slot: u32) -> bool {
+        self.unshaped.as_ref().is_some_and(|rows| rows.is_alive(slot))
     }
 }
 

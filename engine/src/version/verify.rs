@@ -121,10 +121,18 @@ fn verify_collection(repo: &Repository, way: &[Step], name: &str) -> Result<()> 
         .into_par_iter()
         .map(|start| {
             let range = start..(start + chunk).min(slots);
-            let hash = |slot: u32, row: &[u8]| row_hash(keys.get(slot), table.element, row);
             let mut out = Vec::new();
-            let mut replay = Replay::new(repo, table.clone(), range);
-            for (i, (Step { commit, data, .. }, parts)) in way.iter().zip(&parts).enumerate() {
+            let mut replay = Replay::new(repo, table.clone(), range.clone());
+            let mut table = table.clone();
+            for (i, (Step { commit, data, body }, parts)) in way.iter().zip(&parts).enumerate() {
+                let state = body.collections.iter().find(|c| c.name == name);
+                let own = state.map(table_of).transpose()?;
+                if let Some(own) = own.filter(|own| *own != *table) {
+                    // A new shape: no row of the old one is a base for any of it.
+                    table = Arc::new(own);
+                    replay = Replay::new(repo, table.clone(), range.clone());
+                }
+                let hash = |slot: u32, row: &[u8]| row_hash(keys.get(slot), table.element, row);
                 let mut touched = |slot, row: Option<&[u8]>| out.push((i, slot, row.map(|r| hash(slot, r))));
                 replay.apply(data.place, &data.blocks, parts, &mut touched).map_err(|e| in_commit(e, repo, *commit))?;
             }

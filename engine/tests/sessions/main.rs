@@ -10,6 +10,7 @@ mod shell;
 
 mod empty;
 mod errors;
+mod generations;
 mod history;
 mod json;
 mod look;

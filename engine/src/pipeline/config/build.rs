@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::table::{
-    APPLY, CAPTURE, DETECT, DETECTOR, EXPECT, GIVEN, PIPELINE, ROOT, SINK, SNAPSHOT, TEST, TRANSFORMER, VALIDATOR,
-    VERSION,
+    APPLY, CAPTURE, DETECT, DETECTOR, EXPECT, GENERATION, GIVEN, PIPELINE, ROOT, SINK, SNAPSHOT, TEST, TRANSFORMER,
+    VALIDATOR, VERSION,
 };
 use super::tree::Node;
 use super::types::{
@@ -16,6 +16,7 @@ use super::{route, source, value, window};
 use crate::apply::{Dims, Transformer, Validator};
 use crate::capture::{Detector, Threshold};
 use crate::delta::Element;
+use crate::version::{Generation, MADE_BY};
 
 /// Builds the pipeline; `file_name` gives the default name, `base_dir` makes paths absolute.
 pub(super) fn build(root: &Node, file_name: &str, base_dir: &Path) -> Pipeline {
@@ -115,6 +116,11 @@ fn version(view: View<'_>) -> Version {
         snapshot: view
             .table("snapshot", &SNAPSHOT)
             .map(|rule| SnapshotRule { every_commits: rule.count_32("every"), or_bytes: rule.size("or_bytes") }),
+        generation: view.table("generation", &GENERATION).map(|view| Generation {
+            name: view.text("name").unwrap_or_default(),
+            made_by: MADE_BY.iter().filter_map(|word| Some(((*word).to_owned(), view.text(word)?))).collect(),
+        }),
+        forbid_mixed: view.bool("forbid_mixed").unwrap_or(false),
     }
 }
 

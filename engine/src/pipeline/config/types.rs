@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::apply::{Transformer, Validator};
 use crate::capture::{CapturePolicy, Detector, Missing};
 use crate::delta::Change;
+use crate::version::Generation;
 
 /// A whole pipeline: where data comes from, what is done with it, where it goes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -225,6 +226,10 @@ pub struct Version {
     pub message: Option<String>,
     /// When to write a snapshot; the repository's own rule when absent.
     pub snapshot: Option<SnapshotRule>,
+    /// What makes the vectors from here on; as before when absent.
+    pub generation: Option<Generation>,
+    /// Whether a commit that leaves rows of another generation is refused.
+    pub forbid_mixed: bool,
 }
 
 /// When to write a snapshot: whichever comes first; at least one is set.

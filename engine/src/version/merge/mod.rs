@@ -14,9 +14,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::ancestry::{is_ancestor, merge_base};
-use super::change::commit_differences;
+use super::change::{commit_differences, generations_of};
 use super::diff::{Difference, Differences, diff, difference};
 use super::error::{Result, VersionError};
+use super::generation::Generation;
 use super::graph::Parked;
 use super::repository::{Actor, CommitIndex, Repository};
 use super::stage::CommitInfo;
@@ -141,7 +142,7 @@ pub fn merge<E: From<VersionError>>(
     let told = merged.conflicts > 0;
     let mut counted = done(Ending::Commit, None);
     let error = RefCell::new(None);
-    let commit = commit_differences(repo, info(repo, merge, base, actor), actor.now_millis, |repo, write| {
+    let commit = commit_differences(repo, info(repo, merge, base, ours, actor)?, actor.now_millis, |repo, write| {
         let mut tell = |conflict: &Conflict| match if told { Ok(()) } else { emit(conflict) } {
             Ok(()) => Ok(()),
             Err(e) => {
@@ -178,9 +179,15 @@ fn forward(repo: &mut Repository, merge: &Merge<'_>, actor: &Actor, mut merged: 
     Ok(merged)
 }
 
-fn info(repo: &Repository, merge: &Merge<'_>, base: CommitIndex, actor: &Actor) -> CommitInfo {
+fn info(
+    repo: &Repository,
+    merge: &Merge<'_>,
+    base: CommitIndex,
+    ours: CommitIndex,
+    actor: &Actor,
+) -> Result<CommitInfo> {
     let plain = || format!("Merged {} into {}", merge.name, merge.into);
-    CommitInfo {
+    Ok(CommitInfo {
         branch: merge.into.clone(),
         author: actor.author.clone(),
         message: if merge.message.is_empty() { plain() } else { merge.message.clone() },
@@ -189,7 +196,22 @@ fn info(repo: &Repository, merge: &Merge<'_>, base: CommitIndex, actor: &Actor) 
             ("merge.base".to_owned(), repo.entry(base).id.to_hex()),
         ]),
         merged: Some(merge.theirs),
-    }
+        generations: generations(repo, base, ours, merge.theirs)?,
+        ..CommitInfo::default()
+    })
+}
+
+/// What only they declared since the common ancestor is in force after the merge.
+fn generations(
+    repo: &Repository,
+    base: CommitIndex,
+    ours: CommitIndex,
+    theirs: CommitIndex,
+) -> Result<BTreeMap<String, Generation>> {
+    let (base, ours) = (generations_of(repo, base)?, generations_of(repo, ours)?);
+    let mut theirs = generations_of(repo, theirs)?;
+    theirs.retain(|name, g| base.get(name) != Some(g) && ours.get(name) == base.get(name));
+    Ok(theirs)
 }
 
 /// One way through all that they changed.

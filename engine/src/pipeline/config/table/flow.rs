@@ -172,6 +172,34 @@ pub(in crate::pipeline::config) static VERSION: Section = section(
             Optional("the repository's own rule"),
             "When to write a snapshot, which bounds the time of a replay.",
         ),
+        key(
+            "generation",
+            Kind::Table(&GENERATION),
+            Optional("the generation in force stays"),
+            "What makes the vectors from here on; a new one may bring another width or element type.",
+        ),
+        key(
+            "forbid_mixed",
+            Kind::Bool,
+            Default("false"),
+            "Whether a commit that leaves rows of another generation is refused.",
+        ),
+    ],
+);
+
+/// `generation = { .. }`.
+pub(in crate::pipeline::config) static GENERATION: Section = section(
+    "generation",
+    "generation",
+    "What makes the vectors.",
+    &[
+        key("name", Kind::Text, Required, "The name of the generation."),
+        key("provider", Kind::Text, Optional("not known"), "Who makes the model."),
+        key("model", Kind::Text, Optional("not known"), "The model."),
+        key("revision", Kind::Text, Optional("not known"), "Its revision."),
+        key("normalisation", Kind::Text, Optional("not known"), "How vectors are normalised."),
+        key("preprocessing", Kind::Text, Optional("not known"), "A digest of what is done to inputs before."),
+        key("quantisation", Kind::Text, Optional("not known"), "How numbers are made smaller."),
     ],
 );
 

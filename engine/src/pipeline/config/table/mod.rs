@@ -8,7 +8,9 @@ mod output;
 use super::keys::Need::{self, Optional, Required};
 use super::keys::{Key, Kind, Section, Word};
 
-pub(super) use flow::{APPLY, CHANGES, CLOSE, ROUTE, SNAPSHOT, TRANSFORMER, VALIDATOR, VERSION, WHEN, WINDOW};
+pub(super) use flow::{
+    APPLY, CHANGES, CLOSE, GENERATION, ROUTE, SNAPSHOT, TRANSFORMER, VALIDATOR, VERSION, WHEN, WINDOW,
+};
 pub(super) use input::{CAPTURE, DETECT, DETECTOR, FILE_ORDERS, MISSING, PIPELINE, SOURCE, SOURCE_KINDS, VECTOR};
 pub(super) use later::LATER;
 pub(super) use output::{EXPECT, GIVEN, SINK, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, TEST};
