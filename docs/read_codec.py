@@ -1,5 +1,4 @@
 """Decodes what engine/src/codec writes; the bytes are drawn in codec.md. Plain and slow; it trusts its input."""
-import struct
 import numpy as np
 
 F32, F64, F16, BF16, I8, U8 = range(6)  # element codes
@@ -7,22 +6,6 @@ BYTES = [4, 8, 2, 2, 1, 1]
 FORMAT = [(32, 23, "f4"), (64, 52, "f8"), (16, 10, "f2"), (16, 7, None)]  # bits, mantissa, numpy's name
 NARROW = [None, F16, BF16, F32]
 TOKEN = [(0, t) for t in range(32)] + [(3 + t // 4, (4 + t % 4) << (3 + t // 4)) for t in range(220)] + [(64, 0)]  # low bits, least
-
-class Borsh:
-    """Reads fields in borsh's encoding: little-endian numbers, a u32 count before lists and texts."""
-    def __init__(self, data):
-        self.data, self.at = bytes(data), 0
-
-    def take(self, form):
-        values = struct.unpack_from("<" + form, self.data, self.at)
-        self.at += struct.calcsize("<" + form)
-        return values if len(values) > 1 else values[0]
-
-    def list(self, read):
-        return [read() for _ in range(self.take("I"))]
-
-    def text(self):
-        return self.take(f"{self.take('I')}s").decode()
 
 class Reader:
     def __init__(self, data): self.data, self.at = bytes(data), 0

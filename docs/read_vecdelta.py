@@ -3,41 +3,19 @@
 
     python3 docs/read_vecdelta.py REPO [REV]     check every frame, rebuild the table, compare its root, print it
     python3 docs/read_vecdelta.py REPO --list    check every frame, print the commits, oldest first
-
 REV is a branch, a tag, or 6 or more digits of a commit's hash; `main` unless given. A row prints as `collection/key bits`,
-the bits in hex. Needs numpy and blake3; read_codec.py beside this file decodes what is in the blocks.
+the bits in hex. Needs numpy and blake3; read_records.py and read_codec.py beside this file read what is in records and blocks.
 """
-import collections, functools, itertools, mmap, os, struct, sys
+import collections, itertools, mmap, os, struct, sys
 import numpy as np
 from blake3 import blake3
-import read_codec
+import read_codec, read_records
+from read_records import keyed
 
 SIZES = [4, 8, 2, 2, 1, 1]  # bytes of an element: f32, f64, f16, bf16, i8, u8
-
 def check(ok, where, problem):
     if not ok:
         sys.exit(f"damaged: {where}: {problem}")
-
-domain = functools.cache(lambda kind: blake3(b"", derive_key_context="vecdelta v1 " + kind).digest())
-
-def keyed(kind, *data):
-    return blake3(b"".join(data), key=domain(kind)).digest()
-
-def generation(f):
-    """What makes the vectors: a name, what it is, and the rows of older ones."""
-    return f.text(), f.list(lambda: (f.text(), f.text())), f.list(lambda: (f.text(), f.take("Q")))
-
-class Commit:
-    def __init__(self, f):
-        start = f.at
-        self.parents, self.branch, _time = f.list(lambda: f.take("32s")), f.text(), f.take("QII")
-        self.author, self.message, self.metadata = f.text(), f.text(), dict(f.list(lambda: (f.text(), f.text())))
-        self.counts, self.collections = f.take("5Q"), f.list(lambda: (f.text(), *f.take("BI"), generation(f), *f.take("Q32s")))
-        self.state_root = f.take("32s")
-        self.id = keyed("commit", f.data[start:f.at])
-        self.slots, self.refs, _l2_max = f.list(lambda: f.take("I")), f.list(lambda: f.take("HBIIII32s")), f.take("d")
-        self.moves = f.text() if f.take("B") else None
-        self.base, self.data = (self.parents + [None])[0], self.refs  # where the data go on, and what leads here
 
 class Repository:
     def __init__(self, path):
@@ -69,7 +47,7 @@ class Repository:
             check(keyed("frame", log[at:at + 16], payload) == frame, f"{file} at {at}", "the frame is damaged")
             blocks.append((frame, payload))
             at += 48 + size
-        blocks, fields = blocks[:-1], read_codec.Borsh(payload)
+        blocks, fields = blocks[:-1], read_records.Borsh(payload)
         check(fields.take("Q32s") == (self.sequence + 1, self.last), file, "a record does not follow the one before it")
         refs = self.commit(file, fields, blocks) if kind == 2 else self.operation(fields, blocks)
         whole, found = [r[5:] for r in refs], [(len(p), h) for h, p in blocks]
@@ -79,18 +57,17 @@ class Repository:
         return at
 
     def commit(self, file, fields, blocks):
-        commit = Commit(fields)
+        commit = read_records.Commit(fields)
         commit.payloads = {h: p for h, p in blocks}
         named = [struct.pack("<I", len(c[0].encode())) + c[0].encode() + struct.pack("<BIQ32s", *c[1:3], *c[4:])
                  for c in commit.collections if c[4] > 0]
         check(keyed("state", *named) == commit.state_root, file, "a state root is not that of the collections")
         self.commits[commit.id] = commit
-        if commit.moves is not None:
-            self.branches[commit.moves] = commit.id
+        self.branches.update({commit.moves: commit.id} if commit.moves is not None else {})
         return commit.refs
 
     def operation(self, f, blocks):
-        (_time, _author, _undoes, action), refs = (f.take("QII"), f.text(), f.take("Q"), f.take("B")), []
+        _time, _author, _undoes, action, refs = f.take("QII"), f.text(), f.take("Q"), f.take("B"), []
         ident, block = lambda: f.take("32s"), lambda: f.take("HBIIII32s")
         if action < 2:  # a branch or a tag moves
             name, (_, to) = f.text(), [f.take("B") and ident() for _ in range(2)]
@@ -146,7 +123,6 @@ class Repository:
         return out
 
 def back(commit, before):
-    """The way to a commit, oldest first."""
     way = [commit]
     while before(way[-1]):
         way.append(before(way[-1]))

@@ -18,7 +18,9 @@ mod mirror;
 mod mirror_state;
 mod part;
 mod record;
+mod recovery;
 mod segment;
+mod transaction;
 mod tree;
 mod verify;
 mod wal;
@@ -30,7 +32,7 @@ pub use frame::{FRAME_HEADER, FrameHeader, FrameKind};
 pub use generations::RowGenerations;
 pub use head::{HEAD, log_start};
 pub use keytable::KeyTable;
-pub use log::{Block, Known, Log, Place, Record, Transaction};
+pub use log::{Block, Known, Log, Place, Record};
 pub use measures::{Measure, Measures, keep as keep_measures, recall as recall_measures};
 pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
 pub use mirror::{Mirror, Written, row_sum};
@@ -41,6 +43,7 @@ pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,
     Resolution, Span,
 };
+pub use transaction::Transaction;
 pub use tree::{EntryChange, StateTree};
 pub use verify::check_files;
 pub use wal::{Recovered, WAL, Wal};

@@ -4,7 +4,7 @@ use super::disk::Disk;
 use super::error::{Damage, Result, StoreError};
 use super::frame::FrameHeader;
 use super::head::{self, HEAD, Head};
-use super::log;
+use super::recovery;
 use super::segment::{self, SEGMENT_HEADER, Scanner, Segment};
 use super::wal::WAL;
 
@@ -40,7 +40,7 @@ pub fn check_files(disk: &dyn Disk) -> Result<(u64, Vec<Damage>)> {
         }
         check_names(disk, &head, &mut problems)?;
         super::wal::check(disk, &mut problems)?;
-        if let Some(problem) = log::older_than_log(disk, &head)?
+        if let Some(problem) = recovery::older_than_log(disk, &head)?
             && head::read(disk)?.and_then(|s| s.newest()) == Some(head)
         {
             problems.push(problem);

@@ -1,0 +1,40 @@
+"""What the records of a log say: docs/format.md, section 4. Plain and slow; it trusts its input."""
+import functools, struct
+from blake3 import blake3
+
+domain = functools.cache(lambda kind: blake3(b"", derive_key_context="vecdelta v1 " + kind).digest())
+
+def keyed(kind, *data):
+    return blake3(b"".join(data), key=domain(kind)).digest()
+
+class Borsh:
+    """Reads fields in borsh's encoding: little-endian numbers, a u32 count before lists and texts."""
+    def __init__(self, data):
+        self.data, self.at = bytes(data), 0
+
+    def take(self, form):
+        values = struct.unpack_from("<" + form, self.data, self.at)
+        self.at += struct.calcsize("<" + form)
+        return values if len(values) > 1 else values[0]
+
+    def list(self, read):
+        return [read() for _ in range(self.take("I"))]
+
+    def text(self):
+        return self.take(f"{self.take('I')}s").decode()
+
+def generation(f):
+    """What makes the vectors: a name, what it is, and the rows of older ones."""
+    return f.text(), f.list(lambda: (f.text(), f.text())), f.list(lambda: (f.text(), f.take("Q")))
+
+class Commit:
+    def __init__(self, f):
+        start = f.at
+        self.parents, self.branch, _time = f.list(lambda: f.take("32s")), f.text(), f.take("QII")
+        self.author, self.message, self.metadata = f.text(), f.text(), dict(f.list(lambda: (f.text(), f.text())))
+        self.counts, self.collections = f.take("5Q"), f.list(lambda: (f.text(), *f.take("BI"), generation(f), *f.take("Q32s")))
+        self.state_root = f.take("32s")
+        self.id = keyed("commit", f.data[start:f.at])
+        self.slots, self.refs, _l2_max = f.list(lambda: f.take("I")), f.list(lambda: f.take("HBIIII32s")), f.take("d")
+        self.moves = f.text() if f.take("B") else None
+        self.base, self.data = (self.parents + [None])[0], self.refs  # where the data go on, and what leads here
