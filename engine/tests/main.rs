@@ -11,6 +11,7 @@ mod faults;
 mod hostile;
 mod mirrors;
 mod model;
+mod proofs;
 mod resume;
 
 /// A journey that nobody lists is a journey that nobody runs.

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod branch;
+mod check_proof;
 mod checkpoint;
 mod completions;
 mod config;
@@ -13,6 +14,7 @@ mod log;
 mod open;
 mod output;
 mod progress;
+mod prove;
 mod reindex;
 mod replay;
 mod rollback;
@@ -59,6 +61,8 @@ enum Command {
     Snapshot(snapshot::Args),
     Verify(verify::Args),
     Checkpoint(checkpoint::Args),
+    Prove(prove::Args),
+    CheckProof(check_proof::Args),
     Reindex(reindex::Args),
     Completions(completions::Args),
 }
@@ -101,6 +105,8 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Snapshot(args) => snapshot::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Checkpoint(args) => checkpoint::run(args),
+        Command::Prove(args) => prove::run(args),
+        Command::CheckProof(args) => check_proof::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Completions(args) => completions::run(args),
     }

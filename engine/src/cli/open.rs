@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::CliError;
 use crate::store::{Disk, LocalDisk};
-use crate::version::{Actor, CommitIndex, Repository, default_head, new_origin, resolve};
+use crate::version::{Actor, Checkpoint, CommitIndex, Repository, default_head, new_origin, resolve};
 
 /// Returns milliseconds since 1970 by the system's clock.
 pub fn now_millis() -> u64 {
@@ -57,4 +57,10 @@ pub fn commit(repo: &Repository, revision: Option<&str>) -> Result<Option<Commit
         Some(text) => Ok(Some(resolve(repo, text)?)),
         None => Ok(default_head(repo)),
     }
+}
+
+/// Reads a checkpoint: the line, or a file that holds it.
+pub fn pinned_line(text: &str) -> Result<Checkpoint, CliError> {
+    let line = std::fs::read_to_string(text).unwrap_or_else(|_| text.to_owned());
+    Checkpoint::parse(line.trim()).map_err(|e| CliError::new(2, e))
 }

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::error::{CORRUPT, CliError};
-use super::open::{disk, reader};
+use super::open::{disk, pinned_line, reader};
 use super::output::{plural, print_json, size};
 use crate::export::check_manifest;
 use crate::store::Damage;
-use crate::version::{Checkpoint, check_since, verify};
+use crate::version::{check_since, verify};
 
 /// Check every byte, hash and chain of a repository, and rebuild every state.
 #[derive(clap::Args)]
@@ -31,7 +31,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
-    let pinned = args.since.as_deref().map(checkpoint).transpose()?;
+    let pinned = args.since.as_deref().map(pinned_line).transpose()?;
     let mut report = verify(&disk(&args.repo))?;
     if let Some(pinned) = &pinned
         && report.problems.is_empty()
@@ -77,9 +77,4 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         }
     }
     Ok(ExitCode::from(if ok { 0 } else { CORRUPT }))
-}
-
-fn checkpoint(text: &str) -> Result<Checkpoint, CliError> {
-    let line = std::fs::read_to_string(text).unwrap_or_else(|_| text.to_owned());
-    Checkpoint::parse(line.trim()).map_err(|e| CliError::new(2, e))
 }

@@ -36,6 +36,6 @@ pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,
     Resolution, Span,
 };
-pub use tree::{Entry, EntryChange, StateTree};
+pub use tree::{Entry, EntryChange, StateTree, TreePath};
 pub use verify::check_files;
 pub use wal::{Recovered, WAL, Wal};

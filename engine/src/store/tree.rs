@@ -15,6 +15,9 @@ use crate::delta::{RowHash, domain};
 /// The most entries of a leaf, and the number of children of a node.
 const FAN: usize = 16;
 
+/// The number of 4-bit steps in a key's hash.
+const LEVELS: usize = 32;
+
 /// A page is split when the average page is larger than this.
 const PAGE_ENTRIES: usize = 256;
 
@@ -41,6 +44,37 @@ pub struct EntryChange {
     pub slot: u32,
     /// The row's new hash, or `None` when the source is gone.
     pub row: Option<RowHash>,
+}
+
+/// The way from a key's place to the root: what shows that an entry is in a tree, or that a key is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TreePath {
+    /// Key hash and row hash of each entry of the leaf where the key's place is.
+    pub leaf: Vec<([u8; 16], RowHash)>,
+    /// For each node above the leaf, from the leaf up, the hashes of its 15 other children.
+    pub nodes: Vec<[[u8; 32]; FAN - 1]>,
+}
+
+impl TreePath {
+    /// Returns the root that the way leads to from the place of a key; an error says why there can be no such way.
+    pub fn root(&self, key: &[u8; 16]) -> Result<[u8; 32], String> {
+        let level = self.nodes.len();
+        if level > LEVELS || (self.leaf.len() > FAN && level < LEVELS) {
+            return Err("a tree has no such leaf".to_owned());
+        }
+        if !self.leaf.is_sorted() {
+            return Err("the entries of the leaf are not in order".to_owned());
+        }
+        if self.leaf.iter().any(|(k, _)| (0..level).any(|l| step(k, l) != step(key, l))) {
+            return Err("an entry of the leaf is not in its place".to_owned());
+        }
+        let entries: Vec<Entry> = self.leaf.iter().map(|&(key, row)| Entry { key, slot: 0, row }).collect();
+        let leaf = subtree(&entries, if entries.is_empty() { level } else { LEVELS });
+        Ok(self.nodes.iter().zip((0..level).rev()).fold(leaf, |hash, (others, level)| {
+            let (before, after) = others.split_at(step(key, level));
+            node_hash(before.iter().copied().chain([hash]).chain(after.iter().copied()))
+        }))
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -124,6 +158,25 @@ impl StateTree {
         }
     }
 
+    /// Returns the way from the place of a key to the root; every hash beside it is made anew.
+    pub fn path(&self, key: &[u8; 16]) -> TreePath {
+        let all: Vec<Entry> = self.entries().copied().collect();
+        let (mut entries, mut nodes) = (all.as_slice(), Vec::new());
+        while entries.len() > FAN && nodes.len() < LEVELS {
+            let level = nodes.len();
+            let mut children = entries.chunk_by(|a, b| step(&a.key, level) == step(&b.key, level));
+            let mut by_step = [&[] as &[Entry]; FAN];
+            children.by_ref().for_each(|c| by_step[step(&c[0].key, level)] = c);
+            let own = step(key, level);
+            entries = by_step[own];
+            let hashes: Vec<[u8; 32]> = by_step.into_par_iter().map(|c| subtree(c, level + 1)).collect();
+            let mut others = hashes.into_iter().enumerate().filter(|(i, _)| *i != own).map(|(_, hash)| hash);
+            nodes.push(std::array::from_fn(|_| others.next().expect("15 of 16 are left")));
+        }
+        nodes.reverse();
+        TreePath { leaf: entries.iter().map(|e| (e.key, e.row)).collect(), nodes }
+    }
+
     /// Returns the root.
     pub fn root(&mut self) -> [u8; 32] {
         let depth = self.depth;
@@ -194,7 +247,7 @@ fn subtree(entries: &[Entry], level: usize) -> [u8; 32] {
     if entries.is_empty() && level > 0 {
         return [0; 32];
     }
-    if entries.len() <= FAN || level == 32 {
+    if entries.len() <= FAN || level == LEVELS {
         return leaf_hash(entries);
     }
     let mut rest = entries;
@@ -271,6 +324,21 @@ mod tests {
             (0..3_000).filter(|i| i % 3 != 2).map(|i| entry(i, if i % 3 == 0 { i } else { i + 1 })).collect();
         assert_eq!(tree.root(), fresh_root(&left));
         assert_eq!(tree.len(), 2_000);
+    }
+
+    #[test]
+    fn a_path_leads_to_the_root_from_every_place() {
+        for n in [0, 1, 16, 17, 300, 5_000] {
+            let mut tree = StateTree::from_entries((0..n).map(|i| entry(i, i)).collect());
+            let root = tree.root();
+            for i in (0..n + 40).step_by(n as usize / 40 + 1) {
+                let path = tree.path(&entry(i, i).key);
+                assert_eq!(path.root(&entry(i, i).key), Ok(root), "{i} of {n}");
+                assert_eq!(path.leaf.contains(&(entry(i, i).key, entry(i, i).row)), i < n);
+                let other = TreePath { leaf: path.leaf.iter().skip(1).copied().collect(), ..path.clone() };
+                assert!(path.leaf.is_empty() || other.root(&entry(i, i).key) != Ok(root));
+            }
+        }
     }
 
     #[test]

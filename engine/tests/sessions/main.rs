@@ -14,6 +14,7 @@ mod history;
 mod json;
 mod pipelines;
 mod pipes;
+mod proofs;
 mod quickstart;
 mod signals;
 
