@@ -13,6 +13,7 @@ mod mirrors;
 mod model;
 mod proofs;
 mod resume;
+mod transfer;
 
 /// A journey that nobody lists is a journey that nobody runs.
 #[test]

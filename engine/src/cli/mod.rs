@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod branch;
+mod bundle;
 mod check_proof;
 mod checkpoint;
 mod completions;
@@ -63,6 +64,7 @@ enum Command {
     Checkpoint(checkpoint::Args),
     Prove(prove::Args),
     CheckProof(check_proof::Args),
+    Bundle(bundle::Args),
     Reindex(reindex::Args),
     Completions(completions::Args),
 }
@@ -107,6 +109,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Checkpoint(args) => checkpoint::run(args),
         Command::Prove(args) => prove::run(args),
         Command::CheckProof(args) => check_proof::run(args),
+        Command::Bundle(args) => bundle::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Completions(args) => completions::run(args),
     }

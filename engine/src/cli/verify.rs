@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::error::{CORRUPT, CliError};
-use super::open::{disk, pinned_line, reader};
+use super::open::{bundle, disk, pinned_line, reader};
 use super::output::{plural, print_json, size};
 use crate::export::check_manifest;
 use crate::store::Damage;
@@ -32,7 +32,10 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let pinned = args.since.as_deref().map(pinned_line).transpose()?;
-    let mut report = verify(&disk(&args.repo))?;
+    let mut report = verify(&disk(&args.repo)?)?;
+    if let Some(bundle) = bundle(&args.repo)? {
+        report.problems.extend(bundle.check()?);
+    }
     if let Some(pinned) = &pinned
         && report.problems.is_empty()
         && let Err(problem) = check_since(&reader(&args.repo)?, pinned)

@@ -110,21 +110,21 @@ impl Block {
 /// An open log: read from any thread, written by one transaction at a time.
 pub struct Log {
     disk: Arc<dyn Disk>,
-    origin: [u8; 32],
+    pub(super) origin: [u8; 32],
     /// The number of the segment that the log begins with.
-    first: u32,
-    segments: RwLock<Vec<Arc<Segment>>>,
-    tail: Mutex<Tail>,
+    pub(super) first: u32,
+    pub(super) segments: RwLock<Vec<Arc<Segment>>>,
+    pub(super) tail: Mutex<Tail>,
 }
 
 /// Where the log ends.
-struct Tail {
+pub(super) struct Tail {
     /// The number of the last segment.
-    segment: u32,
+    pub(super) segment: u32,
     /// Where the last reported transaction ends in it.
-    end: u64,
-    sequence: u64,
-    last_hash: [u8; 32],
+    pub(super) end: u64,
+    pub(super) sequence: u64,
+    pub(super) last_hash: [u8; 32],
     poisoned: bool,
 }
 

@@ -1,5 +1,7 @@
 //! Store: the only room that touches the disk.
 
+mod bundle;
+mod copy;
 mod disk;
 mod error;
 mod frame;
@@ -13,6 +15,7 @@ pub mod map;
 mod measures;
 mod memory;
 mod mirror;
+mod pack;
 mod part;
 mod record;
 mod segment;
@@ -20,6 +23,8 @@ mod tree;
 mod verify;
 mod wal;
 
+pub use bundle::Bundle;
+pub use copy::{copy_log, log_bytes};
 pub use disk::{Disk, DiskFile, LocalDisk, sync_dir};
 pub use error::{Damage, Result, StoreError};
 pub use frame::{FRAME_HEADER, FrameHeader, FrameKind};
@@ -29,6 +34,7 @@ pub use log::{Block, Known, Log, Place, Record, Transaction};
 pub use measures::{Measure, Measures, keep as keep_measures, recall as recall_measures};
 pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
 pub use mirror::{Mirror, Written, row_sum};
+pub use pack::{PackWriter, pack_log};
 pub use part::{
     BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts,
 };

@@ -10,6 +10,7 @@ mod shell;
 
 mod empty;
 mod errors;
+mod handover;
 mod history;
 mod json;
 mod pipelines;
