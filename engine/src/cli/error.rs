@@ -98,6 +98,7 @@ impl From<VersionError> for CliError {
                 .hint("a source is named collection/key; `vecdelta export` writes all of them"),
             VersionError::BadName { .. } | VersionError::Source(_) | VersionError::Refused(_) => Self::new(2, message),
             VersionError::OtherShape { .. } => Self::new(BAD_DATA, message),
+            VersionError::NotTaken { advice, .. } => Self::new(1, message).hint(advice),
             VersionError::Clock(_) => Self::new(IO, message),
         }
     }

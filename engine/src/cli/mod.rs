@@ -4,6 +4,7 @@ mod branch;
 mod bundle;
 mod check_proof;
 mod checkpoint;
+mod clone;
 mod completions;
 mod config;
 mod diff;
@@ -16,6 +17,8 @@ mod open;
 mod output;
 mod progress;
 mod prove;
+mod pull;
+mod push;
 mod reindex;
 mod replay;
 mod rollback;
@@ -65,6 +68,9 @@ enum Command {
     Prove(prove::Args),
     CheckProof(check_proof::Args),
     Bundle(bundle::Args),
+    Clone(clone::Args),
+    Pull(pull::Args),
+    Push(push::Args),
     Reindex(reindex::Args),
     Completions(completions::Args),
 }
@@ -110,6 +116,9 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Prove(args) => prove::run(args),
         Command::CheckProof(args) => check_proof::run(args),
         Command::Bundle(args) => bundle::run(args),
+        Command::Clone(args) => clone::run(args),
+        Command::Pull(args) => pull::run(args),
+        Command::Push(args) => push::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Completions(args) => completions::run(args),
     }

@@ -67,7 +67,7 @@ impl Record {
         .map_err(|e| format!("the record cannot be read: {e}"))
     }
 
-    fn encode(&self) -> (FrameKind, Vec<u8>) {
+    pub(super) fn encode(&self) -> (FrameKind, Vec<u8>) {
         let (kind, bytes) = match self {
             Record::Commit(r) => (FrameKind::Commit, borsh::to_vec(r)),
             Record::Operation(r) => (FrameKind::Operation, borsh::to_vec(r)),

@@ -19,6 +19,7 @@ mod pack;
 mod part;
 mod record;
 mod segment;
+mod thin;
 mod tree;
 mod verify;
 mod wal;
@@ -42,6 +43,7 @@ pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,
     Resolution, Span,
 };
+pub use thin::{LogWriter, pack_thin};
 pub use tree::{Entry, EntryChange, StateTree, TreePath};
 pub use verify::check_files;
 pub use wal::{Recovered, WAL, Wal};

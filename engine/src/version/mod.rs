@@ -24,6 +24,7 @@ mod stream;
 mod table;
 mod transfer;
 mod value;
+mod vector;
 mod verify;
 mod way;
 
@@ -45,7 +46,10 @@ pub use snapshot::snapshot;
 pub use stage::{CommitInfo, Stage, Staged};
 pub use stream::{deltas, way};
 pub use table::{read_table, table, tables};
-pub use transfer::bundle;
+pub use transfer::{
+    BranchMove, Outcome, Received, Sender, TagMove, Thin, Wanted, bundle, bundle_since, clone_into, receive,
+};
 pub use value::{Value, touches, value};
+pub use vector::VersionVector;
 pub use verify::{Report, verify};
 pub use way::writers_of;
