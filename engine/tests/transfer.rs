@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use vecdelta::capture::Missing;
 use vecdelta::delta::{CommitId, Element, StateRoot, Table};
-use vecdelta::store::{Bundle, Disk, DiskFile, MemoryDisk, Pending};
+use vecdelta::store::{Action, BlockKind, Bundle, Disk, DiskFile, MemoryDisk, Pending, Span};
 use vecdelta::version::{
     MAIN, Outcome, Received, Repository, Sender, Thin, Wanted, bundle, bundle_since, clone_into, receive, rollback,
     set_branch, set_tag, snapshot, verify,
@@ -18,7 +18,7 @@ use vecdelta::version::{
 
 use crate::support::drive::{Epoch, apply, at, ingest, open, problems};
 use crate::support::files::NOW;
-use crate::support::forge::{self, Seal, transactions};
+use crate::support::forge::{self, Closing, Seal, transactions};
 use crate::support::oracle::{Tables, read};
 use crate::support::random::{Rng, changed, mutate, row};
 
@@ -552,4 +552,84 @@ fn a_clone_is_the_same_to_the_byte_and_another_repository() {
     let mut copy = Repository::open_writer(shared, None).unwrap();
     ingest(&mut copy, MAIN, NOW, &[epoch(&mut Rng::new(1), "a")]).unwrap();
     assert_eq!(problems(&disk), [""; 0]);
+}
+
+/// A log as it is after a compaction and a collection: the rows of the first three commits are gone, and what stands for
+/// them is in an operation; the segments have other numbers.
+fn collected() -> MemoryDisk {
+    let disk = MemoryDisk::default();
+    let mut repo = open(&disk).unwrap();
+    let mut rng = Rng::new(11);
+    for step in 0..3 {
+        ingest(&mut repo, MAIN, NOW + step, &[epoch(&mut rng, "a")]).unwrap();
+    }
+    snapshot(&mut repo, 2, &at(NOW)).unwrap();
+    ingest(&mut repo, MAIN, NOW + 9, &[epoch(&mut rng, "a")]).unwrap();
+    set_branch(&mut repo, "kept", 2, &at(NOW)).unwrap();
+    drop(repo);
+    let mut all = transactions(&disk);
+    let ids: Vec<CommitId> = all[..3].iter_mut().map(|tx| tx.commit().body.id()).collect();
+    for tx in &mut all[..3] {
+        let keys: Vec<bool> = tx.refs().iter().map(|r| r.kind == BlockKind::Keys).collect();
+        let mut left = keys.iter();
+        tx.blocks.retain(|_| *left.next().unwrap());
+    }
+    let Closing::Operation(operation) = &mut all[3].closing else { panic!() };
+    let Action::Snapshot { blocks, .. } = operation.action.clone() else { panic!() };
+    let span = Span { commit: ids[2], base: None, stands_for: ids[..2].to_vec(), blocks: blocks.len() as u32 };
+    operation.action = Action::Compact { spans: vec![span], blocks };
+    forge::write(&disk, all, Seal::All);
+    renumbered(&disk)
+}
+
+/// Returns the same log as it begins with segment 5.
+fn renumbered(disk: &MemoryDisk) -> MemoryDisk {
+    let files = disk.files();
+    let (mut log, mut head) = (files["log/00000000.vdlog"].clone(), files["head"].clone());
+    (log[8], log[12]) = (5, 5);
+    let sum = blake3::hash(&log[..48]);
+    log[48..64].copy_from_slice(&sum.as_bytes()[..16]);
+    for slot in head.chunks_exact_mut(512) {
+        (slot[16], slot[20]) = (5, 5);
+        let hash = *blake3::keyed_hash(&blake3::derive_key("vecdelta v1 head", b""), &slot[..480]).as_bytes();
+        slot[480..].copy_from_slice(&hash);
+    }
+    let out = MemoryDisk::default();
+    out.put("log/00000005.vdlog", log);
+    out.put("head", head);
+    out
+}
+
+/// What was collected cannot be handed over commit by commit; the log as a whole can.
+#[test]
+fn after_a_collection_the_log_travels_whole_and_its_new_commits_alone() {
+    let disk = collected();
+    let repo = Repository::open(Arc::new(disk.clone())).unwrap();
+    assert_eq!(problems(&disk), [""; 0]);
+    let tables = [read(&repo, 2).unwrap(), read(&repo, 3).unwrap()];
+    assert!(read(&repo, 1).is_err() && repo.stands_for(1) == Some(2));
+    let bundled: Arc<dyn Disk> = Arc::new(opened(bundled(&repo)).unwrap());
+    let target = MemoryDisk::default();
+    let shared: Arc<dyn Disk> = Arc::new(target.clone());
+    for copy in [
+        Repository::open(bundled.clone()).unwrap(),
+        clone_into(&Repository::open(bundled).unwrap(), &shared, [9; 32], &mut |_| {}).unwrap(),
+    ] {
+        assert_eq!([read(&copy, 2).unwrap(), read(&copy, 3).unwrap()], tables);
+        assert!(read(&copy, 1).is_err());
+    }
+    assert_eq!(problems(&target), [""; 0]);
+    let (empty, mut to) = node(2);
+    let before = without_cache(&empty);
+    let error = receive(&mut to, &Sender::of(&repo), &Wanted::default(), &at(NOW), &|_| {}).unwrap_err();
+    assert!(error.to_string().contains("only its record is left"), "{error}");
+    assert!(without_cache(&empty) == before);
+    assert!(bundle_since(&repo, 0, &MemoryDisk::default(), "b", &mut |_| {}).is_err());
+    // Whoever holds what was collected, or what stands for it, gets the rest.
+    let mut copy = Repository::open_writer(shared, None).unwrap();
+    let mut ahead = Repository::open_writer(Arc::new(disk.clone()), None).unwrap();
+    ingest(&mut ahead, MAIN, NOW + 10, &[epoch(&mut Rng::new(12), "a")]).unwrap();
+    assert_eq!(pull(&mut copy, &Sender::of(&ahead), &[], None).commits, 1);
+    assert_eq!(read(&copy, 4).unwrap(), read(&ahead, 4).unwrap());
+    assert_eq!(problems(&target), [""; 0]);
 }

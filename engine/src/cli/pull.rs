@@ -14,7 +14,7 @@ use super::progress::Progress;
 use crate::delta::{CommitId, Timestamp};
 use crate::store::Disk;
 use crate::version::{
-    BranchMove, Outcome, Received, Repository, Sender, Thin, VersionError, VersionVector, Wanted, receive,
+    Arriving, BranchMove, Outcome, Received, Repository, Sender, Thin, VersionError, VersionVector, Wanted, receive,
 };
 
 /// Take over branches, commits and tags from another repository or a bundle; a branch that would lose commits stays.
@@ -79,7 +79,11 @@ impl Other {
 pub fn take(repo: &mut Repository, sender: &Sender<'_>, wanted: &Wanted) -> Result<Received, CliError> {
     let bar = Progress::new();
     bar.begin("checking what arrives", 0, "rows");
-    let received = receive(repo, sender, wanted, &actor(), &|rows| bar.advance(rows));
+    let received = receive(repo, sender, wanted, &actor(), &|step| match step {
+        Arriving::Checked(slots) => bar.advance(slots),
+        Arriving::Begins(commits) => bar.begin("writing", commits, "commits"),
+        Arriving::Written => bar.advance(1),
+    });
     bar.done();
     received.map_err(|error| match error {
         VersionError::UnknownRevision { text, near } => {

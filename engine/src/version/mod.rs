@@ -47,7 +47,7 @@ pub use stage::{CommitInfo, Stage, Staged};
 pub use stream::{deltas, way};
 pub use table::{read_table, table, tables};
 pub use transfer::{
-    BranchMove, Outcome, Received, Sender, TagMove, Thin, Wanted, bundle, bundle_since, clone_into, receive,
+    Arriving, BranchMove, Outcome, Received, Sender, TagMove, Thin, Wanted, bundle, bundle_since, clone_into, receive,
 };
 pub use value::{Value, touches, value};
 pub use vector::VersionVector;

@@ -9,6 +9,6 @@ mod whole;
 
 pub use offer::{Sender, Thin};
 pub use plan::{BranchMove, Outcome, TagMove};
-pub use receive::{Received, Wanted, receive};
+pub use receive::{Arriving, Received, Wanted, receive};
 pub use thin::bundle_since;
 pub use whole::{bundle, clone_into};

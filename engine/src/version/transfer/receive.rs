@@ -23,6 +23,17 @@ pub struct Wanted {
     pub rename: Option<String>,
 }
 
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arriving {
+    /// So many more slots were looked at, to check what arrives.
+    Checked(u64),
+    /// All is right, and so many commits are to be written.
+    Begins(u64),
+    /// One more commit is durable.
+    Written,
+}
+
 /// What arrived.
 #[derive(Clone, Debug, Default)]
 pub struct Received {
@@ -52,17 +63,20 @@ pub fn receive(
     sender: &Sender<'_>,
     wanted: &Wanted,
     actor: &Actor,
-    seen: &(dyn Fn(u64) + Sync),
+    seen: &(dyn Fn(Arriving) + Sync),
 ) -> Result<Received> {
     let plan = Plan::of(repo, sender, &names(sender, wanted)?)?;
     let new: Vec<usize> = plan.new.iter().copied().collect();
     check_rows(sender, &new)?;
     check_clocks(repo, sender, &new, actor)?;
     let mut out = Received { commits: new.len() as u64, ..Received::default() };
-    for commit in check(repo, sender, &new, seen)? {
+    let checked = check(repo, sender, &new, &|slots| seen(Arriving::Checked(slots)))?;
+    seen(Arriving::Begins(out.commits));
+    for commit in checked {
         out.blocks += commit.record.blocks.len() as u64;
         out.bytes += commit.record.blocks.iter().map(|b| u64::from(b.len)).sum::<u64>();
         write(repo, sender, commit)?;
+        seen(Arriving::Written);
     }
     for branch in plan.branches.iter().filter(|b| b.moves()) {
         let (name, from, to) = (branch.name.clone(), branch.from, Some(branch.to));
