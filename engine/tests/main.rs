@@ -4,6 +4,7 @@
 
 mod support;
 
+mod bundles;
 mod concurrency;
 mod crash;
 mod damage;

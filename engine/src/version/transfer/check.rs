@@ -284,6 +284,11 @@ impl Way<'_> {
     ) -> Result<()> {
         let mut tree = StateTree::from_entries(entries);
         for (commit, changes) in steps.iter().zip(changes) {
+            let mut slots: Vec<u32> = changes.iter().map(|c| c.slot).collect();
+            slots.par_sort_unstable();
+            if slots.windows(2).any(|w| w[0] == w[1]) {
+                return Err(wrong(self.sender, commit.id, commit.place, "it writes a source twice"));
+            }
             tree.apply(changes);
             let state = state_of(&commit.record, name).expect("a run has its collection");
             if (state.root, state.rows) != (tree.root(), tree.len() as u64) {
