@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use vecdelta::capture::Missing;
 use vecdelta::delta::{Element, Source, Table};
-use vecdelta::store::{Bundle, Disk, DiskFile, MemoryDisk};
+use vecdelta::store::{Bundle, Disk, DiskFile, Fault, FaultKind, MemoryDisk, Pending};
 use vecdelta::version::{MAIN, Repository, bundle, rollback, set_branch, set_tag, snapshot, value, verify};
 
 use crate::support::drive::{Epoch, at, ingest, open};
@@ -93,6 +93,32 @@ fn an_empty_repository_is_bundled_as_well() {
     let repo = open(&MemoryDisk::default()).unwrap();
     let copy = Repository::open(Arc::new(opened(bundled(&repo)).unwrap())).unwrap();
     assert!(copy.is_empty());
+}
+
+/// A file with the name of the bundle is whole, whenever the power fails; when the disk refuses, there is none.
+#[test]
+fn a_bundle_is_whole_or_not_there() {
+    let (_disk, repo) = small();
+    let disk = MemoryDisk::recording();
+    bundle(&repo, &disk, "b.vdpack", &mut |_| {}).unwrap();
+    let mut there = 0;
+    for n in 0..=disk.operations() {
+        for pending in [Pending::Lost, Pending::Kept, Pending::NamesLost, Pending::Torn(512), Pending::Without(0)] {
+            let files = disk.crash(n, pending).files();
+            let Some(bytes) = files.get("b.vdpack") else { continue };
+            assert!(opened(bytes.clone()).unwrap().check().unwrap().is_empty(), "after {n} operations, {pending:?}");
+            there += 1;
+        }
+    }
+    assert!(there > 0);
+    let calls = disk.calls();
+    for (at, kind) in (0..calls).flat_map(|at| [(at, FaultKind::Io), (at, FaultKind::Full)]) {
+        let disk = MemoryDisk::default();
+        disk.fail(Some(Fault { at, kind }));
+        let written = bundle(&repo, &disk, "b.vdpack", &mut |_| {});
+        let names: Vec<String> = disk.files().into_keys().collect();
+        assert!(written.is_ok() || names.is_empty() || at + 1 == calls, "{at} {kind:?}: {names:?}");
+    }
 }
 
 /// A file that notes how far the reads at its front went, and how many there were behind.

@@ -214,73 +214,118 @@ fn without_cache(disk: &MemoryDisk) -> BTreeMap<String, Vec<u8>> {
     disk.files().into_iter().filter(|(path, _)| !path.starts_with("cache")).collect()
 }
 
-/// Every hash of the sender's log is right and every link as well; only what it says is not what it rebuilds.
-#[test]
-fn a_sender_that_lies_changes_nothing() {
-    let honest = {
-        let (disk, mut from) = node(1);
-        let mut rng = Rng::new(8);
-        for step in 0..5 {
-            let mut e = epoch(&mut rng, "a");
-            e.missing = if step % 2 == 0 { Missing::Keep } else { Missing::Delete };
-            ingest(&mut from, MAIN, NOW + step, &[e, epoch(&mut rng, "b")]).unwrap();
-        }
-        drop(from);
-        disk
-    };
-    let known: BTreeMap<CommitId, Tables> = {
+/// Five commits of two collections.
+fn honest() -> MemoryDisk {
+    let (disk, mut repo) = node(1);
+    let mut rng = Rng::new(8);
+    for step in 0..5 {
+        let mut e = epoch(&mut rng, "a");
+        e.missing = if step % 2 == 0 { Missing::Keep } else { Missing::Delete };
+        ingest(&mut repo, MAIN, NOW + step, &[e, epoch(&mut rng, "b")]).unwrap();
+    }
+    disk
+}
+
+/// A receiver that holds the first two commits of an honest sender, and what is true of all of them.
+struct Receiver {
+    honest: MemoryDisk,
+    known: BTreeMap<CommitId, Tables>,
+    refused: usize,
+    taken: usize,
+}
+
+impl Receiver {
+    fn new() -> Self {
+        let honest = honest();
         let repo = Repository::open(Arc::new(honest.clone())).unwrap();
-        (0..repo.len()).map(|c| (repo.entry(c).id, read(&repo, c).unwrap())).collect()
-    };
-    let files = honest.files();
-    let mut rng = Rng::new(9);
-    let (mut refused, mut taken) = (0, 0);
-    for round in 0..600 {
-        let liar = MemoryDisk::default();
-        files.iter().filter(|(p, _)| !p.starts_with("cache")).for_each(|(p, data)| liar.put(p, data.clone()));
-        lie(&mut rng, &liar, round);
-        let Ok(from) = Repository::open(Arc::new(liar.clone())) else {
-            refused += 1;
-            continue;
-        };
-        // The receiver holds the first two commits as they were, unless they are what the lie is about.
+        let known = (0..repo.len()).map(|c| (repo.entry(c).id, read(&repo, c).unwrap())).collect();
+        Self { honest, known, refused: 0, taken: 0 }
+    }
+
+    /// Takes what is offered: either nothing is written, or what is then held is whole and true.
+    fn take(&mut self, sender: &Sender<'_>, round: usize) {
         let (disk, mut to) = node(2);
-        let mine = Repository::open(Arc::new(honest.clone())).unwrap();
-        set_branch_there(&mut to, &mine);
+        let part = MemoryDisk::default();
+        let mut early = Repository::open_writer(Arc::new(part), Some([3; 32])).unwrap();
+        pull(&mut early, &Sender::of(&Repository::open(Arc::new(self.honest.clone())).unwrap()), &[], None);
+        set_branch(&mut early, "early", 1, &at(NOW)).unwrap();
+        pull(&mut to, &Sender::of(&early), &["early"], None);
         let before = without_cache(&disk);
-        let wanted = Wanted::default();
-        match receive(&mut to, &Sender::of(&from), &wanted, &at(NOW), &|_| {}) {
+        match receive(&mut to, sender, &Wanted::default(), &at(NOW), &|_| {}) {
             Err(error) => {
-                refused += 1;
+                self.refused += 1;
                 assert!(without_cache(&disk) == before, "round {round}: something was written before {error}");
             }
             Ok(_) => {
-                taken += 1;
+                self.taken += 1;
                 assert_eq!(problems(&disk), [""; 0], "round {round}");
                 for c in 0..to.len() {
                     let table = read(&to, c).unwrap();
-                    assert!(known.get(&to.entry(c).id).is_none_or(|t| *t == table), "round {round}: wrong data");
+                    let id = to.entry(c).id;
+                    assert!(self.known.get(&id).is_none_or(|t| *t == table), "round {round}: wrong data");
                 }
             }
         }
     }
-    assert!(refused > 200 && taken > 20, "{refused} refused, {taken} taken");
 }
 
-/// Pulls the first two commits.
-fn set_branch_there(to: &mut Repository, from: &Repository) {
-    let disk = MemoryDisk::default();
-    let mut part = Repository::open_writer(Arc::new(disk), Some([3; 32])).unwrap();
-    pull(&mut part, &Sender::of(from), &[], None);
-    set_branch(&mut part, "early", 1, &at(NOW)).unwrap();
-    pull(to, &Sender::of(&part), &["early"], None);
+/// Every hash of the sender's log is right and every link as well; only what it says is not what it rebuilds.
+#[test]
+fn a_sender_that_lies_changes_nothing() {
+    let mut receiver = Receiver::new();
+    let files = without_cache(&receiver.honest);
+    let mut rng = Rng::new(9);
+    for round in 0..600 {
+        let liar = MemoryDisk::default();
+        files.iter().for_each(|(path, data)| liar.put(path, data.clone()));
+        lie(&mut rng, &liar, round, 5);
+        match Repository::open(Arc::new(liar)) {
+            Ok(from) => receiver.take(&Sender::of(&from), round),
+            Err(_) => receiver.refused += 1,
+        }
+    }
+    assert!(receiver.refused > 200 && receiver.taken > 20, "{} refused, {} taken", receiver.refused, receiver.taken);
 }
 
-/// Changes something in one transaction and makes all hashes anew.
-fn lie(rng: &mut Rng, disk: &MemoryDisk, round: usize) {
+/// The log of a thin bundle is not read as a repository's graph, so that nothing of it is checked beforehand.
+#[test]
+fn a_thin_bundle_that_lies_changes_nothing() {
+    let mut receiver = Receiver::new();
+    let packs = MemoryDisk::default();
+    let repo = Repository::open(Arc::new(receiver.honest.clone())).unwrap();
+    bundle_since(&repo, 1, &packs, "thin", &mut |_| {}).unwrap();
+    let thin = Bundle::open(packs.open("thin", false).unwrap(), "thin").unwrap();
+    let mut rng = Rng::new(10);
+    for round in 0..600 {
+        let liar = MemoryDisk::default();
+        for path in ["head", "log/00000000.vdlog"] {
+            let mut data = vec![0; Disk::len(&thin, path).unwrap().unwrap() as usize];
+            Disk::open(&thin, path, false).unwrap().read_at(&mut data, 0).unwrap();
+            liar.put(path, data);
+        }
+        if rng.chance(30) {
+            let mut all = transactions(&liar);
+            let (i, j) = (rng.below(all.len()), rng.below(all.len()));
+            match rng.below(2) {
+                0 => drop(all.remove(i)),
+                _ => all.swap(i, j),
+            }
+            forge::write(&liar, all, Seal::All);
+        } else {
+            lie(&mut rng, &liar, round, 3);
+        }
+        match Thin::open(Arc::new(liar)) {
+            Ok(thin) => receiver.take(&thin.sender(), round),
+            Err(_) => receiver.refused += 1,
+        }
+    }
+    assert!(receiver.refused > 300 && receiver.taken > 20, "{} refused, {} taken", receiver.refused, receiver.taken);
+}
+
+/// Changes something in one of the first transactions, which are commits, and makes all hashes anew.
+fn lie(rng: &mut Rng, disk: &MemoryDisk, round: usize, commits: usize) {
     let all = transactions(disk);
-    let number = rng.below(all.len());
-    let other = rng.below(all.len());
+    let (number, other) = (rng.below(commits), rng.below(commits));
     forge::edit(disk, number, Seal::All, |tx| {
         let len = tx.blocks.len();
         match round % 6 {

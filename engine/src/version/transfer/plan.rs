@@ -27,7 +27,7 @@ pub enum Outcome {
         /// How many only the other side has, and up to when by each node.
         theirs: (u64, VersionVector),
     },
-    /// The name stands for a tag here, or cannot be a name; nothing was taken.
+    /// The name stands for a tag here or cannot be a name, or a merge waits on the branch; nothing was taken.
     Unusable(String),
 }
 
@@ -159,6 +159,9 @@ fn outcome(
         return Outcome::Current;
     }
     let (ours, theirs) = (ancestors(repo, &[head]), ancestors(repo, frontier));
+    if theirs[head] && repo.parked().contains_key(name) {
+        return Outcome::Unusable("a merge waits there: finish it or give it up first".to_owned());
+    }
     if theirs[head] {
         return Outcome::Forward;
     }
