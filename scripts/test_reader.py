@@ -7,7 +7,8 @@ Each round makes one repository from a seed, for each element type: random epoch
 values that are easily lost (NaN payloads, -0.0, infinities, subnormals), rows of a lower true precision, a second collection, a
 branch, a tag, a rollback and a snapshot. Then every commit is rebuilt by the reader and compared, bit for bit, with what was
 written here and with `vecdelta export`; a few are proven with `vecdelta prove` and checked by docs/check_proof.py, which has to refuse
-every changed proof. At last a bit is flipped in a few places: the reader has to refuse.
+every changed proof. The whole travels through a bundle into a clone and into another repository, and is read there. At last a bit is
+flipped in a few places: the reader has to refuse.
 Ends with 1 at the first difference; the last line is 'N passed, N failed'.
 """
 import argparse, json, os, random, shutil, subprocess, sys, tempfile
@@ -261,6 +262,26 @@ def proves(history, work):
         os.remove(file)
 
 
+def travels(history, work):
+    """Copies by way of a bundle: a clone, and what another repository pulls, read by docs/read_vecdelta.py."""
+    pack, copy, other = (os.path.join(work, name) for name in ("all.vdpack", "copy.vd", "other.vd"))
+    run("bundle", history.path, "--output", pack)
+    run("clone", pack, copy)
+    found = read_vecdelta.Repository(copy)
+    check([c.hex() for c in found.commits] == history.order, f"seed {history.seed}: the commits of a clone")
+    write_epoch(history.file, "f32", 3, {})
+    run("ingest", other, history.file, "--branch", "own", "--collection", "own")
+    run("pull", other, pack)
+    pulled = read_vecdelta.Repository(other)
+    for name, head in history.heads.items():
+        want = {c: {k: row.tobytes() for k, row in rows.items()} for c, rows in history.tables[head].items()}
+        for repository in (found, pulled):
+            rows = {c: table[2] for c, table in repository.table(bytes.fromhex(head)).items()}
+            check(repository.branches[name].hex() == head and rows == want, f"seed {history.seed}: {name} as it arrived")
+    for path in (pack, copy, other):
+        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+
+
 def json_of(text):
     try:
         return json.loads(text)
@@ -300,6 +321,7 @@ def main():
             history.make(epochs=7)
             compare(history, work)
             proves(history, work)
+            travels(history, work)
             refuses_damage(history)
             shutil.rmtree(work)
             print(f"ok    seed {seed} {element}: {len(history.order)} commits", flush=True)
