@@ -10,19 +10,16 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::offer::Sender;
-use crate::delta::{CommitId, RowHash, Table, check_key, key_hash, row_hash};
-use crate::store::{BlockKind, CollectionState, CommitRecord, Entry, EntryChange, KeyTable, Place, Record, StateTree};
+use super::rebuild::Rebuild;
+use crate::delta::{CommitId, check_key, key_hash};
+use crate::store::{BlockKind, CollectionState, CommitRecord, KeyTable, Place, Record, StateTree};
 use crate::version::checkout::Checkout;
-use crate::version::data::{Part, damaged_in, read_parts_in};
+use crate::version::data::{damaged_in, read_parts_in};
 use crate::version::error::{Result, VersionError};
 use crate::version::graph::check_record;
 use crate::version::keys::{read_keys, read_keys_in};
-use crate::version::replay::Replay;
 use crate::version::repository::{CommitIndex, Repository, table_of};
 use crate::version::state_root;
-
-/// How many bytes of rows one task rebuilds.
-const TASK_BYTES: usize = 16 << 20;
 
 /// A commit that arrives.
 pub struct Incoming {
@@ -187,8 +184,14 @@ impl Way<'_> {
             return Ok(());
         }
         let keys = self.keys(name, run.end)?;
-        let rebuilt = self.rebuild(steps, &table, &keys, held.as_ref().map(|(c, _)| *c), seen)?;
-        self.compare(steps, name, rebuilt)
+        let hashes = keys_hashes(&keys);
+        let parts = |c: &&Incoming| match number_of(&c.record, name) {
+            Some(own) => read_parts_in(self.sender.log, c.place, &c.record.blocks, 0..c.record.blocks.len(), own),
+            None => Ok(Vec::new()),
+        };
+        let parts = steps.iter().map(parts).collect::<Result<_>>()?;
+        let base = held.map(|(base, _)| Checkout::new(self.repo, base, table.clone()));
+        self.compare(name, &Rebuild { log: self.sender.log, steps, parts, base, table, keys, hashes }, seen)
     }
 
     /// Reads the keys of all slots up to a commit of the way.
@@ -221,79 +224,26 @@ impl Way<'_> {
         Ok(keys)
     }
 
-    /// Returns the entries of the table that is held, and what each commit does to them.
-    fn rebuild(
-        &self,
-        steps: &[&Incoming],
-        table: &Arc<Table>,
-        keys: &KeyTable,
-        held: Option<CommitIndex>,
-        seen: &(dyn Fn(u64) + Sync),
-    ) -> Result<(Vec<Entry>, Vec<Vec<EntryChange>>)> {
-        let (size, slots) = (table.row_bytes(), keys.len());
-        let hashes = keys_hashes(keys);
-        let log = self.sender.log;
-        let parts = |c: &&Incoming| match number_of(&c.record, &table.collection) {
-            Some(number) => read_parts_in(log, c.place, &c.record.blocks, 0..c.record.blocks.len(), number),
-            None => Ok(Vec::new()),
-        };
-        let parts: Vec<Vec<Part>> = steps.iter().map(parts).collect::<Result<_>>()?;
-        let checkout = held.map(|base| Checkout::new(self.repo, base, table.clone()));
-        let known = checkout.as_ref().map_or(0, Checkout::slots);
-        let hash = |slot: u32, row: &[u8]| row_hash(keys.get(slot), table.element, row);
-        let task = (TASK_BYTES / size.max(1)).clamp(1, 1 << 16) as u32;
-        let rebuild = |start: u32| {
-            let range = start..(start + task).min(slots);
-            let (mut entries, mut data) = (Vec::new(), Vec::new());
-            if let Some(checkout) = checkout.as_ref().filter(|_| start < known) {
-                let rows = checkout.range(start..range.end.min(known))?;
-                let alive = (0..rows.alive.len()).filter(|&i| rows.alive[i]);
-                entries.extend(alive.map(|i| {
-                    let slot = start + i as u32;
-                    let row = hash(slot, &rows.data[i * size..(i + 1) * size]);
-                    Entry { key: hashes[slot as usize], slot, row }
-                }));
-                data = rows.data;
+    /// Rebuilds the tables of commits and compares each root with the one that its commit names.
+    fn compare(&self, name: &str, rebuild: &Rebuild<'_>, seen: &(dyn Fn(u64) + Sync)) -> Result<()> {
+        let mut tree = StateTree::default();
+        for window in rebuild.windows() {
+            let (held, changes) = rebuild.pass(window.clone(), seen)?;
+            if window.start == 0 {
+                tree = StateTree::from_entries(held);
             }
-            let mut touches: Vec<(usize, u32, Option<RowHash>)> = Vec::new();
-            let mut replay = Replay::on(log, table.clone(), range.clone(), data);
-            for (i, (commit, parts)) in steps.iter().zip(&parts).enumerate() {
-                let mut touched = |slot, row: Option<&[u8]>| touches.push((i, slot, row.map(|r| hash(slot, r))));
-                replay.apply(commit.place, &commit.record.blocks, parts, &mut touched)?;
-            }
-            seen(range.len() as u64);
-            Ok((entries, touches))
-        };
-        let starts: Vec<u32> = (0..slots).step_by(task as usize).collect();
-        let done: Vec<_> = starts.into_par_iter().map(rebuild).collect::<Result<_>>()?;
-        let (mut entries, mut changes) = (Vec::new(), vec![Vec::new(); steps.len()]);
-        for (own, touches) in done {
-            entries.extend(own);
-            for (commit, slot, row) in touches {
-                changes[commit].push(EntryChange { key: hashes[slot as usize], slot, row });
-            }
-        }
-        Ok((entries, changes))
-    }
-
-    fn compare(
-        &self,
-        steps: &[&Incoming],
-        name: &str,
-        (entries, changes): (Vec<Entry>, Vec<Vec<EntryChange>>),
-    ) -> Result<()> {
-        let mut tree = StateTree::from_entries(entries);
-        for (commit, changes) in steps.iter().zip(changes) {
-            let mut slots: Vec<u32> = changes.iter().map(|c| c.slot).collect();
-            slots.par_sort_unstable();
-            if slots.windows(2).any(|w| w[0] == w[1]) {
-                return Err(wrong(self.sender, commit.id, commit.place, "it writes a source twice"));
-            }
-            tree.apply(changes);
-            let state = state_of(&commit.record, name).expect("a run has its collection");
-            if (state.root, state.rows) != (tree.root(), tree.len() as u64) {
-                let problem = "the table that its deltas rebuild is not the one it names";
-                return Err(wrong(self.sender, commit.id, commit.place, problem));
+            for (commit, changes) in rebuild.steps[window].iter().zip(changes) {
+                let mut slots: Vec<u32> = changes.iter().map(|c| c.slot).collect();
+                slots.par_sort_unstable();
+                if slots.windows(2).any(|w| w[0] == w[1]) {
+                    return Err(wrong(self.sender, commit.id, commit.place, "it writes a source twice"));
+                }
+                tree.apply(changes);
+                let state = state_of(&commit.record, name).expect("a run has its collection");
+                if (state.root, state.rows) != (tree.root(), tree.len() as u64) {
+                    let problem = "the table that its deltas rebuild is not the one it names";
+                    return Err(wrong(self.sender, commit.id, commit.place, problem));
+                }
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 mod check;
 mod offer;
 mod plan;
+mod rebuild;
 mod receive;
 mod thin;
 mod whole;
