@@ -6,8 +6,9 @@
 Each round makes one repository from a seed, for each element type: random epochs with inserts, updates, deletes and re-inserts,
 values that are easily lost (NaN payloads, -0.0, infinities, subnormals), rows of a lower true precision, a second collection, a
 branch, a tag, a rollback, a snapshot and a merge. Then every commit is rebuilt by the reader and compared, bit for bit, with what was
-written here and with `vecdelta export`, and again after a compaction and after `gc`. A bit is flipped in a few places: the reader
-has to refuse.
+written here and with `vecdelta export`, and again after a compaction and after `gc`; a few are proven with `vecdelta prove` and checked by
+docs/check_proof.py, which has to refuse every changed proof. The whole travels through a bundle into a clone and into another
+repository, and is read there. A bit is flipped in a few places: the reader has to refuse.
 Ends with 1 at the first difference; the last line is 'N passed, N failed'.
 """
 import argparse, json, os, random, shutil, subprocess, sys, tempfile
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "docs"))
-import read_vecdelta  # noqa: E402
+import check_proof, read_vecdelta  # noqa: E402
 
 ELEMENTS = ["f32", "f64", "f16", "bf16", "i8", "u8"]
 BITS = {"f32": "<u4", "f64": "<u8", "f16": "<u2", "bf16": "<u2", "i8": "u1", "u8": "u1"}
@@ -250,6 +251,68 @@ def compare(history, work):
     return len(left_out)
 
 
+def proves(history, work):
+    """What `vecdelta prove` writes, checked by docs/check_proof.py: commits, sources that are there or not, the history."""
+    pick, file = random.Random(history.seed), os.path.join(work, "proof.json")
+    old = json.loads(run("checkpoint", history.path, "--json"))
+    run("tag", history.path, "proven", "--at", history.order[0])
+    pinned = run("checkpoint", history.path).strip()
+    asked = [["--since", f"{old['origin']} {old['size']} {old['root']}"], [pick.choice(history.order)]]
+    for commit in pick.sample(history.order, min(4, len(history.order))):
+        for name, rows in history.tables[commit].items():
+            keys = [*pick.sample(sorted(rows), min(2, len(rows))), "nobody"]
+            asked += [[f"{name}/{key}", "--at", commit] for key in keys]
+    for args in asked:
+        run("prove", history.path, *args, "--output", file)
+        text, said = open(file, encoding="utf-8").read(), run("check-proof", file, "--checkpoint", pinned)
+        found = check_proof.check(json.loads(text), pinned)
+        if len(args) == 3 and args[2] in history.tables:
+            name, key = args[0].split("/", 1)
+            row = history.tables[args[2]][name].get(key)
+            end = f" {args[0]} is not in the table" if row is None else f" {args[0]} {row.tobytes().hex()}"
+            check(found == f"commit {args[2]}{end}" and args[2] in said, f"seed {history.seed}: the proof of {args[0]} at {args[2][:12]}")
+        for _ in range(4):
+            at = pick.randrange(len(text))
+            changed = text[:at] + pick.choice("0123456789abcdef") + text[at + 1:]
+            check(json_of(changed) in (None, json.loads(text)) or refused(json_of(changed), pinned), f"a proof with another byte at {at}")
+        os.remove(file)
+
+
+def travels(history, work):
+    """Copies by way of a bundle: a clone, and what another repository pulls, read by docs/read_vecdelta.py."""
+    pack, copy, other = (os.path.join(work, name) for name in ("all.vdpack", "copy.vd", "other.vd"))
+    run("bundle", history.path, "--output", pack)
+    run("clone", pack, copy)
+    found = read_vecdelta.Repository(copy)
+    check([c.hex() for c in found.commits] == history.order, f"seed {history.seed}: the commits of a clone")
+    write_epoch(history.file, "f32", 3, {})
+    run("ingest", other, history.file, "--branch", "own", "--collection", "own")
+    run("pull", other, pack)
+    pulled = read_vecdelta.Repository(other)
+    for name, head in history.heads.items():
+        want = {c: {k: row.tobytes() for k, row in rows.items()} for c, rows in history.tables[head].items()}
+        for repository in (found, pulled):
+            rows = {c: table[2] for c, table in repository.table(bytes.fromhex(head)).items()}
+            check(repository.branches[name].hex() == head and rows == want, f"seed {history.seed}: {name} as it arrived")
+    for path in (pack, copy, other):
+        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+
+
+def json_of(text):
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def refused(proof, pinned):
+    try:
+        check_proof.check(proof, pinned)
+        return False
+    except check_proof.PROBLEMS:
+        return True
+
+
 def refuses_damage(history):
     """A flipped bit anywhere in head or log ends the reader with a message."""
     pick = random.Random(history.seed)
@@ -273,6 +336,8 @@ def main():
             history = History(work, element, seed * 1000 + ELEMENTS.index(element))
             history.make(epochs=7)
             compare(history, work)
+            proves(history, work)
+            travels(history, work)
             refuses_damage(history)
             for command in (["compact", "--keep-every", "3"], ["gc"]):
                 run(command[0], history.path, *command[1:])

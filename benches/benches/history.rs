@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use vecdelta::capture::{Capture, CapturePolicy};
 use vecdelta::delta::{Element, Keys, RowBatch, Source, Table};
-use vecdelta::store::{Disk, DiskFile, LocalDisk, Mirror};
+use vecdelta::store::{Disk, DiskFile, LocalDisk, MemoryDisk, Mirror};
 use vecdelta::version::{
-    Actor, CommitInfo, MAIN, Repository, Stage, merge_base, new_origin, open_mirror, resolve, save_mirror, set_branch,
-    value, writers_of,
+    Actor, CommitInfo, MAIN, Repository, Stage, VersionError, merge_base, new_origin, open_mirror, read_table, resolve,
+    save_mirror, set_branch, value, writers_of,
 };
 use vecdelta_benches::processor;
 
@@ -35,6 +35,43 @@ fn main() {
     println!("made in {took:.1?}: {:.0} us a commit without syncs", took.as_secs_f64() * 1e6 / commits as f64);
     ask(&disk, &dir);
     let _ = std::fs::remove_dir_all(dir);
+    table_back();
+}
+
+/// A table of 100,000 x 384 as it was 50 commits ago, 2 % of its rows replaced in each, beside copies of the table.
+fn table_back() {
+    const ROWS: usize = 100_000;
+    const EPOCHS: u64 = 60;
+    let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
+    let mut repo = Repository::open_writer(disk, Some(new_origin(0, 2))).expect("a new place");
+    let table = Arc::new(Table { collection: "t".into(), element: Element::F32, dims: DIMS as u32 });
+    let mut bits = Bits(3);
+    let mut rows: Vec<Vec<u8>> = (0..ROWS).map(|_| (0..DIMS).flat_map(|_| bits.value()).collect()).collect();
+    let mirror = open_mirror(&repo, MAIN, table.clone()).expect("a new mirror");
+    let mut chosen: Vec<usize> = (0..ROWS).collect();
+    for epoch in 0..EPOCHS {
+        commit(&mut repo, MAIN, &mirror, &chosen, &rows, epoch + 1);
+        chosen = (0..ROWS / 50).map(|_| bits.below(ROWS)).collect();
+        chosen.sort_unstable();
+        chosen.dedup();
+        chosen.iter().for_each(|&r| rows[r] = (0..DIMS).flat_map(|_| bits.value()).collect());
+    }
+    let at = repo.first_parents(repo.head(MAIN).expect("main")).nth(50).expect("there are more");
+    let flat = rows.concat();
+    let copy = best(|| flat.clone());
+    let read = best(|| {
+        let mut table_rows = Vec::new();
+        read_table(&repo, at, &table, &mut |_, data| {
+            table_rows.push(data);
+            Ok::<_, VersionError>(())
+        })
+        .expect("it is whole");
+        table_rows
+    });
+    let ratio = read.as_secs_f64() / copy.as_secs_f64();
+    println!(
+        "\n{ROWS} x {DIMS} as it was 50 commits ago      {read:.2?}, copied {copy:.2?}: {ratio:.1} times (goal: 3)"
+    );
 }
 
 /// Makes a history with two branches that part at two fifths.

@@ -17,7 +17,10 @@ use vecdelta::codec::{
 use vecdelta::delta::{Element, Source, Table};
 use vecdelta::pipeline::config;
 use vecdelta::store::{BlockKind, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Mirror, Record, SlotLists};
-use vecdelta::version::{MAIN, Repository, VersionError, set_tag, snapshot, value, verify};
+use vecdelta::version::{
+    MAIN, Repository, VersionError, bundle, bundle_since, checkpoint, prove_commit, prove_source, set_tag, snapshot,
+    value, verify,
+};
 
 use crate::support::drive::{Epoch, at, ingest, open};
 use crate::support::files::Dir;
@@ -79,6 +82,15 @@ fn write_the_corpus() {
         put("record", &i.to_string(), &payload);
     }
     put("log", "repository", &[&disk.files()["head"][..], &disk.files()["log/00000000.vdlog"]].concat());
+    let repo = Repository::open(Arc::new(disk.clone())).unwrap();
+    let packs = MemoryDisk::default();
+    bundle(&repo, &packs, "whole", &mut |_| {}).unwrap();
+    bundle_since(&repo, 0, &packs, "thin", &mut |_| {}).unwrap();
+    packs.files().iter().for_each(|(name, data)| put("bundle", name, data));
+    let source = Source { collection: "a".to_owned(), key: "key/3".to_owned() };
+    let proof = prove_source(&repo, 1, &source, &checkpoint(&repo), &|_| {}).unwrap();
+    put("proof", "source", proof.to_text().as_bytes());
+    put("proof", "commit", prove_commit(&repo, 0, &checkpoint(&repo)).unwrap().to_text().as_bytes());
     put("config", "pipeline.toml", PIPELINE.as_bytes());
     put("table", "jsonl", b"\x06{\"id\": \"a\", \"vector\": [1, 2.5]}\n");
     put("table", "fvecs", b"\x03\x01\0\0\0\0\0\x80\x3f");

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod bundles;
 mod concurrency;
 mod conformance;
 mod crash;
@@ -13,7 +14,9 @@ mod hostile;
 mod look;
 mod mirrors;
 mod model;
+mod proofs;
 mod resume;
+mod transfer;
 
 /// A journey that nobody lists is a journey that nobody runs.
 #[test]

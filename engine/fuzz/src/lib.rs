@@ -7,14 +7,14 @@ use vecdelta::capture::read::{ReadOptions, open};
 use vecdelta::codec::{Block, decode_bytes, decode_sorted, decode_texts};
 use vecdelta::delta::Element;
 use vecdelta::pipeline::config;
-use vecdelta::store::{Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Record, SlotLists, check_files};
-use vecdelta::version::{Repository, verify};
+use vecdelta::store::{Bundle, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Record, SlotLists, check_files};
+use vecdelta::version::{Actor, Proof, Repository, Thin, Wanted, check_proof, receive, verify};
 
 /// A function by its target's name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 11] = [
     ("block", block),
     ("bytes", bytes),
     ("sorted", sorted),
@@ -22,6 +22,8 @@ pub const TARGETS: [Target; 9] = [
     ("frame", frame),
     ("record", record),
     ("log", log),
+    ("bundle", bundle),
+    ("proof", proof),
     ("config", config),
     ("table", table),
 ];
@@ -78,6 +80,28 @@ pub fn log(data: &[u8]) {
     let _ = check_files(disk.as_ref());
     let _ = verify(&disk);
     let _ = Repository::open_writer(disk, None);
+}
+
+/// A bundle, whole or thin.
+pub fn bundle(data: &[u8]) {
+    let disk = MemoryDisk::default();
+    disk.put("bundle", data.to_vec());
+    let open = || Bundle::open(disk.open("bundle", false).ok()?, "bundle").ok();
+    let Some(whole) = open() else { return };
+    let _ = whole.check();
+    let whole: Arc<dyn Disk> = Arc::new(whole);
+    let _ = verify(&whole);
+    let Some(thin) = open().and_then(|b| Thin::open(Arc::new(b)).ok()) else { return };
+    let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
+    if let Ok(mut repo) = Repository::open_writer(disk, Some([1; 32])) {
+        let _ = receive(&mut repo, &thin.sender(), &Wanted::default(), &Actor::default(), &|_| {});
+    }
+}
+
+/// A proof.
+pub fn proof(data: &[u8]) {
+    let Some(proof) = std::str::from_utf8(data).ok().and_then(|text| Proof::parse(text).ok()) else { return };
+    let _ = check_proof(&proof, None);
 }
 
 /// A pipeline file.

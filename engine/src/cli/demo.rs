@@ -90,7 +90,7 @@ struct Story {
 
 impl Story {
     fn begin(path: &Path) -> Result<Self, CliError> {
-        let repo = Repository::open_writer(disk(path), Some(new_origin(START, 0)))?;
+        let repo = Repository::open_writer(disk(path)?, Some(new_origin(START, 0)))?;
         let table = Arc::new(Table { collection: "products".into(), element: Element::F32, dims: DIMS });
         Ok(Self { repo, table, rows: BTreeMap::new(), bits: 0x9e37_79b9_7f4a_7c15, now: START })
     }

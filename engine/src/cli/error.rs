@@ -103,6 +103,7 @@ impl From<VersionError> for CliError {
                 .hint("`--missing delete` lets them go; otherwise give all rows in one epoch"),
             VersionError::Mixed { .. } => Self::new(BAD_DATA, message)
                 .hint("give all rows in one epoch, or allow a mix while the re-embedding goes on"),
+            VersionError::NotTaken { advice, .. } => Self::new(1, message).hint(advice),
             VersionError::Clock(_) => Self::new(IO, message),
         }
     }

@@ -3,7 +3,10 @@
 mod arguments;
 mod blame;
 mod branch;
+mod bundle;
+mod check_proof;
 mod checkpoint;
+mod clone;
 mod compact;
 mod completions;
 mod config;
@@ -21,6 +24,9 @@ mod merge;
 mod open;
 mod output;
 mod progress;
+mod prove;
+mod pull;
+mod push;
 mod reindex;
 mod replay;
 mod rollback;
@@ -77,6 +83,12 @@ enum Command {
     Gc(compact::GcArgs),
     Verify(verify::Args),
     Checkpoint(checkpoint::Args),
+    Prove(prove::Args),
+    CheckProof(check_proof::Args),
+    Bundle(bundle::Args),
+    Clone(clone::Args),
+    Pull(pull::Args),
+    Push(push::Args),
     Reindex(reindex::Args),
     Demo(demo::Args),
     Completions(completions::Args),
@@ -128,6 +140,12 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Gc(args) => compact::run_gc(args),
         Command::Verify(args) => verify::run(args),
         Command::Checkpoint(args) => checkpoint::run(args),
+        Command::Prove(args) => prove::run(args),
+        Command::CheckProof(args) => check_proof::run(args),
+        Command::Bundle(args) => bundle::run(args),
+        Command::Clone(args) => clone::run(args),
+        Command::Pull(args) => pull::run(args),
+        Command::Push(args) => push::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Completions(args) => completions::run(args),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::CliError;
-use crate::store::{Disk, LocalDisk};
-use crate::version::{Actor, CommitIndex, Repository, default_head, new_origin, resolve};
+use crate::store::{Bundle, Disk, LocalDisk, StoreError};
+use crate::version::{Actor, Checkpoint, CommitIndex, Repository, default_head, new_origin, resolve};
 
 /// Returns milliseconds since 1970 by the system's clock.
 pub fn now_millis() -> u64 {
@@ -25,30 +25,60 @@ pub fn actor() -> Actor {
     Actor { author: author(), now_millis: now_millis() }
 }
 
-/// Returns the disk at a path.
-pub fn disk(path: &Path) -> Arc<dyn Disk> {
-    Arc::new(LocalDisk::new(path))
+/// Returns what a repository is read from: a directory, or a file that is a bundle.
+pub fn disk(path: &Path) -> Result<Arc<dyn Disk>, CliError> {
+    let Some(bundle) = bundle(path)? else { return Ok(Arc::new(LocalDisk::new(path))) };
+    if bundle.is_thin() {
+        let shown = path.display();
+        let text = format!("{shown} holds only what came after some commits, so it cannot be read by itself");
+        return Err(CliError::new(2, text).hint(format!("`vecdelta pull REPO {shown}` takes it over")));
+    }
+    Ok(Arc::new(bundle))
+}
+
+/// Opens the bundle at a path; `None` where there is no file.
+pub fn bundle(path: &Path) -> Result<Option<Bundle>, CliError> {
+    let (Some(dir), Some(name)) = (path.parent().filter(|_| path.is_file()), path.file_name()) else {
+        return Ok(None);
+    };
+    let shown = path.display().to_string();
+    let file = LocalDisk::new(dir).open(&name.to_string_lossy(), false);
+    Ok(Some(Bundle::open(file.map_err(StoreError::io("open", &shown))?, shown)?))
+}
+
+/// Returns the directory of a repository that is to be written.
+fn writable(path: &Path) -> Result<Arc<dyn Disk>, CliError> {
+    if path.is_file() {
+        let shown = path.display();
+        return Err(CliError::new(2, format!("{shown} is a file, and a bundle is never changed"))
+            .hint(format!("`vecdelta clone {shown} NAME.vd` makes a repository of it")));
+    }
+    Ok(Arc::new(LocalDisk::new(path)))
 }
 
 /// Opens a repository for reading.
 pub fn reader(path: &Path) -> Result<Repository, CliError> {
-    Ok(Repository::open(disk(path))?)
+    Ok(Repository::open(disk(path)?)?)
 }
 
 /// Opens a repository for writing.
 pub fn writer(path: &Path) -> Result<Repository, CliError> {
-    Ok(Repository::open_writer(disk(path), None)?)
+    Ok(Repository::open_writer(writable(path)?, None)?)
 }
 
 /// Opens a repository for writing, with nothing taken from its cache.
 pub fn checked_writer(path: &Path) -> Result<Repository, CliError> {
-    Ok(Repository::open_writer_checked(disk(path))?)
+    Ok(Repository::open_writer_checked(writable(path)?)?)
+}
+
+/// Returns the origin of a repository that is made now.
+pub fn own_origin() -> [u8; 32] {
+    new_origin(now_millis(), u64::from(std::process::id()))
 }
 
 /// Opens a repository for writing, or makes one.
 pub fn writer_or_new(path: &Path) -> Result<Repository, CliError> {
-    let origin = new_origin(now_millis(), u64::from(std::process::id()));
-    Ok(Repository::open_writer(disk(path), Some(origin))?)
+    Ok(Repository::open_writer(writable(path)?, Some(own_origin()))?)
 }
 
 /// Finds the commit that a revision names, or the head when none is given; `None` without commits.
@@ -57,4 +87,10 @@ pub fn commit(repo: &Repository, revision: Option<&str>) -> Result<Option<Commit
         Some(text) => Ok(Some(resolve(repo, text)?)),
         None => Ok(default_head(repo)),
     }
+}
+
+/// Reads a checkpoint: the line, or a file that holds it.
+pub fn pinned_line(text: &str) -> Result<Checkpoint, CliError> {
+    let line = std::fs::read_to_string(text).unwrap_or_else(|_| text.to_owned());
+    Checkpoint::parse(line.trim()).map_err(|e| CliError::new(2, e))
 }

@@ -18,13 +18,27 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(15));
         if std::io::stderr().is_terminal() {
             let style =
-                ProgressStyle::with_template("{msg:30!} [{bar:30}] {human_pos}/{human_len} rows  {per_sec}  {eta}");
+                ProgressStyle::with_template("{msg:30!} [{bar:30}] {human_pos}/{human_len} {prefix}  {per_sec}  {eta}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
             bar.enable_steady_tick(Duration::from_millis(200));
         } else {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
+        bar.set_prefix("rows");
         Self(bar)
+    }
+
+    /// Begins a piece of work that has a length in some unit.
+    pub fn begin(&self, what: &str, length: u64, unit: &'static str) {
+        self.0.set_message(what.to_owned());
+        self.0.set_prefix(unit);
+        self.0.set_position(0);
+        self.0.set_length(length);
+    }
+
+    /// Moves on.
+    pub fn advance(&self, by: u64) {
+        self.0.inc(by);
     }
 
     /// Takes notice of an event.

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::error::{CORRUPT, CliError};
-use super::open::disk;
+use super::open::{bundle, disk, pinned_line};
 use super::output::{plural, print_json, size};
 use crate::export::check_manifest;
 use crate::store::Damage;
-use crate::version::{Checkpoint, Repository, check_since, verify};
+use crate::version::{Repository, check_since, verify};
 
 /// Check every byte, hash and chain of a repository, and rebuild every state.
 #[derive(clap::Args)]
@@ -31,11 +31,14 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
-    let pinned = args.since.as_deref().map(checkpoint).transpose()?;
-    let mut report = verify(&disk(&args.repo))?;
+    let pinned = args.since.as_deref().map(pinned_line).transpose()?;
+    let mut report = verify(&disk(&args.repo)?)?;
+    if let Some(bundle) = bundle(&args.repo)? {
+        report.problems.extend(bundle.check()?);
+    }
     if let Some(pinned) = &pinned
         && report.problems.is_empty()
-        && let Err(problem) = check_since(&Repository::open_checked(disk(&args.repo))?, pinned)
+        && let Err(problem) = check_since(&Repository::open_checked(disk(&args.repo)?)?, pinned)
     {
         report.problems.push(Damage { path: args.repo.display().to_string(), offset: None, commit: None, problem });
     }
@@ -77,9 +80,4 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         }
     }
     Ok(ExitCode::from(if ok { 0 } else { CORRUPT }))
-}
-
-fn checkpoint(text: &str) -> Result<Checkpoint, CliError> {
-    let line = std::fs::read_to_string(text).unwrap_or_else(|_| text.to_owned());
-    Checkpoint::parse(line.trim()).map_err(|e| CliError::new(2, e))
 }

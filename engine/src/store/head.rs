@@ -40,6 +40,14 @@ pub struct Head {
 }
 
 impl Head {
+    /// Returns the bytes of a new file: the same in both slots.
+    pub fn file(self) -> [u8; 2 * SLOT] {
+        let mut out = [0; 2 * SLOT];
+        out[..SLOT].copy_from_slice(&self.to_bytes());
+        out[SLOT..].copy_from_slice(&self.to_bytes());
+        out
+    }
+
     fn to_bytes(self) -> [u8; SLOT] {
         let mut out = [0; SLOT];
         out[..8].copy_from_slice(MAGIC);
@@ -136,8 +144,7 @@ pub fn create(disk: &dyn Disk, head: Head) -> Result<()> {
     let write = || {
         let file = disk.open("head.new", true)?;
         file.set_len(0)?;
-        file.write_at(&head.to_bytes(), 0)?;
-        file.write_at(&head.to_bytes(), SLOT as u64)?;
+        file.write_at(&head.file(), 0)?;
         file.sync()?;
         disk.rename("head.new", HEAD)?;
         disk.sync_dir("")

@@ -115,8 +115,8 @@ pub struct Log {
     pub(super) origin: [u8; 32],
     /// The number of the segment that the log begins with.
     pub(super) first: u32,
-    segments: RwLock<Vec<Arc<Segment>>>,
-    tail: Mutex<Tail>,
+    pub(super) segments: RwLock<Vec<Arc<Segment>>>,
+    pub(super) tail: Mutex<Tail>,
 }
 
 /// Where the log ends.

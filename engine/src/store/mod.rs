@@ -1,6 +1,8 @@
 //! Store: the only room that touches the disk.
 
+mod bundle;
 mod collect;
+mod copy;
 mod disk;
 mod error;
 mod frame;
@@ -16,16 +18,21 @@ mod measures;
 mod memory;
 mod mirror;
 mod mirror_state;
+mod pack;
 mod part;
 mod record;
 mod recovery;
 mod segment;
+mod thin;
 mod transaction;
 mod tree;
+mod tree_path;
 mod verify;
 mod wal;
 
+pub use bundle::Bundle;
 pub use collect::collect;
+pub use copy::{copy_log, log_bytes};
 pub use disk::{Disk, DiskFile, LocalDisk, sync_dir};
 pub use error::{Damage, Result, StoreError};
 pub use frame::{FRAME_HEADER, FrameHeader, FrameKind};
@@ -36,6 +43,7 @@ pub use log::{Block, Known, Log, Place, Record};
 pub use measures::{Measure, Measures, keep as keep_measures, recall as recall_measures};
 pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
 pub use mirror::{Mirror, Written, row_sum};
+pub use pack::{PackWriter, pack_log};
 pub use part::{
     BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts,
 };
@@ -43,7 +51,9 @@ pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,
     Resolution, Span,
 };
+pub use thin::{LogWriter, pack_thin};
 pub use transaction::Transaction;
 pub use tree::{EntryChange, StateTree};
+pub use tree_path::TreePath;
 pub use verify::check_files;
 pub use wal::{Recovered, WAL, Wal};

@@ -15,7 +15,10 @@ use rayon::prelude::*;
 use crate::delta::{RowHash, domain};
 
 /// The most entries of a leaf, and the number of children of a node.
-const FAN: usize = 16;
+pub(super) const FAN: usize = 16;
+
+/// A key hash has so many steps.
+pub(super) const LEVELS: usize = 32;
 
 /// A page is split when the average page is larger than this.
 const PAGE_ENTRIES: usize = 256;
@@ -173,7 +176,7 @@ impl Page {
         self.pairs.len() / PAIR
     }
 
-    fn pairs(&self) -> &[[u8; PAIR]] {
+    pub(super) fn pairs(&self) -> &[[u8; PAIR]] {
         self.pairs.as_chunks().0
     }
 
@@ -217,17 +220,17 @@ fn page_of(key: &[u8], depth: usize) -> usize {
     (0..depth).fold(0, |page, level| page * FAN + step(key, level))
 }
 
-fn step(key: &[u8], level: usize) -> usize {
+pub(super) fn step(key: &[u8], level: usize) -> usize {
     let byte = key[level / 2];
     usize::from(if level.is_multiple_of(2) { byte >> 4 } else { byte & 15 })
 }
 
 /// Returns the hash of sorted entries that agree in their first `level` steps.
-fn subtree(pairs: &[[u8; PAIR]], level: usize) -> [u8; 32] {
+pub(super) fn subtree(pairs: &[[u8; PAIR]], level: usize) -> [u8; 32] {
     if pairs.is_empty() && level > 0 {
         return [0; 32];
     }
-    if pairs.len() <= FAN || level == 32 {
+    if pairs.len() <= FAN || level == LEVELS {
         return *blake3::keyed_hash(&LEAF, pairs.as_flattened()).as_bytes();
     }
     let mut rest = pairs;
@@ -239,7 +242,7 @@ fn subtree(pairs: &[[u8; PAIR]], level: usize) -> [u8; 32] {
     }))
 }
 
-fn node_hash(children: impl Iterator<Item = [u8; 32]>) -> [u8; 32] {
+pub(super) fn node_hash(children: impl Iterator<Item = [u8; 32]>) -> [u8; 32] {
     let mut bytes = [0; FAN * 32];
     for (place, child) in bytes.chunks_exact_mut(32).zip(children) {
         place.copy_from_slice(&child);

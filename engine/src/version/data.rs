@@ -8,7 +8,7 @@ use super::index::Kind;
 use super::repository::{CommitIndex, Repository};
 use crate::codec;
 use crate::delta::Table;
-use crate::store::{BlockKind, BlockRef, PartIndex, Place, SlotLists, StoreError, check_part, parts};
+use crate::store::{BlockKind, BlockRef, Log, PartIndex, Place, SlotLists, StoreError, check_part, parts};
 
 /// The lists of one part and where its blocks are.
 #[derive(Clone, Debug)]
@@ -53,7 +53,12 @@ impl Part {
 
 /// Makes a corruption error for a place in the log.
 pub fn damaged(repo: &Repository, place: Place, problem: impl Into<String>) -> VersionError {
-    let path = repo.disk().display(&format!("log/{:08}.vdlog", place.segment));
+    damaged_in(repo.log(), place, problem)
+}
+
+/// Makes a corruption error for a place in a log.
+pub fn damaged_in(log: &Log, place: Place, problem: impl Into<String>) -> VersionError {
+    let path = log.disk().display(&format!("log/{:08}.vdlog", place.segment));
     StoreError::corrupt(path, Some(place.offset), problem).into()
 }
 
@@ -76,11 +81,25 @@ pub fn read_parts(
     range: Range<usize>,
     collection: u16,
 ) -> Result<Vec<Part>> {
+    read_parts_in(repo.log(), place, blocks, range, collection)
+}
+
+/// Reads the parts of a collection from a log.
+///
+/// # Errors
+/// When a list is damaged or contradicts its blocks.
+pub fn read_parts_in(
+    log: &Log,
+    place: Place,
+    blocks: &[BlockRef],
+    range: Range<usize>,
+    collection: u16,
+) -> Result<Vec<Part>> {
     let within = |index: &PartIndex| range.contains(&index.slots);
     let read = |index: PartIndex| {
-        let payload = repo.log().block(place, blocks, index.slots)?;
-        let lists = SlotLists::decode(&payload, blocks[index.slots].rows).map_err(|p| damaged(repo, place, p))?;
-        let path = repo.disk().display("log");
+        let payload = log.block(place, blocks, index.slots)?;
+        let lists = SlotLists::decode(&payload, blocks[index.slots].rows).map_err(|p| damaged_in(log, place, p))?;
+        let path = log.disk().display("log");
         check_part(&blocks[index.slots], &lists, &blocks[index.slots + 1..index.end], &path)?;
         Ok(Part { index, lists })
     };
@@ -154,13 +173,28 @@ pub fn with_block<T>(
     i: usize,
     take: impl FnOnce(&codec::Block<'_>) -> std::result::Result<T, codec::CodecError>,
 ) -> Result<T> {
+    with_block_in(repo.log(), table, place, blocks, i, take)
+}
+
+/// Reads block `i` of a transaction of a log and hands it over decoded.
+///
+/// # Errors
+/// When it is damaged, or not of the kind that its record says.
+pub fn with_block_in<T>(
+    log: &Log,
+    table: &Table,
+    place: Place,
+    blocks: &[BlockRef],
+    i: usize,
+    take: impl FnOnce(&codec::Block<'_>) -> std::result::Result<T, codec::CodecError>,
+) -> Result<T> {
     let entry = &blocks[i];
-    let payload = repo.log().block(place, blocks, i)?;
-    let wrong = |e: codec::CodecError| damaged(repo, place, e.to_string());
+    let payload = log.block(place, blocks, i)?;
+    let wrong = |e: codec::CodecError| damaged_in(log, place, e.to_string());
     let block =
         codec::Block::parse(table.element, table.dims as usize, entry.rows as usize, &payload).map_err(wrong)?;
     if block.needs_base() != (entry.kind == BlockKind::Change) {
-        return Err(damaged(repo, place, "a block is not of the kind that its record says"));
+        return Err(damaged_in(log, place, "a block is not of the kind that its record says"));
     }
     take(&block).map_err(wrong)
 }

@@ -107,6 +107,14 @@ pub enum VersionError {
         /// The shape of the rows.
         got: String,
     },
+    /// What another repository offers is not taken.
+    #[error("{problem}")]
+    NotTaken {
+        /// Why.
+        problem: String,
+        /// What to do instead.
+        advice: String,
+    },
     /// More is asked than there is.
     #[error("{0}")]
     Refused(String),

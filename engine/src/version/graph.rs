@@ -205,9 +205,6 @@ impl Graph {
         if parents.len() > 2 || (parents.len() == 2 && parents[0] == parents[1]) {
             return Err("it has more parents than a merge".to_owned());
         }
-        if record.slots.len() != record.body.collections.len() {
-            return Err("the record's lists differ in length".to_owned());
-        }
         self.check_slots(&record, &parents)?;
         let (mut slots, mut collections) = (Vec::with_capacity(record.slots.len()), Vec::new());
         for (state, count) in record.body.collections.iter().zip(&record.slots) {
@@ -224,31 +221,13 @@ impl Graph {
         Ok(Entry::Commit { id, parents, time: record.body.time, place, slots, collections, moves: record.moves })
     }
 
-    /// Checks that a commit has the slots of its parent and those of its new keys: what is allocated to read it goes
-    /// by its slots, so a record must not be able to name more of them than there are keys.
+    /// Checks that a commit has the slots of its parent and those of its new keys.
     fn check_slots(&self, record: &CommitRecord, parents: &[CommitIndex]) -> Fit<()> {
-        check_blocks(&record.blocks, &record.slots)?;
-        for (number, (state, &slots)) in record.body.collections.iter().zip(&record.slots).enumerate() {
-            let own = self.collections.iter().position(|c| *c == state.name);
-            let before = parents.first().and_then(|&p| {
-                let held = &self.commits[p].slots;
-                held.iter().find(|(c, _)| Some(usize::from(*c)) == own).map(|(_, s)| u64::from(*s))
-            });
-            let keys =
-                record.blocks.iter().filter(|b| b.kind == BlockKind::Keys && usize::from(b.collection) == number);
-            let mut next = before.unwrap_or(0);
-            for block in keys {
-                let end = next + u64::from(block.rows);
-                if u64::from(block.first_slot) != next || u64::from(block.last_slot) + 1 != end {
-                    return Err("the keys of a record are not those of the next slots".to_owned());
-                }
-                next = end;
-            }
-            if next != u64::from(slots) {
-                return Err("the record names other slots than its keys make".to_owned());
-            }
-        }
-        Ok(())
+        check_record(record, &|name| {
+            let own = self.collections.iter().position(|c| c == name);
+            let held = parents.first().map(|&p| &self.commits[p].slots);
+            held.and_then(|h| h.iter().find(|(c, _)| Some(usize::from(*c)) == own)).map_or(0, |(_, s)| *s)
+        })
     }
 
     /// Checks the references of an operation to its data, and leaves them out.
@@ -474,6 +453,30 @@ impl Graph {
             None => Ok(()),
         }
     }
+}
+
+/// Checks that a commit has the slots of its parent and those of its new keys: what is allocated to read it goes by its
+/// slots, so a record must not be able to name more of them than there are keys. `before` tells the slots of the parent.
+pub(super) fn check_record(record: &CommitRecord, before: &dyn Fn(&str) -> u32) -> Fit<()> {
+    if record.slots.len() != record.body.collections.len() {
+        return Err("the record's lists differ in length".to_owned());
+    }
+    check_blocks(&record.blocks, &record.slots)?;
+    for (number, (state, &slots)) in record.body.collections.iter().zip(&record.slots).enumerate() {
+        let keys = record.blocks.iter().filter(|b| b.kind == BlockKind::Keys && usize::from(b.collection) == number);
+        let mut next = u64::from(before(&state.name));
+        for block in keys {
+            let end = next + u64::from(block.rows);
+            if u64::from(block.first_slot) != next || u64::from(block.last_slot) + 1 != end {
+                return Err("the keys of a record are not those of the next slots".to_owned());
+            }
+            next = end;
+        }
+        if next != u64::from(slots) {
+            return Err("the record names other slots than its keys make".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// Checks that no block claims more rows than its collection has slots, or more keys than a block holds.

@@ -327,6 +327,24 @@ impl Index {
         self.remove_others(disk);
     }
 
+    /// Writes one file that covers all records to another disk; `None` when a file is damaged or the disk refuses.
+    pub fn write_whole(&mut self, repo: &Repository, disk: &dyn Disk) -> Option<()> {
+        self.catch_up(repo)?;
+        let (graph, to) = (repo.graph(), repo.graph().records.len());
+        let last = *graph.record_hash(to.checked_sub(1)?);
+        let (origin, first) = (*repo.origin(), repo.log().first());
+        let covers = Covers { origin, first, from: 1, to: to as u64, before: [0; 32], last };
+        let held: Vec<Vec<u8>> = self.files.iter().map(IndexFile::graph).collect::<Option<_>>()?;
+        let entries = [held.concat(), self.recent.clone()].concat();
+        let own = [rows_of(&self.keys), rows_of(&self.touches), rows_of(&self.words)];
+        let mut number = 0;
+        let tables = own.map(|(width, rows)| {
+            number += 1;
+            (width, self.files.iter().map(|f| f.records(number - 1)).fold(rows, merged))
+        });
+        index_file::write(disk, covers, &entries, tables).map(|_| ())
+    }
+
     fn merge_last(&mut self, disk: &dyn Disk) -> Option<()> {
         let [.., a, b] = self.files.as_slice() else { return None };
         (b.weight() * 4 >= a.weight()).then_some(())?;

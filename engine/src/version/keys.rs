@@ -11,7 +11,7 @@ use super::graph::RecordOf;
 use super::repository::{CommitIndex, Repository};
 use crate::codec;
 use crate::delta::{KEY_BYTES_MAX, Keys};
-use crate::store::{BlockKind, BlockRef, KeyTable, Place, StoreError};
+use crate::store::{BlockKind, BlockRef, KeyTable, Log, Place, StoreError};
 
 struct KeyBlock {
     place: Place,
@@ -114,9 +114,17 @@ fn decode(repo: &Repository, block: &KeyBlock) -> Result<Keys> {
 /// # Errors
 /// When it is damaged.
 pub fn read_keys_block(repo: &Repository, place: Place, blocks: &[BlockRef], i: usize) -> Result<Keys> {
+    read_keys_in(repo.log(), place, blocks, i)
+}
+
+/// Reads block `i` of a transaction of a log, which holds keys.
+///
+/// # Errors
+/// When it is damaged.
+pub fn read_keys_in(log: &Log, place: Place, blocks: &[BlockRef], i: usize) -> Result<Keys> {
     let entry = &blocks[i];
-    let payload = repo.log().block(place, blocks, i)?;
-    let corrupt = |p: String| StoreError::corrupt(repo.disk().display("log"), Some(place.offset), p);
+    let payload = log.block(place, blocks, i)?;
+    let corrupt = |p: String| StoreError::corrupt(log.disk().display("log"), Some(place.offset), p);
     let count = entry.rows as usize;
     let mut input = payload.as_slice();
     let (bytes, offsets) = codec::decode_texts(&mut input, count, count.saturating_mul(KEY_BYTES_MAX))

@@ -18,16 +18,20 @@ mod merge;
 mod mirrors;
 mod names;
 mod proof;
+mod prove;
 mod replay;
 mod repository;
 mod revision;
 mod root;
 mod snapshot;
 mod stage;
+mod state;
 mod stream;
 mod table;
+mod transfer;
 mod undo;
 mod value;
+mod vector;
 mod verify;
 mod way;
 
@@ -47,12 +51,13 @@ pub use look::{
     drift, percentile, search,
 };
 pub use merge::{
-    Conflict, Custom, Ending, Merge, Merged, Outcome, Policy, PolicyError, States, Strategy, abandon, merge,
+    Conflict, Custom, Ending, Merge, Merged, MergedSource, Policy, PolicyError, States, Strategy, abandon, merge,
     merge_source, park, parked_merge, resolve_conflicts,
 };
 pub use mirrors::{discard_mirror, open_mirror, rebuild, reshape_mirror, save_mirror};
 pub use names::{delete_branch, delete_tag, rename_branch, rename_tag, set_branch, set_tag};
 pub use proof::{Checkpoint, check_since, checkpoint};
+pub use prove::{Proof, Proven, Row, Shows, SourcePart, check_proof, prove_commit, prove_since, prove_source};
 pub use repository::{Actor, CommitIndex, MAIN, Repository, new_origin, table_of};
 pub use revision::{check_name, default_head, resolve};
 pub use root::state_root;
@@ -60,7 +65,11 @@ pub use snapshot::snapshot;
 pub use stage::{CommitInfo, Stage, Staged};
 pub use stream::{Leg, deltas, way, way_through};
 pub use table::{read_table, table, tables};
+pub use transfer::{
+    Arriving, BranchMove, Outcome, Received, Sender, TagMove, Thin, Wanted, bundle, bundle_since, clone_into, receive,
+};
 pub use undo::{Done, Undone, history, undo};
 pub use value::{Value, touches, value};
+pub use vector::VersionVector;
 pub use verify::{Report, verify};
 pub use way::{commits_with, writers_of};

@@ -53,7 +53,7 @@ impl Checkpoint {
 /// Returns the checkpoint of a repository as it stands.
 pub fn checkpoint(repo: &Repository) -> Checkpoint {
     let records = record_hashes(repo);
-    Checkpoint { origin: *repo.origin(), size: records.len() as u64, root: root(&records) }
+    Checkpoint { origin: *repo.origin(), size: records.len() as u64, root: log_root(&records) }
 }
 
 /// Checks that a repository's history continues a pinned one.
@@ -73,25 +73,35 @@ pub fn check_since(repo: &Repository, pinned: &Checkpoint) -> Result<(), String>
             pinned.size
         ));
     };
-    if root(then) != pinned.root {
+    if log_root(then) != pinned.root {
         return Err("the history up to the checkpoint is not the one that was pinned: it was rewritten".to_owned());
     }
     Ok(())
 }
 
-fn record_hashes(repo: &Repository) -> Vec<[u8; 32]> {
+pub(super) fn record_hashes(repo: &Repository) -> Vec<[u8; 32]> {
     (0..repo.graph().records.len()).map(|r| *repo.graph().record_hash(r)).collect()
 }
 
-fn root(records: &[[u8; 32]]) -> [u8; 32] {
+/// Returns the hash of a record in the tree, from the hash of its frame.
+pub(super) fn leaf_hash(frame: &[u8; 32]) -> [u8; 32] {
+    *blake3::keyed_hash(&LEAF, frame).as_bytes()
+}
+
+/// Returns the hash of two sides of the tree.
+pub(super) fn node_hash(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+    *blake3::keyed_hash(&NODE, &[*left, *right].concat()).as_bytes()
+}
+
+/// Returns the root over the frame hashes of records.
+pub(super) fn log_root(records: &[[u8; 32]]) -> [u8; 32] {
     match records {
         [] => *blake3::keyed_hash(&LEAF, b"").as_bytes(),
-        [one] => *blake3::keyed_hash(&LEAF, one).as_bytes(),
+        [one] => leaf_hash(one),
         many => {
             // The left side is the largest power of two that leaves something for the right.
             let left = many.len().next_power_of_two() / 2;
-            let (a, b) = (root(&many[..left]), root(&many[left..]));
-            *blake3::keyed_hash(&NODE, &[a, b].concat()).as_bytes()
+            node_hash(&log_root(&many[..left]), &log_root(&many[left..]))
         }
     }
 }
@@ -103,10 +113,10 @@ mod tests {
     #[test]
     fn every_change_of_the_records_changes_the_root() {
         let records: Vec<[u8; 32]> = (0..9u8).map(|i| [i; 32]).collect();
-        let mut roots: Vec<_> = (0..=9).map(|n| root(&records[..n])).collect();
+        let mut roots: Vec<_> = (0..=9).map(|n| log_root(&records[..n])).collect();
         let mut swapped = records.clone();
         swapped.swap(0, 8);
-        roots.push(root(&swapped));
+        roots.push(log_root(&swapped));
         let distinct: std::collections::BTreeSet<_> = roots.iter().collect();
         assert_eq!(distinct.len(), roots.len());
     }

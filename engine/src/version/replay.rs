@@ -3,15 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::data::{Part, with_block};
+use super::data::{Part, with_block_in};
 use super::error::Result;
 use super::repository::Repository;
 use crate::delta::Table;
-use crate::store::{BlockRef, Place};
+use crate::store::{BlockRef, Log, Place};
 
 /// The rows of a range of slots, moved forward one commit at a time.
 pub struct Replay<'r> {
-    repo: &'r Repository,
+    log: &'r Log,
     table: Arc<Table>,
     range: Range<u32>,
     data: Vec<u8>,
@@ -21,7 +21,14 @@ impl<'r> Replay<'r> {
     /// Begins before the first commit, with no rows.
     pub fn new(repo: &'r Repository, table: Arc<Table>, range: Range<u32>) -> Self {
         let data = vec![0; range.len() * table.row_bytes()];
-        Self { repo, table, range, data }
+        Self { log: repo.log(), table, range, data }
+    }
+
+    /// Begins with rows as they were before the first transaction of a log that will be applied; zeros where there is
+    /// none.
+    pub fn on(log: &'r Log, table: Arc<Table>, range: Range<u32>, mut data: Vec<u8>) -> Self {
+        data.resize(range.len() * table.row_bytes(), 0);
+        Self { log, table, range, data }
     }
 
     /// Applies one commit and reports each slot it touched with the row it has now, or `None` when it went.
@@ -46,8 +53,12 @@ impl<'r> Replay<'r> {
                     block += 1;
                 }
             }
-            let gone = part.lists.deleted.iter().filter(|s| self.range.contains(s));
-            gone.for_each(|&slot| touched(slot, None));
+            let size = self.table.row_bytes();
+            for &slot in part.lists.deleted.iter().filter(|s| self.range.contains(s)) {
+                // As whoever reads the commit sees it: nothing is left that a change could be based on.
+                self.data[(slot - self.range.start) as usize * size..][..size].fill(0);
+                touched(slot, None);
+            }
         }
         Ok(())
     }
@@ -66,7 +77,7 @@ impl<'r> Replay<'r> {
             return Ok(());
         }
         let (size, start, data) = (self.table.row_bytes(), self.range.start, &mut self.data);
-        with_block(self.repo, &self.table, place, blocks, i, |block| {
+        with_block_in(self.log, &self.table, place, blocks, i, |block| {
             for (r, &slot) in slots.iter().enumerate().take(to).skip(from) {
                 let at = (slot - start) as usize * size;
                 let row = &mut data[at..at + size];

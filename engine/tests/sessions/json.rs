@@ -13,6 +13,7 @@ const MERGE: &str = "commit:hash? merged:count conflicts:list open:count base:ha
 const DRIFT: &str = "rows:count changed:count inserted:count deleted:count l2:object cosine:object centroid_shift:number \
                      neighbour_overlap:number?";
 const SEARCH: &str = "collection:text at:hash metric:text k:count results:list";
+const TRANSFER: &str = "commits:count blocks:count bytes:count branches:list tags:list vector:object";
 const NAME: &str = "name:text commit:hash";
 
 /// Each command of the program, with what it is asked and the keys of its answer.
@@ -69,6 +70,21 @@ pub const COMMANDS: &[(&str, &[(&str, &str)])] = &[
         &[("export fruit.vd --output t.arrow", "output:text"), ("export fruit.vd --deltas --output d", "output:text")],
     ),
     ("reindex", &[("reindex fruit.vd", "rows:count")]),
+    ("prove", &[("prove fruit.vd main --output p.json", "file:text checkpoint:text")]),
+    (
+        "check-proof",
+        &[
+            ("prove fruit.vd vectors/fig --at main --output p.json", "checkpoint:text"),
+            ("check-proof p.json", "ok:bool checkpoint:text commit:hash source:text held:bool bits:text vector:list"),
+        ],
+    ),
+    (
+        "bundle",
+        &[("bundle fruit.vd --output f.vdpack", "file:text bytes:count commits:count branches:list needs:list")],
+    ),
+    ("clone", &[("clone fruit.vd c.vd", "repository:text commits:count bytes:count branches:list")]),
+    ("pull", &[("clone fruit.vd c.vd", "commits:count"), ("pull c.vd fruit.vd", TRANSFER)]),
+    ("push", &[("clone fruit.vd c.vd", "commits:count"), ("push fruit.vd c.vd --branch main", TRANSFER)]),
     ("graph", &[]),
     ("explain", &[]),
     ("completions", &[]),

@@ -11,12 +11,14 @@ mod shell;
 mod empty;
 mod errors;
 mod generations;
+mod handover;
 mod history;
 mod json;
 mod look;
 mod merges;
 mod pipelines;
 mod pipes;
+mod proofs;
 mod quickstart;
 mod signals;
 

@@ -168,6 +168,7 @@ fn settle(text: &str) -> String {
         ("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "2026-03-01T12:00:00.000Z"),
         ("in [0-9]+\\.[0-9]+ s", "in 0.00 s"),
         ("process [0-9]+", "process 4711"),
+        ("node [0-9a-f]{8}", "node 7e57c0de"),
         ("VD[0-9]{4}(, VD[0-9]{4})+", "VD0101, ..."),
     ];
     let text = fixed.iter().fold(text.into_owned(), |text, (pattern, word)| {

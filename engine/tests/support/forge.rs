@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use borsh::BorshDeserialize;
 use vecdelta::delta::CommitId;
-use vecdelta::store::{Action, BlockRef, CommitRecord, MemoryDisk, OperationRecord};
+use vecdelta::store::{Action, BlockKind, BlockRef, CommitRecord, MemoryDisk, OperationRecord};
 
 const LOG: &str = "log/00000000.vdlog";
 const HEADER: usize = 64;
@@ -103,7 +103,10 @@ pub fn write(disk: &MemoryDisk, transactions: Vec<Transaction>, seal: Seal) {
             hashes.push((hash, block.len() as u32));
         }
         if !hashes.is_empty() {
-            for (entry, (hash, len)) in tx.refs().iter_mut().zip(hashes) {
+            // Of a transaction whose rows were collected only the keys are left.
+            let whole = tx.refs().len() == hashes.len();
+            let left = tx.refs().iter_mut().filter(|e| whole || e.kind == BlockKind::Keys);
+            for (entry, (hash, len)) in left.zip(hashes) {
                 entry.hash = hash;
                 if seal != Seal::WithoutLengths {
                     entry.len = len;

@@ -28,7 +28,7 @@ use crate::store::{Action, Resolution};
 use ours::Ours;
 pub use park::{abandon, park, resolve_conflicts};
 pub use policy::{Policy, PolicyError, Strategy};
-pub use source::{Outcome, States, merge_source};
+pub use source::{MergedSource, States, merge_source};
 
 /// A source that both sides changed in different ways.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ pub struct States<'a> {
 
 /// What a merge makes of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct MergedSource {
     /// The dimensions that both sides changed in different ways; all of them when one side deleted the source.
     pub conflicts: Vec<u32>,
     /// The merged row, `Some(None)` when the source goes; `None` while a conflict is not resolved.
@@ -32,14 +32,14 @@ pub fn merge_source(
     strategies: &[Strategy],
     whole: Strategy,
     theirs_is_newer: impl Fn() -> bool,
-) -> Outcome {
+) -> MergedSource {
     let States { base, ours, theirs } = states;
     let owned = |row: Option<&[u8]>| row.map(<[u8]>::to_vec);
     if ours == theirs || theirs == base {
-        return Outcome { conflicts: Vec::new(), result: Some(owned(ours)) };
+        return MergedSource { conflicts: Vec::new(), result: Some(owned(ours)) };
     }
     if ours == base {
-        return Outcome { conflicts: Vec::new(), result: Some(owned(theirs)) };
+        return MergedSource { conflicts: Vec::new(), result: Some(owned(theirs)) };
     }
     let (Some(a), Some(b)) = (ours, theirs) else {
         let kept = ours.or(theirs).map_or(0, <[u8]>::len) / element.size();
@@ -48,7 +48,7 @@ pub fn merge_source(
             Some(false) => Some(owned(ours)),
             None => None,
         };
-        return Outcome { conflicts: (0..kept as u32).collect(), result };
+        return MergedSource { conflicts: (0..kept as u32).collect(), result };
     };
     let size = element.size();
     let (mut conflicts, mut open, mut row) = (Vec::new(), false, Vec::with_capacity(a.len()));
@@ -81,7 +81,7 @@ pub fn merge_source(
             }
         }
     }
-    Outcome { conflicts, result: (!open).then_some(Some(row)) }
+    MergedSource { conflicts, result: (!open).then_some(Some(row)) }
 }
 
 /// Returns whether a strategy takes their side; `None` when it takes neither.
@@ -123,7 +123,13 @@ mod tests {
         values.iter().flat_map(|v| v.to_le_bytes()).collect()
     }
 
-    fn merge(base: Option<&[f32]>, ours: Option<&[f32]>, theirs: Option<&[f32]>, s: Strategy, newer: bool) -> Outcome {
+    fn merge(
+        base: Option<&[f32]>,
+        ours: Option<&[f32]>,
+        theirs: Option<&[f32]>,
+        s: Strategy,
+        newer: bool,
+    ) -> MergedSource {
         let (b, o, t) = (base.map(bits), ours.map(bits), theirs.map(bits));
         let states = States { base: b.as_deref(), ours: o.as_deref(), theirs: t.as_deref() };
         let dims = ours.or(theirs).or(base).map_or(0, <[f32]>::len);
@@ -133,8 +139,8 @@ mod tests {
     #[test]
     fn every_case_of_three_states() {
         use Strategy::{Average, Newest, Oldest, Ours, Reject, Sum, Theirs};
-        let done = |row: &[f32]| Outcome { conflicts: vec![], result: Some(Some(bits(row))) };
-        let gone = Outcome { conflicts: vec![], result: Some(None) };
+        let done = |row: &[f32]| MergedSource { conflicts: vec![], result: Some(Some(bits(row))) };
+        let gone = MergedSource { conflicts: vec![], result: Some(None) };
         let (b, x, y) = ([1.0, 2.0, -0.0], [1.5, 2.0, -0.0], [1.0, 7.0, 0.0]);
         assert_eq!(merge(Some(&b), Some(&x), Some(&y), Reject, false), done(&[1.5, 7.0, 0.0]), "other dimensions");
         assert_eq!(merge(Some(&b), Some(&b), Some(&y), Reject, false), done(&y), "theirs alone");
@@ -145,8 +151,8 @@ mod tests {
         assert_eq!(merge(None, None, Some(&x), Reject, false), done(&x), "they inserted it");
         assert_eq!(merge(None, Some(&x), Some(&x), Reject, false), done(&x), "both inserted the same");
         let both = |s, newer| merge(Some(&[1.0]), Some(&[3.0]), Some(&[6.0]), s, newer);
-        let one = |v: f32| Outcome { conflicts: vec![0], result: Some(Some(bits(&[v]))) };
-        assert_eq!(both(Reject, false), Outcome { conflicts: vec![0], result: None });
+        let one = |v: f32| MergedSource { conflicts: vec![0], result: Some(Some(bits(&[v]))) };
+        assert_eq!(both(Reject, false), MergedSource { conflicts: vec![0], result: None });
         assert_eq!((both(Ours, false), both(Theirs, false)), (one(3.0), one(6.0)));
         assert_eq!((both(Newest, true), both(Newest, false)), (one(6.0), one(3.0)));
         assert_eq!((both(Oldest, true), both(Oldest, false)), (one(3.0), one(6.0)));
@@ -154,11 +160,11 @@ mod tests {
         let deleted = |s, newer| merge(Some(&b), Some(&x), None, s, newer);
         let all = vec![0, 1, 2];
         for s in [Reject, Average, Sum] {
-            assert_eq!(deleted(s, true), Outcome { conflicts: all.clone(), result: None });
+            assert_eq!(deleted(s, true), MergedSource { conflicts: all.clone(), result: None });
         }
-        assert_eq!(deleted(Theirs, false), Outcome { conflicts: all.clone(), result: Some(None) });
-        assert_eq!(deleted(Newest, true), Outcome { conflicts: all.clone(), result: Some(None) });
-        assert_eq!(deleted(Ours, true), Outcome { conflicts: all, result: Some(Some(bits(&x))) });
+        assert_eq!(deleted(Theirs, false), MergedSource { conflicts: all.clone(), result: Some(None) });
+        assert_eq!(deleted(Newest, true), MergedSource { conflicts: all.clone(), result: Some(None) });
+        assert_eq!(deleted(Ours, true), MergedSource { conflicts: all, result: Some(Some(bits(&x))) });
     }
 
     #[test]
