@@ -11,7 +11,7 @@ use vecdelta::capture::Missing;
 use vecdelta::delta::{DeltaBatch, Element, Table};
 use vecdelta::store::MemoryDisk;
 use vecdelta::version::{
-    CommitInfo, MAIN, Repository, Stage, VersionError, delete_branch, open_mirror, rollback, save_mirror, set_branch,
+    CommitInfo, MAIN, Repository, Stage, delete_branch, open_mirror, rollback, save_mirror, set_branch,
 };
 
 use crate::support::drive::{Epoch, at, ingest, open, problems};
@@ -96,11 +96,16 @@ fn a_key_whose_row_was_not_taken_keeps_its_slot() {
 }
 
 #[test]
-fn a_branch_cannot_be_rolled_back_to_a_collection_of_another_width() {
-    let mut repo = open(&MemoryDisk::default()).unwrap();
+fn a_branch_is_rolled_back_to_a_collection_of_another_width_and_goes_on() {
+    let disk = MemoryDisk::default();
+    let mut repo = open(&disk).unwrap();
     let one = ingest(&mut repo, MAIN, 1, &epoch(&[("a", 1.0)])).unwrap();
     let wide = Epoch { table: table(2), rows: vec![("a".to_owned(), vec![1; 8])], ..epoch(&[])[0].clone() };
     ingest(&mut repo, "wide", 2, &[wide]).unwrap();
-    let refused = rollback(&mut repo, "wide", one, &at(3));
-    assert!(matches!(refused, Err(VersionError::OtherShape { .. })), "{refused:?}");
+    rollback(&mut repo, "wide", one, &at(3)).unwrap();
+    holds(&repo, "wide", &[("a", 1.0)]);
+    let want = [("a", 2.0), ("b", 3.0)];
+    ingest(&mut repo, "wide", 4, &epoch(&want)).unwrap();
+    holds(&repo, "wide", &want);
+    assert_eq!(problems(&disk), [""; 0]);
 }

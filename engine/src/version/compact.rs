@@ -10,14 +10,13 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use vecdelta_kernels::measure;
 
-use super::change::generations_of;
 use super::checkout::{Checkout, Rows};
 use super::data::data_of;
 use super::error::Result;
 use super::repository::{Actor, CommitIndex, Repository, operation, table_of};
 use super::stage::{COST_MAX, is_related};
 use crate::delta::Table;
-use crate::store::{Action, BlockRef, PartRow, Span, Transaction, encode_part};
+use crate::store::{Action, BlockRef, CollectionState, PartRow, Span, Transaction, encode_part};
 
 /// How many bytes of rows are composed at once.
 const CHUNK_BYTES: usize = 32 << 20;
@@ -129,7 +128,7 @@ fn kept(repo: &Repository, keep: Keep) -> Result<BTreeSet<CommitIndex>> {
         }
         // Which generation a row stems from is told by the commit that wrote it.
         if let Some(&p) = entry.parents.first()
-            && generations_of(repo, c)? != generations_of(repo, p)?
+            && changes_kind(repo, p, c)?
         {
             kept.extend([p, c]);
         }
@@ -142,6 +141,14 @@ fn kept(repo: &Repository, keep: Keep) -> Result<BTreeSet<CommitIndex>> {
     // What an earlier compaction left out has no table of its own.
     kept.retain(|&c| repo.stands_for(c).is_none());
     Ok(kept)
+}
+
+/// Returns whether a collection has another generation, or another shape, at a commit than at its parent.
+fn changes_kind(repo: &Repository, parent: CommitIndex, commit: CommitIndex) -> Result<bool> {
+    let (before, after) = (repo.commit(parent)?.body.collections, repo.commit(commit)?.body.collections);
+    let kind = |s: &CollectionState| (s.generation.clone(), s.made_by.clone(), s.element, s.dims);
+    let other = |s: &CollectionState| after.iter().any(|a| a.name == s.name && kind(a) != kind(s));
+    Ok(before.iter().any(other))
 }
 
 /// Writes the deltas from the base of a way to its end.
