@@ -58,21 +58,8 @@ impl<'a> Block<'a> {
     /// If there is no row `r`, `row` is not one row long, or the payload contradicts itself; the contents of `row` are then
     /// unspecified.
     pub fn apply_row(&self, r: usize, row: &mut [u8]) -> Result<(), CodecError> {
-        if r >= self.shape.n_rows {
-            return Err(CodecError::Shape {
-                what: "row number beyond the block",
-                found: r,
-                expected: self.shape.n_rows,
-            });
-        }
         self.check_len(row, self.shape.row_bytes())?;
-        match &self.body {
-            Body::Raw(rows) => row.copy_from_slice(&rows[r * row.len()..][..row.len()]),
-            Body::Cells(cells) => cells.apply(r, row)?,
-            Body::Integers(integers) => integers.apply(r * row.len(), row),
-            Body::Scaled(scaled) => scaled.apply(r, row),
-        }
-        Ok(())
+        self.apply_run(r, row)
     }
 
     /// Decodes all rows in place, each as [`apply_row`](Self::apply_row) does.
@@ -81,12 +68,29 @@ impl<'a> Block<'a> {
     /// If `rows` are not as long as the block, or the payload contradicts itself; the contents of `rows` are then unspecified.
     pub fn apply_all(&self, rows: &mut [u8]) -> Result<(), CodecError> {
         self.check_len(rows, self.shape.bytes)?;
+        self.apply_run(0, rows)
+    }
+
+    /// Decodes neighbouring rows in place, row `first` and so many as `rows` has room for, each as
+    /// [`apply_row`](Self::apply_row) does.
+    ///
+    /// # Errors
+    /// If the block has not so many rows, `rows` does not end with a row, or the payload contradicts itself; the contents
+    /// of `rows` are then unspecified.
+    pub fn apply_run(&self, first: usize, rows: &mut [u8]) -> Result<(), CodecError> {
+        let size = self.shape.row_bytes();
+        let count = rows.len() / size;
+        self.check_len(rows, count * size)?;
+        if first.saturating_add(count) > self.shape.n_rows {
+            let found = first.saturating_add(count.saturating_sub(1));
+            return Err(CodecError::Shape { what: "row number beyond the block", found, expected: self.shape.n_rows });
+        }
         match &self.body {
-            Body::Raw(raw) => rows.copy_from_slice(raw),
-            Body::Integers(integers) => integers.apply(0, rows),
-            Body::Cells(cells) => cells.apply(0, rows)?,
+            Body::Raw(raw) => rows.copy_from_slice(&raw[first * size..][..rows.len()]),
+            Body::Cells(cells) => cells.apply(first, rows)?,
+            Body::Integers(integers) => integers.apply(first * size, rows),
             Body::Scaled(scaled) => {
-                for (r, row) in rows.chunks_exact_mut(self.shape.row_bytes()).enumerate() {
+                for (r, row) in (first..).zip(rows.chunks_exact_mut(size)) {
                     scaled.apply(r, row);
                 }
             }

@@ -124,11 +124,11 @@ impl Segment {
         if len > PAYLOAD_MAX || end > self.seen.load(Ordering::Relaxed) {
             return Err(self.corrupt(offset, "a record names a frame that is not there"));
         }
-        let mut bytes = vec![0; FRAME_HEADER + len as usize];
-        self.read(&mut bytes, offset)?;
-        let head: &[u8; FRAME_HEADER] = bytes[..FRAME_HEADER].try_into().expect("that long");
-        let header = FrameHeader::parse(head).map_err(|problem| self.corrupt(offset, problem))?;
-        bytes.drain(..FRAME_HEADER);
+        let mut head = [0; FRAME_HEADER];
+        self.read(&mut head, offset)?;
+        let header = FrameHeader::parse(&head).map_err(|problem| self.corrupt(offset, problem))?;
+        let mut bytes = vec![0; len as usize];
+        self.read(&mut bytes, offset + FRAME_HEADER as u64)?;
         if header.hash != *expected || !header.matches(&bytes) {
             return Err(self.corrupt(offset, "the frame does not match its hash"));
         }

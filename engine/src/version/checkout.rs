@@ -49,8 +49,6 @@ struct Use {
     step: Arc<Step>,
     commit: CommitIndex,
     block: usize,
-    /// Whether the block's rows are of neighbouring slots.
-    neighbours: bool,
     /// Row in the block and slot.
     rows: Vec<(u32, u32)>,
 }
@@ -140,24 +138,18 @@ impl<'r> Checkout<'r> {
         let blocks = &used.step.blocks;
         let entry = &blocks[used.block];
         let size = self.table.row_bytes();
-        let first = reading.index(used.rows[0].1).unwrap_or(0);
-        let neighbours = |(i, (_, slot)): (usize, &(u32, u32))| reading.index(*slot) == Some(first + i);
-        let all = used.rows.len() == entry.rows as usize && used.rows.iter().enumerate().all(neighbours);
-        // A whole block of neighbours is decoded at once. Rows that are written again later, or that are gone, do not
-        // matter: what is applied afterwards, or the mark that they are not alive, has the last word.
-        let around = (entry.kind == BlockKind::Fresh && used.neighbours)
-            .then(|| reading.index(entry.first_slot).zip(reading.index(entry.last_slot)))
-            .flatten();
         let data = &mut rows.data;
         with_block(self.repo, &self.table, used.step.place, blocks, used.block, |block| {
-            if let Some((from, to)) = around {
-                return block.apply_all(&mut data[from * size..(to + 1) * size]);
+            // Rows that are neighbours in the block and in the result are decoded together.
+            let place = |&(r, slot): &(u32, u32)| Some((r as usize, reading.index(slot)?));
+            let next = |a: &(u32, u32), b: &(u32, u32)| {
+                b.0 == a.0 + 1 && reading.index(a.1).map(|i| i + 1) == reading.index(b.1)
+            };
+            for run in used.rows.chunk_by(next) {
+                let Some((r, i)) = place(&run[0]) else { continue };
+                block.apply_run(r, &mut data[i * size..(i + run.len()) * size])?;
             }
-            if all {
-                return block.apply_all(&mut data[first * size..][..used.rows.len() * size]);
-            }
-            let mut places = used.rows.iter().filter_map(|&(r, slot)| Some((r, reading.index(slot)?)));
-            places.try_for_each(|(r, i)| block.apply_row(r as usize, &mut data[i * size..][..size]))
+            Ok(())
         })?;
         let (unit, fresh) = (cost_unit(entry, size), entry.kind == BlockKind::Fresh);
         for i in used.rows.iter().filter_map(|&(_, slot)| reading.index(slot)) {
@@ -234,13 +226,7 @@ impl<'s> Reading<'s> {
                     let complete = whole || entry.kind == BlockKind::Fresh;
                     let rows = self.needed(mine, complete);
                     if !rows.is_empty() {
-                        uses.push(Use {
-                            step: step.clone(),
-                            commit,
-                            block,
-                            neighbours: self.list.is_none() && entry.last_slot - entry.first_slot + 1 == entry.rows,
-                            rows,
-                        });
+                        uses.push(Use { step: step.clone(), commit, block, rows });
                     }
                     block += 1;
                 }

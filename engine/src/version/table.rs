@@ -10,9 +10,10 @@ use super::error::{Result, VersionError};
 use super::keys::read_keys;
 use super::repository::{CommitIndex, Repository, table_of};
 use crate::delta::{Keys, Table};
+use crate::store::BLOCK_BYTES;
 
 /// How many bytes of rows one task reads.
-const TASK_BYTES: usize = 8 << 20;
+const TASK_BYTES: usize = 16 << 20;
 
 /// Returns the shapes of the collections at a commit, by name.
 ///
@@ -63,7 +64,7 @@ pub fn read_table<E: From<VersionError>>(
 ) -> std::result::Result<(), E> {
     let checkout = Checkout::new(repo, commit, table.clone());
     let slots = checkout.slots();
-    let task = (TASK_BYTES / table.row_bytes().max(1)).clamp(1, 1 << 20) as u32;
+    let task = task_rows(table.row_bytes());
     let starts: Vec<u32> = (0..slots).step_by(task as usize).collect();
     let read = |&start: &u32| -> Result<Piece> {
         let range = start..(start + task).min(slots);
@@ -74,7 +75,7 @@ pub fn read_table<E: From<VersionError>>(
     let read_group = |group: &[u32]| -> Vec<Result<Piece>> { group.par_iter().map(read).collect() };
     let mut ready = Vec::new();
     // While one group is handed over, the next one is read.
-    for group in starts.chunks(rayon::current_num_threads() * 2).chain([&[][..]]) {
+    for group in starts.chunks(rayon::current_num_threads()).chain([&[][..]]) {
         let mut next = Vec::new();
         rayon::in_place_scope(|scope| {
             scope.spawn(|_| next = read_group(group));
@@ -86,6 +87,13 @@ pub fn read_table<E: From<VersionError>>(
         ready = next;
     }
     Ok(())
+}
+
+/// Returns how many rows one task reads: whole blocks of a first epoch, which then no two tasks decode.
+fn task_rows(row_bytes: usize) -> u32 {
+    let block = (BLOCK_BYTES / row_bytes.max(1)).clamp(1, 1 << 20);
+    let task = (TASK_BYTES / row_bytes.max(1)).clamp(1, 1 << 20);
+    (task / block * block).max(1) as u32
 }
 
 /// Keys and their rows.
