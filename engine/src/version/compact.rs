@@ -132,7 +132,7 @@ fn kept(repo: &Repository, keep: Keep) -> Result<BTreeSet<CommitIndex>> {
         {
             kept.extend([p, c]);
         }
-        let nth = keep.every > 0 && entry.depth % keep.every == 0;
+        let nth = keep.every > 0 && entry.depth.is_multiple_of(keep.every);
         if nth || c >= keep.from {
             kept.insert(c);
         }

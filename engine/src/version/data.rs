@@ -28,10 +28,11 @@ impl Part {
         let in_fresh = self.lists.fresh.binary_search(&slot).ok();
         let in_change = || Some(self.lists.fresh.len() + self.lists.change.binary_search(&slot).ok()?);
         let mut row = in_fresh.or_else(in_change)? as u32;
-        for b in self.index.slots + 1..self.index.end {
-            let kind = if blocks[b].kind == BlockKind::Fresh { Kind::Whole } else { Kind::Change };
-            match row.checked_sub(blocks[b].rows) {
-                None => return Some((b as u32, row, kind)),
+        let first = self.index.slots + 1;
+        for (i, block) in blocks[first..self.index.end].iter().enumerate() {
+            let kind = if block.kind == BlockKind::Fresh { Kind::Whole } else { Kind::Change };
+            match row.checked_sub(block.rows) {
+                None => return Some(((first + i) as u32, row, kind)),
                 Some(rest) => row = rest,
             }
         }
