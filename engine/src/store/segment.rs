@@ -22,6 +22,9 @@ const MAGIC: &[u8; 8] = b"VDLOG001";
 const WINDOW: usize = 256 << 10;
 const WINDOW_SKIPPING: usize = 4 << 10;
 
+/// A frame's payload up to this size is read together with its header.
+const SMALL: u64 = 8 << 10;
+
 /// Returns the path of a segment.
 pub fn path(number: u32) -> String {
     format!("log/{number:08}.vdlog")
@@ -124,11 +127,16 @@ impl Segment {
         if len > PAYLOAD_MAX || end > self.seen.load(Ordering::Relaxed) {
             return Err(self.corrupt(offset, "a record names a frame that is not there"));
         }
-        let mut head = [0; FRAME_HEADER];
-        self.read(&mut head, offset)?;
-        let header = FrameHeader::parse(&head).map_err(|problem| self.corrupt(offset, problem))?;
-        let mut bytes = vec![0; len as usize];
-        self.read(&mut bytes, offset + FRAME_HEADER as u64)?;
+        // A small frame is read at once; of a large one no byte is moved afterwards.
+        let small = len <= SMALL;
+        let mut front = vec![0; FRAME_HEADER + if small { len as usize } else { 0 }];
+        self.read(&mut front, offset)?;
+        let head: &[u8; FRAME_HEADER] = front[..FRAME_HEADER].try_into().expect("that long");
+        let header = FrameHeader::parse(head).map_err(|problem| self.corrupt(offset, problem))?;
+        let mut bytes = if small { front.split_off(FRAME_HEADER) } else { vec![0; len as usize] };
+        if !small {
+            self.read(&mut bytes, offset + FRAME_HEADER as u64)?;
+        }
         if header.hash != *expected || !header.matches(&bytes) {
             return Err(self.corrupt(offset, "the frame does not match its hash"));
         }
