@@ -3,11 +3,11 @@
 
     python3 docs/check_proof.py FILE ["ORIGIN SIZE ROOT"]      the line that was pinned
 
-Needs blake3; read_vecdelta.py beside this file reads the record of a commit.
+Needs blake3; read_records.py beside this file reads the record of a commit.
 """
 import json, struct, sys
-import read_codec
-from read_vecdelta import Commit, keyed
+import read_records
+from read_records import Commit, keyed
 
 SIZES = [4, 8, 2, 2, 1, 1]  # bytes of an element
 
@@ -48,7 +48,7 @@ def check(proof, pinned=None):
         return f"continues {proof['since']}"
     record = bytes.fromhex(proof["record"])
     frame = keyed("frame", b"VDf1\x02\0\0\0" + struct.pack("<Q", len(record)), record)
-    fields = read_codec.Borsh(record)
+    fields = read_records.Borsh(record)
     sequence, _ = fields.take("Q32s")
     assert 0 < sequence <= size and climb(keyed("log leaf", frame), sequence - 1, size, path) == root, "the path leads elsewhere"
     commit = Commit(fields)
