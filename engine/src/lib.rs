@@ -39,6 +39,7 @@ pub mod capture;
 pub mod cli;
 pub mod codec;
 pub mod delta;
+pub mod demo;
 pub mod event;
 #[cfg(feature = "native")]
 pub mod export;
