@@ -20,6 +20,9 @@ mod mirror;
 mod mirror_state;
 mod pack;
 mod part;
+mod place;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod record;
 mod recovery;
 mod segment;
@@ -47,6 +50,7 @@ pub use pack::{PackWriter, pack_log};
 pub use part::{
     BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts,
 };
+pub use place::{disk_at, is_address, is_taken, place_from, rename_in_database};
 pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,
     Resolution, Span,
