@@ -11,7 +11,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 ENGINE = "engine/src/"
 
 # A room may use the rooms before it.
-ROOMS = ["delta", "codec", "store", "capture", "route", "window", "apply", "version", "export", "event", "pipeline", "cli"]
+ROOMS = ["delta", "codec", "store", "capture", "route", "window", "apply", "version", "export", "event", "pipeline", "answer", "cli"]
 
 # What must not be found in the code (tests apart) of some rooms, and where it may be found after all.
 DISK = r"\bstd::fs\b|\bfs::|\bFile::|\bmemmap2\b"

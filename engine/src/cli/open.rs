@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::CliError;
+pub use crate::answer::commit;
 use crate::store::{Bundle, Disk, LocalDisk, StoreError, disk_at};
-use crate::version::{Actor, Checkpoint, CommitIndex, Repository, default_head, new_origin, resolve};
+use crate::version::{Actor, Checkpoint, Repository, new_origin};
 
 /// Returns milliseconds since 1970 by the system's clock.
 pub fn now_millis() -> u64 {
@@ -79,14 +80,6 @@ pub fn own_origin() -> [u8; 32] {
 /// Opens a repository for writing, or makes one.
 pub fn writer_or_new(path: &Path) -> Result<Repository, CliError> {
     Ok(Repository::open_writer(writable(path)?, Some(own_origin()))?)
-}
-
-/// Finds the commit that a revision names, or the head when none is given; `None` without commits.
-pub fn commit(repo: &Repository, revision: Option<&str>) -> Result<Option<CommitIndex>, CliError> {
-    match revision {
-        Some(text) => Ok(Some(resolve(repo, text)?)),
-        None => Ok(default_head(repo)),
-    }
 }
 
 /// Reads a checkpoint: the line, or a file that holds it.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::error::{CliError, TRY_AGAIN};
+use super::error::{CliError, TRY_AGAIN, report};
 use super::events::EventLog;
 use super::open::{author, now_millis, writer_or_new};
 use super::output::{commit_json, count, delta_bytes, plural, print_json, print_table, printable, shown, size, time};
@@ -125,7 +125,7 @@ fn end_overdue(drain: Duration, commits: u64) {
     let made = format!("{} made before {} safe", plural(commits, "commit"), if commits == 1 { "is" } else { "are" });
     let message = format!("the run did not end within {seconds} s of the signal; {made}");
     let hint = "run it again to go on, with a longer `drain` in [pipeline] if this happens often";
-    let _ = CliError::new(TRY_AGAIN, message).hint(hint).report();
+    let _ = report(&CliError::new(TRY_AGAIN, message).hint(hint));
     std::process::exit(i32::from(TRY_AGAIN));
 }
 

@@ -92,6 +92,12 @@ impl StoreError {
         }
     }
 
+    /// Returns whether bytes of a file that lies elsewhere were not there: once they are brought, the same can be done
+    /// again.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, StoreError::Io { error, .. } if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Wraps an I/O error, naming what was tried on which file.
     pub fn io(action: &'static str, path: impl Into<String>) -> impl FnOnce(io::Error) -> StoreError {
         let path = path.into();

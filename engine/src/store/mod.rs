@@ -19,6 +19,7 @@ mod memory;
 mod mirror;
 mod mirror_state;
 mod pack;
+mod paged;
 mod part;
 mod place;
 #[cfg(feature = "postgres")]
@@ -47,6 +48,7 @@ pub use measures::{Measure, Measures, keep as keep_measures, recall as recall_me
 pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
 pub use mirror::{Mirror, Written, row_sum};
 pub use pack::{PackWriter, pack_log};
+pub use paged::{PAGE_BYTES, PagedFile};
 pub use part::{
     BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts,
 };
