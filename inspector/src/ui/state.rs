@@ -159,10 +159,12 @@ impl State {
             }
         }
         let shell = |ask: &Ask| matches!(ask, Ask::Open(_) | Ask::Graph { .. } | Ask::Records { .. });
-        for (_, result) in self.desk.pump(shell) {
-            match result {
-                Ok(answer) => self.take_answer(answer),
-                Err(trouble) => self.trouble = Some(Arc::new(trouble)),
+        for (ask, result) in self.desk.pump(shell) {
+            match (ask, result) {
+                (_, Ok(answer)) => self.take_answer(answer),
+                // The rest of the history can be looked at all the same.
+                (Ask::Records { from, count }, Err(_)) => self.history.give_up_records(from, count),
+                (_, Err(trouble)) => self.trouble = Some(Arc::new(trouble)),
             }
         }
     }
