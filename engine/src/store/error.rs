@@ -13,6 +13,9 @@ pub enum StoreError {
         /// Where one was looked for.
         path: String,
     },
+    /// The address of a database is wrong, or this program cannot go there.
+    #[error("{0}")]
+    BadAddress(String),
     /// The path holds something else.
     #[error("{path} holds files that are not a repository")]
     NotARepository {

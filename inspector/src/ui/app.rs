@@ -16,15 +16,19 @@ const SEARCH_BUDGET: u32 = 20_000;
 /// How long a message stays, in seconds.
 const NOTICE: f64 = 4.0;
 
+/// Called with what only the system can do; returns a message for people where there is one.
+type Shell = Box<dyn FnMut(&Context, Wish) -> Option<String>>;
+
+/// Called in every frame for places that came from outside: dialogs, dropped files.
+type Arrivals = Box<dyn FnMut(&Context) -> Option<Place>>;
+
 /// The inspector.
 pub struct Inspector {
     /// What it shows.
     pub state: State,
     graph: Graph,
-    /// Called with what only the system can do; returns a message for people where there is one.
-    shell: Box<dyn FnMut(&Context, Wish) -> Option<String>>,
-    /// Called in every frame for places that came from outside: dialogs, dropped files.
-    arrivals: Box<dyn FnMut(&Context) -> Option<Place>>,
+    shell: Shell,
+    arrivals: Arrivals,
 }
 
 impl Inspector {
