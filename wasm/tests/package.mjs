@@ -228,7 +228,7 @@ test('every truncation and 10,000 changed bundles are typed errors or right answ
         try {
             const history = await History.fromBytes(content);
             const { commit, rows } = tables[3];
-            for (const source of Object.keys(rows).slice(0, 2)) assert.equal(hex((await history.vector(source, commit)).bytes), rows[source]);
+            for (const source of Object.keys(rows).slice(0, 1)) assert.equal(hex((await history.vector(source, commit)).bytes), rows[source]);
             await history.log({ limit: 100 });
             history.free();
             return true;
