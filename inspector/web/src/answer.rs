@@ -133,7 +133,8 @@ fn opener(source: Arc<Mutex<Source>>) -> Opener {
         };
         let bundle = Bundle::open(Box::new(file.clone()), name)?;
         if bundle.is_thin() {
-            let text = "It holds only what came after some commits, so it cannot be read by itself: `vecdelta pull` takes it.";
+            let text =
+                "It holds only what came after some commits, so it cannot be read by itself: `vecdelta pull` takes it.";
             return Err(VersionError::Refused(text.to_owned()));
         }
         Ok((Arc::new(bundle) as Arc<dyn Disk>, true))
