@@ -113,17 +113,22 @@ test('a commit is found by its role, the replay steps, and the address leads bac
     await press(rows.nth(2));
     const chosen = await until(page, (now) => now.commit !== first.commit && rests(now), 'another commit is chosen');
 
-    await page.locator('#canvas').press('Home');
-    await page.keyboard.press('ArrowRight');
-    const stepped = await until(page, (now) => now.path.place >= 1 && rests(now), 'the replay went on');
-    assert.notEqual(stepped.commit, chosen.commit);
+    await page.locator('#canvas').focus();
+    await page.keyboard.press('Home');
+    const newest = await until(page, (now) => now.path.place + 1 === now.path.length && rests(now), 'the newest commit is chosen');
+    await page.keyboard.press('m');
+    await page.keyboard.press('ArrowLeft');
+    const stepped = await until(page, (now) => now.path.place + 2 === now.path.length && rests(now), 'the replay went back');
+    assert.notEqual(stepped.commit, newest.commit);
+    assert.equal(stepped.with, newest.commit, 'it is compared with the newest');
+    assert.ok(chosen.commit);
     await picture(page, 'stepped');
 
     await page.waitForFunction(() => location.hash.includes('c='));
     const address = page.url().slice(origin.length + 1);
     await visit(address, async (again) => {
         const there = await until(again, (now) => rests(now) && now.commit === stepped.commit, 'the same commit is chosen');
-        assert.equal(there.link, stepped.link);
+        assert.deepEqual([there.link, there.with, there.view], [stepped.link, stepped.with, stepped.view]);
     });
 }));
 
