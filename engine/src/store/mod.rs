@@ -23,7 +23,11 @@ mod mirror;
 mod mirror_state;
 mod note_block;
 mod pack;
+mod paged;
 mod part;
+mod place;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod record;
 mod recovery;
 mod segment;
@@ -52,9 +56,11 @@ pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
 pub use mirror::{Mirror, Written, row_sum};
 pub use note_block::{NOTES, SlotNotes, hash as notes_hash};
 pub use pack::{PackWriter, pack_log};
+pub use paged::{PAGE_BYTES, PagedFile};
 pub use part::{
     BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts,
 };
+pub use place::{disk_at, is_address, is_taken, place_from, rename_in_database};
 pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,
     Resolution, Span,
