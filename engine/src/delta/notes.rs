@@ -34,7 +34,7 @@ impl Notes {
     /// # Panics
     /// If there are not as many cells as columns in every row.
     pub fn from_parts(names: Arc<[String]>, cells: Vec<Cell>, millis: Vec<u64>) -> Self {
-        assert!(names.is_empty() || cells.len() % names.len() == 0, "one cell a column");
+        assert!(names.is_empty() || cells.len().is_multiple_of(names.len()), "one cell a column");
         Self { names, cells, millis }
     }
 

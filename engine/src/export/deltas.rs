@@ -84,7 +84,7 @@ impl PartFormat {
 }
 
 enum PartWriter {
-    Parquet(ArrowWriter<Pending>),
+    Parquet(Box<ArrowWriter<Pending>>),
     /// The bytes of the batches that were written are counted here.
     Arrow(Box<FileWriter<Pending>>, u64),
 }
@@ -92,7 +92,7 @@ enum PartWriter {
 impl PartWriter {
     fn create(format: PartFormat, path: &Path, schema: &SchemaRef, table: &Table) -> Result<Self, ExportError> {
         match format {
-            PartFormat::Parquet => Ok(Self::Parquet(writer(path, schema.clone(), VECTOR, table)?)),
+            PartFormat::Parquet => Ok(Self::Parquet(Box::new(writer(path, schema.clone(), VECTOR, table)?))),
             PartFormat::Arrow => {
                 let file = FileWriter::try_new(Pending::create(path)?, schema);
                 Ok(Self::Arrow(Box::new(file.map_err(|error| failed(path, error.into()))?), 0))
@@ -119,7 +119,7 @@ impl PartWriter {
 
     fn close(self, path: &Path) -> Result<(), ExportError> {
         match self {
-            Self::Parquet(writer) => close(writer),
+            Self::Parquet(writer) => close(*writer),
             Self::Arrow(mut writer, _) => {
                 writer.finish().map_err(|error| failed(path, error.into()))?;
                 writer.into_inner().map_err(|error| failed(path, error.into()))?.finish()

@@ -87,7 +87,7 @@ impl Letter {
 
 #[derive(BorshSerialize, BorshDeserialize)]
 enum Entry {
-    Dead(Letter),
+    Dead(Box<Letter>),
     /// Ids that are gone: dropped, or delivered after all.
     Gone(Vec<String>),
     /// Ids that are to be tried again by the next run.
@@ -122,7 +122,7 @@ impl Letters {
 
     fn take(&mut self, entry: Entry) {
         match entry {
-            Entry::Dead(letter) => drop(self.letters.insert(letter.id(), (letter, false))),
+            Entry::Dead(letter) => drop(self.letters.insert(letter.id(), (*letter, false))),
             Entry::Gone(ids) => ids.iter().for_each(|id| drop(self.letters.remove(id))),
             Entry::Again(ids) => {
                 for id in ids {
@@ -171,7 +171,7 @@ impl LetterBox {
     /// # Errors
     /// When the disk refuses.
     pub fn put(&self, letters: Vec<Letter>) -> Result<()> {
-        letters.into_iter().try_for_each(|letter| self.write(&Entry::Dead(letter)))
+        letters.into_iter().try_for_each(|letter| self.write(&Entry::Dead(Box::new(letter))))
     }
 
     /// Forgets letters for good.
@@ -188,7 +188,8 @@ impl LetterBox {
         // What is gone need not stay on the disk.
         let again: Vec<String> =
             letters.iter().filter(|(_, _, again)| *again).map(|(id, _, _)| id.to_owned()).collect();
-        let mut entries: Vec<Entry> = letters.letters.into_values().map(|(letter, _)| Entry::Dead(letter)).collect();
+        let mut entries: Vec<Entry> =
+            letters.letters.into_values().map(|(letter, _)| Entry::Dead(Box::new(letter))).collect();
         entries.extend((!again.is_empty()).then_some(Entry::Again(again)));
         let records: Vec<Vec<u8>> = entries.iter().map(encode).collect();
         match &mut open.journal {

@@ -16,13 +16,11 @@ pub(super) struct Names {
     pub meta: std::sync::Arc<[String]>,
 }
 
+/// The id and the width, where a line has them, and its metadata.
+pub(super) type Parsed = (Option<String>, Option<u64>, Vec<Cell>);
+
 /// Parses a line; adds the vector's bits to `values` and returns the id and the width, where the line has them.
-pub(super) fn parse(
-    line: &[u8],
-    names: &Names,
-    element: Element,
-    values: &mut Vec<u8>,
-) -> Result<(Option<String>, Option<u64>, Vec<Cell>), Fault> {
+pub(super) fn parse(line: &[u8], names: &Names, element: Element, values: &mut Vec<u8>) -> Result<Parsed, Fault> {
     let meta = vec![None; names.meta.len()];
     let mut row = Row { id: None, dims: None, meta, values, names, element };
     let mut json = serde_json::Deserializer::from_slice(line);

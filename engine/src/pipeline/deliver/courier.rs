@@ -492,6 +492,8 @@ impl Courier<'_> {
             queue_bytes: self.state.held_bytes,
             pending: self.subscriber.pending() as u64,
         };
-        self.metrics.update(|f| drop(f.sinks.insert(self.name.clone(), figures)));
+        self.metrics.update(|f| {
+            f.sinks.insert(self.name.clone(), figures);
+        });
     }
 }
