@@ -47,15 +47,19 @@ count() {
     sed -n 's/^==[0-9]*== Collected : \([0-9]*\).*/\1/p' "$work/said"
 }
 
-{
-    "$release/instructions" | while read -r name; do
-        printf '%s\t%s\n' "$name" "$(count '*counted*' "$release/instructions" "$name")"
-    done
-    tables=datasets/debian
-    printf 'ingest, first epoch\t%s\n' "$(count '' "$release/vecdelta" ingest "$work/repo" "$tables/0-bullseye.parquet")"
-    printf 'ingest, second epoch\t%s\n' "$(count '' "$release/vecdelta" ingest "$work/repo" "$tables/1-bookworm.parquet")"
-    printf 'export\t%s\n' "$(count '' "$release/vecdelta" export "$work/repo" --at main~1 --output "$work/out.arrow")"
-} >"$work/now"
+figure() { # NAME FUNCTION COMMAND...
+    local name="$1" counted
+    shift
+    counted="$(count "$@")"
+    printf '%s\t%s\n' "$name" "$counted" >>"$work/now"
+}
+
+"$release/instructions" >"$work/names"
+while read -r name; do figure "$name" '*counted*' "$release/instructions" "$name"; done <"$work/names"
+tables=datasets/debian
+figure "ingest, first epoch" '' "$release/vecdelta" ingest "$work/repo" "$tables/0-bullseye.parquet" --id package
+figure "ingest, second epoch" '' "$release/vecdelta" ingest "$work/repo" "$tables/1-bookworm.parquet" --id package
+figure "export" '' "$release/vecdelta" export "$work/repo" --at main~1 --output "$work/out.arrow"
 
 if [ "$accept" = 1 ]; then
     { echo "# Instructions, by scripts/instructions.sh --accept; $(rustc --version)"; cat "$work/now"; } >"$figures"

@@ -189,10 +189,10 @@ pub(super) fn will_read(repo: &Repository, error: &VersionError, commit: CommitI
     }
 }
 
-/// Returns what a row of a change block adds to the cost of reading: 8 for a whole row's bytes.
+/// Returns what a row of a change block adds to the cost of reading: 16 for a whole row's bytes.
 pub fn cost_unit(block: &BlockRef, row_bytes: usize) -> u8 {
     let raw = u64::from(block.rows) * row_bytes as u64;
-    (u64::from(block.len) * 8).div_ceil(raw.max(1)).clamp(1, 255) as u8
+    (u64::from(block.len) * 16).div_ceil(raw.max(1)).clamp(1, 255) as u8
 }
 
 /// Returns the number of a collection in a record's lists.
