@@ -215,7 +215,7 @@ fn place_usual<const M: u32>(
 }
 
 /// Places any chunk; returns whether all magnitudes are values of the format.
-#[inline(always)]
+#[inline(never)]
 fn place_any<const M: u32>(
     grid: Grid32<M>,
     tokens: &[u8; CHUNK],
