@@ -7,9 +7,9 @@
 # Counted by valgrind (callgrind), which is installed with apt-get, for root, where it is missing. A count is no time: it does not
 # tell of caches and branches. But it is the same on a busy machine, and what grows in it has grown in the code.
 #
-# Why 5 %: the same program counted twice differs by less than 0.1 % in loops and by about 1 % in an ingest, whose threads wait for each
-# other as it happens. Another minor version of Rust moved single loops by up to 3 %. Below 5 % a figure would call for
-# attention without cause; a copy too many or a lost vector loop costs far more.
+# Why 5 %: the same program counted three times gave the same figures for loops, and 0.1 % others for an ingest, whose threads wait for
+# each other as it happens. The rest is for what is no fault: a change elsewhere that makes the compiler inline otherwise, another libc. A
+# copy too many or a lost vector loop costs far more than 5 %.
 #
 # What would differ from machine to machine is fixed: valgrind runs no AVX-512, so the AVX2 forms are counted wherever the processor has
 # them (without, this script says so and ends with 2: nothing was compared); the C library chooses its copies by a fixed size of the caches;
