@@ -44,6 +44,9 @@ else
     echo "LEFT OUT: the figures are of x86-64"
 fi
 
+say "what runs in a browser"
+scripts/test-web.sh 2>&1 | tee -a "$log"
+
 say "closing lines"
-grep -E '^test result:|^[0-9]+ passed, [0-9]+ failed$' "$log"
+grep -E '^test result:|^([a-z/.]+: )?[0-9]+ passed, [0-9]+ failed$' "$log"
 echo "all passed"

@@ -60,7 +60,7 @@ impl Timestamp {
     pub fn rfc3339(self) -> String {
         let millis = i64::try_from(self.physical_millis).unwrap_or(i64::MAX);
         let date = chrono::DateTime::from_timestamp_millis(millis).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
-        date.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+        date.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
     }
 
     fn bump(self) -> Result<Self, ClockError> {
