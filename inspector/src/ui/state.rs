@@ -9,6 +9,7 @@ use crate::ask::{Answer, Ask, CommitNumber, Place, Trouble};
 use crate::desk::Desk;
 use crate::model::command::Command;
 use crate::model::history::History;
+use crate::model::integrity::Integrity;
 use crate::model::lanes::Lanes;
 use crate::model::link::Link;
 use crate::model::path;
@@ -46,6 +47,10 @@ pub struct State {
     pub playback: Playback,
     /// What is searched for.
     pub search: Search,
+    /// The check of the whole history.
+    pub integrity: Integrity,
+    /// Which rows the graph shows, for what is drawn beside them.
+    pub rows_shown: RowsShown,
     /// Whether the graph is shown.
     pub graph_shown: bool,
     /// Whether the help page is shown.
@@ -66,6 +71,17 @@ pub struct State {
     pub focus_search: bool,
     link: Option<Link>,
     own: HashMap<TypeId, Box<dyn Any>>,
+}
+
+/// Where the graph's rows are on the screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RowsShown {
+    /// Where row 0 is when nothing is scrolled.
+    pub top: f32,
+    /// The row at the upper edge.
+    pub scroll: f64,
+    /// The height of a row; 0 before the graph was drawn.
+    pub row: f64,
 }
 
 /// Something that only the shell can do.
@@ -95,6 +111,8 @@ impl State {
             path: Vec::new(),
             playback: Playback::default(),
             search: Search::default(),
+            integrity: Integrity::default(),
+            rows_shown: RowsShown::default(),
             graph_shown: true,
             help: false,
             palette: None,
@@ -129,6 +147,7 @@ impl State {
         self.path.clear();
         self.playback = Playback::default();
         self.search = Search::default();
+        self.integrity = Integrity::default();
         self.unfolded.clear();
         self.own.clear();
     }
@@ -158,11 +177,17 @@ impl State {
                 self.desk.want(Ask::Records { from, count });
             }
         }
-        let shell = |ask: &Ask| matches!(ask, Ask::Open(_) | Ask::Graph { .. } | Ask::Records { .. });
-        for (_, result) in self.desk.pump(shell) {
-            match result {
-                Ok(answer) => self.take_answer(answer),
-                Err(trouble) => self.trouble = Some(Arc::new(trouble)),
+        if let Some(from) = self.integrity.next().filter(|_| self.is_ready()) {
+            self.desk.want(Ask::Rehash { from });
+        }
+        let shell =
+            |ask: &Ask| matches!(ask, Ask::Open(_) | Ask::Graph { .. } | Ask::Records { .. } | Ask::Rehash { .. });
+        for (ask, result) in self.desk.pump(shell) {
+            match (ask, result) {
+                (Ask::Rehash { from }, Ok(Answer::Rehash(slice))) => self.integrity.take(from, slice),
+                (Ask::Rehash { .. }, Err(trouble)) => self.integrity.fail(trouble.text),
+                (_, Ok(answer)) => self.take_answer(answer),
+                (_, Err(trouble)) => self.trouble = Some(Arc::new(trouble)),
             }
         }
     }
@@ -183,7 +208,7 @@ impl State {
                 }
             }
             Answer::Records(slice) => self.history.take_records(slice),
-            Answer::Commit(_) | Answer::Changes(_) => {}
+            _ => {}
         }
     }
 
@@ -303,6 +328,10 @@ impl State {
             "speed": self.playback.speed,
             "loop": self.playback.looping,
             "search": { "text": self.search.text, "found": self.search.found().len() },
+            "integrity": {
+                "done": self.integrity.done, "records": self.integrity.records, "total": self.integrity.total,
+                "found": self.integrity.found, "first_broken": id(self.integrity.first_broken()),
+            },
             "help": self.help,
             "palette": self.palette,
         })

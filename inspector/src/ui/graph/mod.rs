@@ -143,6 +143,7 @@ impl Graph {
         }
         self.clamp(len);
         let window = Window { rect, scroll: self.scroll, row: self.row };
+        state.rows_shown = super::state::RowsShown { top: rect.top(), scroll: self.scroll, row: self.row };
         if self.row >= DENSITY {
             self.seen.see(window, state);
             let hovered = response.hover_pos().filter(|at| rect.contains(*at)).map(|at| window.row_at(at.y) as u32);
