@@ -34,6 +34,10 @@ cargo test --locked -p vecdelta --features postgres --lib postgres 2>&1 | tee -a
 say "release build"
 cargo build --locked --release
 
+say "the inspector's window on a screen in memory"
+cargo build --locked --release -p vecdelta-inspector
+scripts/test_window.sh "$built/release/vecdelta-inspector" 2>&1 | tee -a "$log"
+
 say "histories made by the program, read by docs/read_vecdelta.py"
 scripts/python.sh scripts/test_reader.py --program "$built/release/vecdelta" 2>&1 | tee -a "$log"
 

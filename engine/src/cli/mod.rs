@@ -19,6 +19,7 @@ mod export;
 mod get;
 mod histogram;
 mod ingest;
+mod inspect;
 mod log;
 mod merge;
 mod open;
@@ -91,6 +92,7 @@ enum Command {
     Push(push::Args),
     Reindex(reindex::Args),
     Demo(demo::Args),
+    Inspect(inspect::Args),
     Completions(completions::Args),
 }
 
@@ -148,6 +150,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Push(args) => push::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Completions(args) => completions::run(args),
     }
 }

@@ -54,7 +54,7 @@ impl Rows {
             }
             // The oldest of a stretch is where something happens; it is shown by itself.
             let quiet = newest - oldest;
-            let is_open = open.range(oldest + 1..=newest).next().is_some();
+            let is_open = quiet > 0 && open.range(oldest + 1..=newest).next().is_some();
             if quiet >= FOLD_MIN && !is_open {
                 rows.push(newest, quiet, true);
                 newest = oldest + 1;

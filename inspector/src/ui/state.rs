@@ -187,6 +187,8 @@ impl State {
                 (Ask::Rehash { from }, Ok(Answer::Rehash(slice))) => self.integrity.take(from, slice),
                 (Ask::Rehash { .. }, Err(trouble)) => self.integrity.fail(trouble.text),
                 (_, Ok(answer)) => self.take_answer(answer),
+                // The rest of the history can be looked at all the same.
+                (Ask::Records { from, count }, Err(_)) => self.history.give_up_records(from, count),
                 (_, Err(trouble)) => self.trouble = Some(Arc::new(trouble)),
             }
         }
