@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
+use egui::{Key, Theme};
+use egui_kittest::kittest::Queryable;
 use vecdelta::delta::Source;
 use vecdelta::store::MemoryDisk;
 use vecdelta::version::{DriftOptions, Repository, blame, drift, percentile, value};
-use vecdelta_inspector::ask::{Answer, Ask};
+use vecdelta_inspector::ask::{Answer, Ask, Place};
 use vecdelta_inspector::model::drift::Drift;
 use vecdelta_inspector::model::integrity::Integrity;
 use vecdelta_inspector::model::versions::Versions;
-use vecdelta_inspector::work::answer;
+use vecdelta_inspector::native::open::opener;
+use vecdelta_inspector::ui::view::VIEWS;
+use vecdelta_inspector::work::{Opener, answer};
+
+use super::support::{demo as shop, shown, window};
 
 fn demo() -> (Arc<MemoryDisk>, Repository) {
     let disk = Arc::new(MemoryDisk::default());
@@ -151,4 +157,80 @@ fn a_flipped_byte_is_found_and_its_commit_is_named() {
     disk.put(&path, bytes);
     let broken = check();
     assert!(broken.done && broken.first_broken() == Some(3), "{broken:?}");
+}
+
+/// The demo history with one byte of commit 3 flipped.
+fn damaged() -> Opener {
+    Box::new(|_| {
+        let (disk, repo) = demo();
+        let place = repo.entry(3).place;
+        let path = format!("log/{:08}.vdlog", place.segment);
+        let mut bytes = disk.files()[&path].clone();
+        bytes[place.offset as usize + 60] ^= 1;
+        // The index stays as it was, so that the history opens and only the check reads every byte.
+        disk.put(&path, bytes);
+        Ok((disk, true))
+    })
+}
+
+#[test]
+fn the_heatmap_shows_bits_and_switches_to_changes() {
+    let mut w = shop("#view=vector&vec=products/lamp-000&c=main");
+    assert!(w.query_by_label_contains("Heatmap of").is_some());
+    assert!(w.query_by_label_contains("Who touched its dimensions last").is_some());
+    w.key_press(Key::X);
+    w.run();
+    let link = shown(&w)["link"].as_str().expect("a link").to_owned();
+    assert!(link.contains("heat=change"), "{link}");
+    let target = w.get_by_label_contains("Heatmap of").rect();
+    w.hover_at(target.center());
+    w.run();
+    assert!(w.query_by_label_contains("f32 0x").is_some(), "the bits under the pointer are shown");
+}
+
+#[test]
+fn the_drift_of_a_commit_is_measured() {
+    let mut w = shop("#view=drift&c=tuned");
+    w.run();
+    assert!(w.query_by_label_contains("against its parent").is_some());
+    assert!(w.query_by_label_contains("120 changed").is_some());
+}
+
+#[test]
+fn branches_are_compared_and_a_conflict_is_resolved_by_itself() {
+    let mut w = shop("#view=compare&ours=main&theirs=seasonal");
+    assert!(w.query_by_label_contains("open.").is_some());
+    w.key_press(Key::S);
+    w.run();
+    assert!(shown(&w)["link"].as_str().expect("a link").contains("ours=seasonal"));
+}
+
+#[test]
+fn a_sound_history_is_checked_and_a_damaged_one_is_shown_where_it_broke() {
+    let mut w = shop("#view=integrity");
+    w.get_by_label("Check the history").click();
+    w.run();
+    assert_eq!(shown(&w)["integrity"]["found"], 0);
+    assert_eq!(shown(&w)["integrity"]["done"], true);
+    w.get_by_label("Every byte is as it was written.");
+    let mut w = window([1280.0, 720.0], Theme::Light, Some(Place::Demo), "#view=integrity", damaged);
+    w.get_by_label("Check the history").click();
+    w.run();
+    let state = shown(&w);
+    assert!(state["integrity"]["first_broken"].is_string(), "{state}");
+}
+
+#[test]
+fn every_view_is_drawn_at_every_size_and_survives_any_link() {
+    for size in [[640.0, 420.0], [1280.0, 720.0], [2560.0, 1440.0]] {
+        for link in ["", "#vec=products/lamp-000&heat=change&contrast=64", "#vec=nothing&strategy=none&ours=x&theirs=y"]
+        {
+            let mut w = window(size, Theme::Light, Some(Place::Demo), link, opener);
+            for _ in VIEWS {
+                w.key_press(Key::V);
+                w.run();
+            }
+            assert!(shown(&w)["trouble"].is_null());
+        }
+    }
 }

@@ -85,10 +85,15 @@ impl Own {
             shown = super::state::RowsShown { top: body.top(), row: ROW.into(), ..shown };
         }
         let width = rect.width() / 4.0;
-        let titles = ["move: half, 9 of 10, largest", "vectors", "dimensions", "bytes"];
+        let titles = ["move", "vectors", "dimensions", "bytes"];
         for (i, title) in titles.into_iter().enumerate() {
             let at = pos2(rect.left() + i as f32 * width, rect.top() + 8.0);
             widgets::text(ui.painter(), at, Align2::LEFT_CENTER, width - 10.0, title, font::bold(11.5), p.quiet);
+        }
+        // The graph's rows begin below the heads, so that every row has its charts.
+        if state.rows_below != body.top() {
+            state.rows_below = body.top();
+            ui.ctx().request_repaint();
         }
         let row_at = |y: f32| shown.scroll + f64::from(y - shown.top) / shown.row;
         let hovered = response.hover_pos().filter(|at| body.contains(*at)).map(|at| row_at(at.y));
@@ -275,26 +280,30 @@ impl Own {
                 String::new()
             }
         )));
-        ui.columns_const(|[left, right]| {
-            Grid::new("percentiles").num_columns(6).spacing(vec2(14.0, 2.0)).show(left, |ui| {
-                for head in ["", "half", "9 of 10", "99 of 100", "most"] {
-                    ui.label(quiet(head.to_owned()));
-                }
-                ui.end_row();
-                ui.label("move");
-                for percent in [50, 90, 99, 100] {
-                    ui.label(number(drift.l2(percent)));
-                }
-                ui.end_row();
-                // The smaller the cosine the farther the turn, so the percentiles are counted from below.
-                ui.label("cosine");
-                for percent in [50, 10, 1, 0] {
-                    ui.label(number(drift.cosine(percent)));
-                }
-                ui.end_row();
+        ui.horizontal_top(|ui| {
+            ui.vertical(|ui| {
+                Grid::new("percentiles").num_columns(5).spacing(vec2(14.0, 2.0)).show(ui, |ui| {
+                    for head in ["", "half", "9 of 10", "99 of 100", "most"] {
+                        ui.label(quiet(head.to_owned()));
+                    }
+                    ui.end_row();
+                    ui.label("move");
+                    for percent in [50, 90, 99, 100] {
+                        ui.label(number(drift.l2(percent)));
+                    }
+                    ui.end_row();
+                    // The smaller the cosine the farther the turn, so the percentiles are counted from below.
+                    ui.label("cosine");
+                    for percent in [50, 10, 1, 0] {
+                        ui.label(number(drift.cosine(percent)));
+                    }
+                    ui.end_row();
+                });
             });
+            ui.add_space(16.0);
             let mut chosen = None;
-            egui::ScrollArea::vertical().auto_shrink(false).show(right, |ui| {
+            egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                ui.spacing_mut().item_spacing.y = 1.0;
                 ui.label(quiet("moved farthest".to_owned()));
                 for (source, l2) in &drift.farthest {
                     ui.horizontal(|ui| {

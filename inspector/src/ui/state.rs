@@ -51,6 +51,8 @@ pub struct State {
     pub integrity: Integrity,
     /// Which rows the graph shows, for what is drawn beside them.
     pub rows_shown: RowsShown,
+    /// Where the graph's rows begin at the highest, as a view beside them says anew in every frame.
+    pub rows_below: f32,
     /// Whether the graph is shown.
     pub graph_shown: bool,
     /// Whether the help page is shown.
@@ -113,6 +115,7 @@ impl State {
             search: Search::default(),
             integrity: Integrity::default(),
             rows_shown: RowsShown::default(),
+            rows_below: 0.0,
             graph_shown: true,
             help: false,
             palette: None,

@@ -128,7 +128,10 @@ impl Graph {
     /// Draws the graph.
     pub fn draw(&mut self, ui: &mut Ui, state: &mut State) {
         let p = Palette::of(ui.ctx());
-        let whole = ui.available_rect_before_wrap();
+        let mut whole = ui.available_rect_before_wrap();
+        if state.selection.view == super::drift::VIEW.name {
+            whole.min.y = whole.min.y.max(state.rows_below.min(whole.center().y));
+        }
         let response = ui.allocate_rect(whole, Sense::click());
         let len = state.rows.len();
         let name = format!("Commits, {len} rows");

@@ -104,7 +104,9 @@ impl Map {
             let (top, bottom) = (to_y(f64::from(now)), to_y(f64::from(now) + 1.0));
             let stroke = Stroke::new(1.0, p.accent);
             let right = body.right().min(to_x(f64::from(look.columns)));
-            [top, bottom].map(|y| inside.hline(body.left()..=right, y, stroke));
+            for y in [top, bottom] {
+                inside.hline(body.left()..=right, y, stroke);
+            }
         }
         self.names(&painter, body, look, window, name, p);
         let pointed = response.hover_pos().filter(|at| body.contains(*at)).and_then(|at| {

@@ -173,7 +173,7 @@ impl Own {
     fn legend(&self, ui: &mut Ui, state: &State) {
         let p = Palette::of(ui.ctx());
         let scale = self.scale(state);
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             let here = self.versions.len() as u64;
             let versions = format::plural(u64::from(self.versions.total()), "version");
@@ -246,7 +246,7 @@ impl Own {
     fn pointed(&self, ui: &mut Ui, state: &State, at: Option<(usize, u32)>) {
         let p = Palette::of(ui.ctx());
         let Some((i, dim)) = at else {
-            let says = "Point at a cell for its value and bits. Scroll to move, Ctrl and scroll to zoom, double-click for all.";
+            let says = "Point at a cell for its bits. Ctrl and scroll zooms, a double click shows all.";
             ui.label(RichText::new(says).color(p.faint));
             return;
         };
