@@ -9,7 +9,7 @@ use serde_json::json;
 use super::error::CliError;
 use super::open::{commit, reader};
 use super::output::{component, hex, numbers, print_json, printable, short};
-use crate::delta::Source;
+use crate::delta::{Source, row_hash};
 use crate::version::value;
 
 /// Print one vector as it was.
@@ -42,6 +42,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
             "commit": id.to_hex(),
             "dtype": element.name(),
             "dims": found.table.dims,
+            "hash": row_hash(&source.key, element, &found.row).to_hex(),
             "vector": numbers(element, &found.row),
             "bits": hex(&found.row),
         }))?;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::arguments::millis;
+use super::arguments::{entry, millis};
 use super::error::CliError;
 use super::open::{commit, reader};
 use super::output::{commit_json, count, delta_bytes, printable, short, size, time};
@@ -107,17 +107,13 @@ struct Filter {
 impl Filter {
     fn of(args: &Args) -> Result<Self, CliError> {
         let usage = |e: crate::delta::SourceError| CliError::new(2, e.to_string());
-        let entry = |text: &String| match text.split_once('=') {
-            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-            None => (text.clone(), None),
-        };
         args.collection.as_deref().map_or(Ok(()), check_collection).map_err(usage)?;
         Ok(Self {
             source: args.source.as_deref().map(Source::parse).transpose().map_err(usage)?,
             collection: args.collection.clone(),
             author: args.author.as_deref().map(str::to_lowercase),
             text: args.grep.as_deref().map(str::to_lowercase),
-            metadata: args.metadata.iter().map(entry).collect(),
+            metadata: args.metadata.iter().map(|text| entry(text)).collect(),
             since: args.since.unwrap_or(0),
             until: args.until.unwrap_or(u64::MAX),
         })

@@ -170,6 +170,13 @@ impl Graph {
         found.map(|&c| c as CommitIndex)
     }
 
+    /// Returns the commit whose identity begins with these bytes.
+    pub fn find_half(&self, half: &[u8; 16]) -> Option<CommitIndex> {
+        let whole = CommitId(std::array::from_fn(|i| *half.get(i).unwrap_or(&0)));
+        let found = self.by_id.find(id_hash(&whole), |&c| self.commits[c as usize].id.0[..16] == *half);
+        found.map(|&c| c as CommitIndex)
+    }
+
     /// Returns the frame hash of a record, by its place in the log counted from 0.
     pub fn record_hash(&self, record: usize) -> &[u8; 32] {
         match self.records[record] {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::error::{Result, VersionError};
 use super::graph::{CommitEntry, Composed, Graph, Operation, Parked};
 use super::index::Index;
+use super::states::{NewStates, find_out_few};
 use crate::delta::{CommitId, Element, Table, Timestamp, domain};
 use crate::store::{
     Action, BlockRef, CollectionState, CommitRecord, Disk, Known, Link, Log, OperationRecord, Place, Record,
@@ -285,7 +286,7 @@ impl Repository {
     /// # Errors
     /// When it does not fit the graph, which means a bug of ours.
     pub fn take(&mut self, staged: super::Staged) -> Result<CommitIndex> {
-        self.written(staged.place, staged.record)?;
+        self.enter(staged.place, staged.record, Some(&staged.states))?;
         let commit = self.len() - 1;
         if let Some(measures) = &staged.measures {
             keep_measures(self.disk().as_ref(), self.entry(commit).id, measures);
@@ -295,14 +296,27 @@ impl Repository {
 
     /// Takes a record over into the graph after it was written.
     pub(super) fn written(&mut self, place: Place, record: Record) -> Result<()> {
+        self.enter(place, record, None)
+    }
+
+    fn enter(&mut self, place: Place, record: Record, states: Option<&[NewStates]>) -> Result<()> {
         let misfit = |p| misfit(self.log.disk(), place, p);
         let entry = self.graph.entry(place, record).map_err(misfit)?;
-        self.index.get_mut().expect("no thread panics with it").note(&entry);
+        let index = self.index.get_mut().expect("no thread panics with it");
+        index.note(&entry, self.graph.commits.len());
         self.graph.take(entry).map_err(misfit)?;
+        if let Some(states) = states {
+            index.note_states(&self.graph, states);
+        }
         if self.index().is_due(self.graph.records.len()) {
-            self.index().save(self);
+            self.save_index();
         }
         Ok(())
+    }
+
+    fn save_index(&self) {
+        find_out_few(self);
+        self.index().save(self);
     }
 
     /// Opens the log again after it was written anew.
@@ -331,7 +345,7 @@ impl Drop for Repository {
     /// A writer leaves an index for the next one to open.
     fn drop(&mut self) {
         if self.lock.is_some() {
-            self.index().save(self);
+            self.save_index();
         }
     }
 }
@@ -353,7 +367,7 @@ fn scan(
     let known = graph.place(sequence).map(|place| Known { first, sequence, place });
     let log = Log::open(disk.clone(), writable, known, &mut |place, record| {
         let entry = graph.entry(place, record).map_err(|p| misfit(disk, place, p))?;
-        index.note(&entry);
+        index.note(&entry, graph.commits.len());
         graph.take(entry).map_err(|p| misfit(disk, place, p))
     })?;
     graph.check_collected().map_err(|p| StoreError::corrupt(disk.display("log"), None, p))?;
