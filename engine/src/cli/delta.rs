@@ -87,7 +87,13 @@ pub fn show(out: &mut impl Write, repo: &Repository, delta: &HeldDelta) -> Resul
     writeln!(out, "source      {}", printable(&delta.source.to_string()))?;
     let cosine = d.measures.as_ref().and_then(RowChange::cosine).map(|c| format!(", cosine {c:.6}"));
     let (dims, l2) = (delta.table.dims, number(d.l2));
-    writeln!(out, "change      {}, {} of {dims} dims, L2 {l2}{}", d.change.name(), d.changed_dims, cosine.unwrap_or_default())?;
+    writeln!(
+        out,
+        "change      {}, {} of {dims} dims, L2 {l2}{}",
+        d.change.name(),
+        d.changed_dims,
+        cosine.unwrap_or_default()
+    )?;
     writeln!(out, "commit      {}", CommitId::to_hex(repo.entry(delta.commit).id))?;
     writeln!(out, "time        {}", time(body.time))?;
     writeln!(out, "author      {}", printable(&body.author))?;

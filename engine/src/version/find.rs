@@ -5,17 +5,17 @@
 
 use std::sync::Arc;
 
+use super::VersionError;
 use super::diff::{Difference, difference};
 use super::error::Result;
 use super::index::words_of;
 use super::keys::{find_slot_of, read_keys};
 use super::repository::{CommitIndex, Repository};
-use super::states::deltas_to;
+use super::states::{deltas_to, held_by};
 use super::stream::{Leg, deltas};
 use super::transfer::ancestors;
 use super::value::{held, last_writer};
 use super::way::{commits_with, writers_of};
-use super::VersionError;
 use crate::delta::{DeltaId, RowHash, Source, Table, key_hash, row_hash};
 use crate::store::CommitBody;
 
@@ -38,9 +38,7 @@ pub struct HeldDelta {
 
 impl HeldDelta {
     fn new(commit: CommitIndex, table: Arc<Table>, old: &Table, difference: Difference) -> Self {
-        let hash = |table: &Table, row: &[u8]| {
-            (!row.is_empty()).then(|| row_hash(&difference.key, table.element, row))
-        };
+        let hash = |table: &Table, row: &[u8]| (!row.is_empty()).then(|| row_hash(&difference.key, table.element, row));
         let (base, result) = (hash(old, &difference.old), hash(&table, &difference.new));
         let source = Source { collection: table.collection.clone(), key: difference.key.clone() };
         Self { commit, source, table, difference, base, result }
@@ -221,7 +219,7 @@ impl Search<'_> {
         let mut found: Vec<HeldDelta> = Vec::new();
         for (number, slot, commit) in places {
             // What was compacted away is in the commit that stands for it, if it lasted until there.
-            let commit = repo.stands_for(commit).unwrap_or(commit);
+            let commit = held_by(repo, commit);
             let name = &repo.graph().collections[usize::from(number)];
             let key = read_keys(repo, commit, name, slot..slot + 1)?.get(0).to_owned();
             let delta = delta_of(repo, commit, &Source { collection: name.clone(), key })?;
@@ -296,8 +294,8 @@ impl Search<'_> {
         let lookup = self.lookup;
         let named = lookup.source.as_ref().is_none_or(|s| *s == delta.source)
             && lookup.collection.as_ref().is_none_or(|c| *c == delta.source.collection);
-        let states = lookup.base.is_none_or(|b| delta.base == Some(b))
-            && lookup.result.is_none_or(|r| delta.result == Some(r));
+        let states =
+            lookup.base.is_none_or(|b| delta.base == Some(b)) && lookup.result.is_none_or(|r| delta.result == Some(r));
         let parent = match &lookup.parent {
             Some(parent) if named && states => parent_of(self.repo, delta)? == Some(*parent),
             _ => true,
@@ -309,6 +307,7 @@ impl Search<'_> {
 /// Returns whether all words of a text stand in a commit's author, message or metadata.
 fn has_words(body: &CommitBody, text: &str) -> bool {
     let entries = body.metadata.iter().flat_map(|(key, value)| [key, value]);
-    let held: Vec<String> = [&body.author, &body.message].into_iter().chain(entries).flat_map(|t| words_of(t)).collect();
+    let held: Vec<String> =
+        [&body.author, &body.message].into_iter().chain(entries).flat_map(|t| words_of(t)).collect();
     words_of(text).all(|word| held.contains(&word))
 }

@@ -128,6 +128,11 @@ impl Index {
         }
     }
 
+    /// Notes that a compaction was taken back: these commits may have been left out when states were found out.
+    pub fn note_restored(&mut self, commits: impl Iterator<Item = CommitIndex>) {
+        self.unstated.splice(0..0, commits);
+    }
+
     /// Notes to which states the deltas of the commit led that was noted last: slot and hash, by collection.
     pub fn note_states(&mut self, graph: &Graph, states: &[NewStates]) {
         let Some(commit) = self.unstated.pop() else { return };

@@ -58,12 +58,7 @@ pub fn find_slot(repo: &Repository, commit: CommitIndex, collection: &str, key: 
 ///
 /// # Errors
 /// When a block on the way is damaged.
-pub fn find_slot_of(
-    repo: &Repository,
-    commit: CommitIndex,
-    collection: &str,
-    hash: &[u8; 16],
-) -> Result<Option<u32>> {
+pub fn find_slot_of(repo: &Repository, commit: CommitIndex, collection: &str, hash: &[u8; 16]) -> Result<Option<u32>> {
     let Some(number) = repo.collection_number(collection) else {
         return Ok(None);
     };

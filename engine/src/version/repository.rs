@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::error::{Result, VersionError};
-use super::graph::{CommitEntry, Composed, Graph, Operation, Parked};
+use super::graph::{CommitEntry, Composed, Entry, Graph, Operation, Parked};
 use super::index::Index;
 use super::states::{NewStates, find_out_few};
 use crate::delta::{CommitId, Element, Table, Timestamp, domain};
@@ -303,8 +303,7 @@ impl Repository {
         let misfit = |p| misfit(self.log.disk(), place, p);
         let entry = self.graph.entry(place, record).map_err(misfit)?;
         let index = self.index.get_mut().expect("no thread panics with it");
-        index.note(&entry, self.graph.commits.len());
-        self.graph.take(entry).map_err(misfit)?;
+        take_noted(&mut self.graph, index, entry).map_err(misfit)?;
         if let Some(states) = states {
             index.note_states(&self.graph, states);
         }
@@ -367,13 +366,22 @@ fn scan(
     let known = graph.place(sequence).map(|place| Known { first, sequence, place });
     let log = Log::open(disk.clone(), writable, known, &mut |place, record| {
         let entry = graph.entry(place, record).map_err(|p| misfit(disk, place, p))?;
-        index.note(&entry, graph.commits.len());
-        graph.take(entry).map_err(|p| misfit(disk, place, p))
+        take_noted(&mut graph, &mut index, entry).map_err(|p| misfit(disk, place, p))
     })?;
     graph.check_collected().map_err(|p| StoreError::corrupt(disk.display("log"), None, p))?;
     // Times made here are told from those of other repositories by the node.
     graph.time.node = u32::from_le_bytes(std::array::from_fn(|i| log.origin()[i]));
     Ok((log, graph, index))
+}
+
+/// Takes an entry over into the graph and the index.
+fn take_noted(graph: &mut Graph, index: &mut Index, entry: Entry) -> std::result::Result<(), String> {
+    index.note(&entry, graph.commits.len());
+    let taken_back = matches!(&entry, Entry::Operation { action: Action::Uncompact { .. }, .. });
+    let dropped: Vec<CommitIndex> = graph.dropped.keys().copied().filter(|_| taken_back).collect();
+    graph.take(entry)?;
+    index.note_restored(dropped.into_iter().filter(|c| !graph.dropped.contains_key(c)));
+    Ok(())
 }
 
 fn misfit(disk: &Arc<dyn Disk>, place: Place, problem: String) -> StoreError {

@@ -3,7 +3,7 @@
 //! Whoever makes a commit has hashed its rows and says so; then the index knows them for nothing. Of commits that came
 //! another way, from another repository or before the cache was lost, rows are read and hashed when somebody asks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -95,10 +95,16 @@ pub fn find_out_few(repo: &Repository) {
     let _ = find_out(repo);
 }
 
-/// Reads the rows that commits wrote, and hashes them. Commits that a compaction left out have none.
+/// Returns the commit in whose table a delta counts: its own, or the one that a compaction left in its place.
+pub fn held_by(repo: &Repository, commit: CommitIndex) -> CommitIndex {
+    std::iter::successors(Some(commit), |&c| repo.stands_for(c)).last().expect("it begins with one")
+}
+
+/// Reads the rows that commits wrote, and hashes them.
 fn states_of(repo: &Repository, commits: &[CommitIndex]) -> Result<Vec<StateRow>> {
     let (mut found, mut keys) = (Vec::new(), HashMap::new());
-    for &c in commits.iter().filter(|&&c| repo.stands_for(c).is_none()) {
+    let commits: BTreeSet<CommitIndex> = commits.iter().map(|&c| held_by(repo, c)).collect();
+    for c in commits {
         for (state, &(number, count)) in repo.commit(c)?.body.collections.iter().zip(repo.entry(c).slots.iter()) {
             let parts = parts_of(repo, c, &state.name)?;
             let lists = parts.iter().flat_map(|p| [&p.lists.fresh, &p.lists.change]);
