@@ -32,6 +32,9 @@
 //!
 //! Without the feature `native` (tables in files, pipelines, the command line) the engine compiles for wasm32.
 
+#[cfg(feature = "native")]
+#[doc(hidden)]
+pub mod answer;
 pub mod apply;
 pub mod capture;
 #[cfg(feature = "native")]

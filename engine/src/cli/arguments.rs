@@ -12,11 +12,3 @@ pub fn millis(text: &str) -> Result<u64, String> {
         .map_err(|e| format!("a time is written like 2026-03-01T12:00:00Z: {e}"))?;
     Ok(u64::try_from(time.timestamp_millis()).unwrap_or(0))
 }
-
-/// Splits `KEY[=VALUE]`.
-pub fn entry(text: &str) -> (String, Option<String>) {
-    match text.split_once('=') {
-        Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-        None => (text.to_owned(), None),
-    }
-}

@@ -2,11 +2,10 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Value, json};
 use vecdelta_kernels::RowChange;
 
 use super::error::CliError;
-use super::output::{hex, number, numbers, printable, short, time};
+use super::output::{number, printable, short, time};
 use crate::delta::{CommitId, DeltaId, Source};
 use crate::version::{
     CommitIndex, HeldDelta, Repository, VersionError, children_of, delta_of, find_delta, parent_of, resolve,
@@ -44,30 +43,6 @@ pub fn named(repo: &Repository, text: &str) -> Result<Named, CliError> {
 /// Splits `REV:COLLECTION/KEY`; a time has colons of its own, the name of a collection has none.
 fn delta_in_commit(text: &str) -> Option<(&str, Source)> {
     text.match_indices(':').find_map(|(at, _)| Some((&text[..at], Source::parse(&text[at + 1..]).ok()?)))
-}
-
-/// Describes a delta, with its parent.
-pub fn json(repo: &Repository, delta: &HeldDelta) -> Result<Value, CliError> {
-    let (d, entry, element) = (&delta.difference, repo.entry(delta.commit), delta.table.element);
-    let vector = (!d.new.is_empty()).then(|| numbers(element, &d.new));
-    Ok(json!({
-        "delta": delta.id(repo).to_hex(),
-        "source": delta.source.to_string(),
-        "change": d.change.name(),
-        "commit": entry.id.to_hex(),
-        "time": time(entry.time),
-        "parent": parent_of(repo, delta)?.map(DeltaId::to_hex),
-        "base": delta.base.map(|h| h.to_hex()),
-        "result": delta.result.map(|h| h.to_hex()),
-        "changed_dims": d.changed_dims,
-        "l2": d.l2,
-        "cosine": d.measures.as_ref().and_then(RowChange::cosine),
-        "max_abs": d.measures.as_ref().map(|m| m.max_abs),
-        "dtype": element.name(),
-        "dims": delta.table.dims,
-        "vector": vector,
-        "bits": (!d.new.is_empty()).then(|| hex(&d.new)),
-    }))
 }
 
 /// Prints a delta on two lines.

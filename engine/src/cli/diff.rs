@@ -4,11 +4,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use super::error::CliError;
 use super::open::reader;
 use super::output::{count, printable};
+use crate::answer::change_json;
 use crate::delta::{Change, Source, Table};
 use crate::store::Measure;
 use crate::version::{compare, resolve};
@@ -56,19 +55,11 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
 }
 
 fn print(out: &mut impl Write, table: &Table, m: &Measure, json: bool) -> Result<(), CliError> {
+    if json {
+        return Ok(writeln!(out, "{}", change_json(table, m))?);
+    }
     let source = format!("{}/{}", table.collection, m.key);
     let update = m.change == Change::Update;
-    if json {
-        let line = json!({
-            "source": source,
-            "change": m.change.name(),
-            "changed_dims": m.changed_dims,
-            "l2": m.l2,
-            "cosine": m.cosine,
-            "max_abs": m.max_abs,
-        });
-        return Ok(writeln!(out, "{line}")?);
-    }
     let sign = match m.change {
         Change::Insert => '+',
         Change::Update => '~',

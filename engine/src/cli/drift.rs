@@ -5,17 +5,14 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-
 use super::arguments::positive;
 use super::error::CliError;
 use super::histogram;
 use super::open::reader;
 use super::output::{count, number, plural, print_json, printable, short};
 use super::progress::Progress;
-use crate::version::{
-    CommitIndex, Drift, DriftOptions, Moves, Repository, Side, drift, generations_at, percentile, resolve, table,
-};
+use crate::answer::{bins, drift_json, percentiles};
+use crate::version::{CommitIndex, Drift, DriftOptions, Moves, Repository, drift, generations_at, resolve, table};
 
 /// Measure how far a table moved between two revisions.
 ///
@@ -67,9 +64,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let found = found?;
     let made = [generations_at(&repo, a, &collection)?, generations_at(&repo, b, &collection)?];
     if args.json {
-        let mut document = document(&found, &args);
-        document["generations"] = json!({ "before": made[0], "after": made[1] });
-        print_json(&document)?;
+        print_json(&drift_json(&found, args.seed, &made))?;
     } else {
         let mut out = io::BufWriter::new(io::stdout().lock());
         print(&mut out, &repo, (a, b), &found, &args)?;
@@ -90,48 +85,6 @@ fn generations(out: &mut impl Write, made: &[Vec<String>; 2]) -> io::Result<()> 
         shown.collect::<Vec<_>>().join(" and ")
     };
     writeln!(out, "\ngenerations  from {}, to {}: distances between models mean little", side(&made[0]), side(&made[1]))
-}
-
-/// The percentiles of a list, with the number that stands for them when nothing moved, and nothing when nothing is known.
-fn percentiles(found: &Drift, list: fn(&Moves) -> &Vec<f64>, still: f64) -> impl Fn(usize) -> Option<f64> {
-    let list = found.moves.as_ref().map(|m| list(m).clone()).unwrap_or_default();
-    let still = (found.changed == 0 && found.moves.is_some()).then_some(still);
-    move |percent| percentile(&list, percent).or(still)
-}
-
-fn document(found: &Drift, args: &Args) -> Value {
-    let l2 = percentiles(found, |m| &m.l2, 0.0);
-    let cosine = percentiles(found, |m| &m.cosine, 1.0);
-    let moves = found.moves.as_ref();
-    let collection = &found.after.table.collection;
-    let shape = |side: &Side| {
-        json!({ "dtype": side.table.element.name(), "dims": side.table.dims, "rows": side.rows,
-                                      "not_finite": side.not_finite, "mean_norm": side.mean_norm })
-    };
-    json!({
-        "rows": found.after.rows,
-        "changed": found.changed,
-        "inserted": found.inserted,
-        "deleted": found.deleted,
-        "l2": { "p50": l2(50), "p90": l2(90), "p99": l2(99), "max": l2(100) },
-        "cosine": { "p01": cosine(1), "p10": cosine(10), "p50": cosine(50), "min": cosine(0) },
-        "centroid_shift": found.centroid_shift,
-        "neighbour_overlap": found.neighbours.and_then(|n| n.mean),
-        "collection": collection,
-        "comparable": moves.is_some(),
-        "before": shape(&found.before),
-        "after": shape(&found.after),
-        "neighbours": found.neighbours.map(|n| json!({ "k": n.k, "sample": n.sample, "seed": args.seed })),
-        "not_finite": moves.map(|m| m.not_finite),
-        "no_direction": moves.map(|m| m.no_direction),
-        "histogram": moves.map(|m| histogram::bins(&m.l2).iter()
-            .map(|b| json!({ "from": b.from, "to": b.to, "count": b.count })).collect::<Vec<_>>()),
-        "sources": moves.map(|m| m.sources.iter()
-            .map(|s| json!({ "source": format!("{collection}/{}", s.key), "l2": s.l2, "cosine": s.cosine }))
-            .collect::<Vec<_>>()),
-        "dimensions": moves.map(|m| m.dims.iter()
-            .map(|d| json!({ "dim": d.dim, "rms": d.rms, "mean": d.mean })).collect::<Vec<_>>()),
-    })
 }
 
 fn print(
@@ -177,7 +130,7 @@ fn print_moves(out: &mut impl Write, found: &Drift, moves: &Moves) -> io::Result
     };
     writeln!(out, "how far each changed source moved, L2")?;
     writeln!(out, "  {}", cells(["p50", "p90", "p99", "max"], [50, 90, 99, 100].map(l2)))?;
-    histogram::print(out, &histogram::bins(&moves.l2), number)?;
+    histogram::print(out, &bins(&moves.l2), number)?;
     if moves.not_finite > 0 {
         writeln!(out, "  left out: {} of no finite length (NaN or infinity in a row)", count(moves.not_finite))?;
     }

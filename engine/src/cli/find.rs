@@ -4,10 +4,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::arguments::{entry, millis};
-use super::delta::{json, line};
+use super::arguments::millis;
+use super::delta::line;
 use super::error::CliError;
 use super::open::reader;
+use crate::answer::{delta_json, entry};
 use crate::delta::{DeltaId, RowHash, Source, check_collection};
 use crate::version::{Lookup, find, resolve};
 
@@ -90,7 +91,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     if left > 0 {
         find::<CliError>(&repo, &lookup, &mut |delta| {
             match args.json {
-                true => writeln!(out, "{}", json(&repo, &delta)?)?,
+                true => writeln!(out, "{}", delta_json(&repo, &delta)?)?,
                 false => line(&mut out, &repo, &delta)?,
             }
             left -= 1;

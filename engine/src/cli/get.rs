@@ -4,12 +4,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use super::error::CliError;
 use super::open::{commit, reader};
-use super::output::{component, hex, numbers, print_json, printable, short};
-use crate::delta::{Source, row_hash};
+use super::output::{component, print_json, printable, short};
+use crate::answer::vector_json;
+use crate::delta::Source;
 use crate::version::value;
 
 /// Print one vector as it was.
@@ -37,15 +36,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let found = value(&repo, at, &source)?;
     let (element, id) = (found.table.element, repo.entry(found.commit).id);
     if args.json {
-        print_json(&json!({
-            "source": source.to_string(),
-            "commit": id.to_hex(),
-            "dtype": element.name(),
-            "dims": found.table.dims,
-            "hash": row_hash(&source.key, element, &found.row).to_hex(),
-            "vector": numbers(element, &found.row),
-            "bits": hex(&found.row),
-        }))?;
+        print_json(&vector_json(&repo, &source, &found))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = io::stdout().lock();

@@ -110,7 +110,7 @@ pub fn main() -> ExitCode {
     };
     match dispatch(cli.command) {
         Ok(code) => code,
-        Err(error) => error.report(),
+        Err(error) => error::report(&error),
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::CliError;
-use crate::store::{Bundle, Disk, LocalDisk, StoreError};
-use crate::version::{Actor, Checkpoint, CommitIndex, Repository, default_head, new_origin, resolve};
+pub use crate::answer::commit;
+use crate::store::{Bundle, Disk, LocalDisk, StoreError, disk_at};
+use crate::version::{Actor, Checkpoint, Repository, new_origin};
 
 /// Returns milliseconds since 1970 by the system's clock.
 pub fn now_millis() -> u64 {
@@ -25,9 +26,9 @@ pub fn actor() -> Actor {
     Actor { author: author(), now_millis: now_millis() }
 }
 
-/// Returns what a repository is read from: a directory, or a file that is a bundle.
+/// Returns what a repository is read from: a directory, a database, or a file that is a bundle.
 pub fn disk(path: &Path) -> Result<Arc<dyn Disk>, CliError> {
-    let Some(bundle) = bundle(path)? else { return Ok(Arc::new(LocalDisk::new(path))) };
+    let Some(bundle) = bundle(path)? else { return Ok(disk_at(path)?) };
     if bundle.is_thin() {
         let shown = path.display();
         let text = format!("{shown} holds only what came after some commits, so it cannot be read by itself");
@@ -46,14 +47,14 @@ pub fn bundle(path: &Path) -> Result<Option<Bundle>, CliError> {
     Ok(Some(Bundle::open(file.map_err(StoreError::io("open", &shown))?, shown)?))
 }
 
-/// Returns the directory of a repository that is to be written.
+/// Returns the directory or database of a repository that is to be written.
 fn writable(path: &Path) -> Result<Arc<dyn Disk>, CliError> {
     if path.is_file() {
         let shown = path.display();
         return Err(CliError::new(2, format!("{shown} is a file, and a bundle is never changed"))
             .hint(format!("`vecdelta clone {shown} NAME.vd` makes a repository of it")));
     }
-    Ok(Arc::new(LocalDisk::new(path)))
+    Ok(disk_at(path)?)
 }
 
 /// Opens a repository for reading.
@@ -79,14 +80,6 @@ pub fn own_origin() -> [u8; 32] {
 /// Opens a repository for writing, or makes one.
 pub fn writer_or_new(path: &Path) -> Result<Repository, CliError> {
     Ok(Repository::open_writer(writable(path)?, Some(own_origin()))?)
-}
-
-/// Finds the commit that a revision names, or the head when none is given; `None` without commits.
-pub fn commit(repo: &Repository, revision: Option<&str>) -> Result<Option<CommitIndex>, CliError> {
-    match revision {
-        Some(text) => Ok(Some(resolve(repo, text)?)),
-        None => Ok(default_head(repo)),
-    }
 }
 
 /// Reads a checkpoint: the line, or a file that holds it.

@@ -3,69 +3,18 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::error::CliError;
+pub use crate::answer::{commit_json, delta_bytes, numbers, printable, time};
 pub use crate::delta::hex;
-use crate::delta::{CommitId, Element, Timestamp};
-use crate::store::CommitRecord;
-use crate::version::{CommitIndex, Repository};
+use crate::delta::{CommitId, Element};
 
 /// Prints one JSON document.
 pub fn print_json(value: &Value) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     writeln!(out, "{value}")?;
     Ok(out.flush()?)
-}
-
-/// Returns a time in RFC 3339, UTC.
-pub fn time(time: Timestamp) -> String {
-    time.rfc3339()
-}
-
-/// Returns the size of what was written for a commit, in bytes.
-pub fn delta_bytes(record: &CommitRecord) -> u64 {
-    record.blocks.iter().map(|b| u64::from(b.len)).sum()
-}
-
-/// Describes a commit.
-pub fn commit_json(repo: &Repository, commit: CommitIndex) -> Result<Value, CliError> {
-    let record = repo.commit(commit)?;
-    let body = &record.body;
-    let counts = &body.counts;
-    Ok(json!({
-        "commit": repo.entry(commit).id.to_hex(),
-        "parents": body.parents.iter().map(|p| p.to_hex()).collect::<Vec<_>>(),
-        "branch": body.branch,
-        "time": time(body.time),
-        "author": body.author,
-        "message": body.message,
-        "inserted": counts.inserted,
-        "updated": counts.updated,
-        "deleted": counts.deleted,
-        "unchanged": counts.unchanged,
-        "delta_bytes": delta_bytes(&record),
-        "raw_bytes": counts.raw_bytes,
-        "l2_max": f64::from_bits(record.l2_max),
-        "state_root": body.state_root.to_hex(),
-        "metadata": body.metadata,
-        "collections": body.collections.iter().map(|c| json!({
-            "name": c.name,
-            "dtype": Element::from_code(c.element).map_or("unknown", Element::name),
-            "dims": c.dims,
-            "rows": c.rows,
-            "generation": (!c.generation.is_empty()).then(|| json!({ "name": c.generation, "made_by": c.made_by })),
-            "older": c.older.iter().map(|o| json!({
-                "generation": (!o.generation.is_empty()).then_some(&o.generation),
-                "rows": o.rows,
-            })).collect::<Vec<_>>(),
-        })).collect::<Vec<_>>(),
-    }))
-}
-
-/// Returns the components of a row as JSON numbers; what is not finite is null.
-pub fn numbers(element: Element, row: &[u8]) -> Vec<Value> {
-    row.chunks_exact(element.size()).map(|bits| json!(element.to_f64(bits))).collect()
 }
 
 /// Returns the first digits of a hash.
@@ -101,11 +50,6 @@ pub fn count(n: u64) -> String {
 /// Returns a number of things.
 pub fn plural(n: u64, thing: &str) -> String {
     format!("{} {thing}{}", count(n), if n == 1 { "" } else { "s" })
-}
-
-/// Makes a text safe to print on one line of a terminal.
-pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// Returns a path as people would type it: relative to the current directory where it lies below it.

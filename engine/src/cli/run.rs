@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::error::{CliError, TRY_AGAIN};
+use super::error::{CliError, TRY_AGAIN, report};
 use super::events::EventLog;
 use super::open::{author, now_millis, writer_or_new};
 use super::output::{commit_json, count, delta_bytes, plural, print_json, print_table, printable, shown, size, time};
@@ -20,6 +20,7 @@ use crate::capture::Observer;
 use crate::event::Event;
 use crate::pipeline::config::Pipeline;
 use crate::pipeline::{self, Context, RunReport};
+use crate::store::is_taken;
 use crate::version::{CommitIndex, Repository};
 
 /// Run a pipeline file.
@@ -83,7 +84,7 @@ pub fn execute(
         signal_hook::flag::register(signal, stop.clone())?;
     }
     let store = &pipeline.settings.store;
-    let made = !store.exists();
+    let made = !is_taken(store)?;
     let mut repo = writer_or_new(store)?;
     let progress = Progress::new();
     let commits = AtomicU64::new(0);
@@ -109,8 +110,9 @@ pub fn execute(
         Err(error) => {
             if made && repo.branches().is_empty() {
                 // Bad input leaves no repository where there was none.
+                let disk = repo.disk().clone();
                 drop(repo);
-                let _ = std::fs::remove_dir_all(store);
+                let _ = disk.remove("");
             }
             Err(error.into())
         }
@@ -123,7 +125,7 @@ fn end_overdue(drain: Duration, commits: u64) {
     let made = format!("{} made before {} safe", plural(commits, "commit"), if commits == 1 { "is" } else { "are" });
     let message = format!("the run did not end within {seconds} s of the signal; {made}");
     let hint = "run it again to go on, with a longer `drain` in [pipeline] if this happens often";
-    let _ = CliError::new(TRY_AGAIN, message).hint(hint).report();
+    let _ = report(&CliError::new(TRY_AGAIN, message).hint(hint));
     std::process::exit(i32::from(TRY_AGAIN));
 }
 

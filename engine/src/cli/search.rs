@@ -1,22 +1,19 @@
 //! `vecdelta search`: the nearest vectors to a query, at any revision.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-use vecdelta_kernels::{all_finite, norm_squared, widen};
-
 use super::arguments::positive;
-use super::error::{BAD_DATA, CliError, NOT_FOUND};
+use super::error::{CliError, NOT_FOUND};
 use super::open::{commit, reader};
 use super::output::{count, number, plural, print_json, printable, short};
 use super::progress::Progress;
+use crate::answer::{Results, check_generations, like_query, metric_name, query_vector, search_json};
 use crate::capture::read::read_vector;
-use crate::delta::{Element, Source, Table};
-use crate::version::{CommitIndex, Found, Metric, Query, Repository, generations_at, resolve, search, table, value};
+use crate::version::{CommitIndex, Found, Metric, Query, Repository, resolve, search, table};
 
 /// Find the nearest vectors to a query, as they were at any revision.
 ///
@@ -78,27 +75,12 @@ impl MetricArg {
             MetricArg::Dot => Metric::Dot,
         }
     }
-
-    fn name(self) -> &'static str {
-        match self {
-            MetricArg::Cosine => "cosine",
-            MetricArg::L2 => "l2",
-            MetricArg::Dot => "dot",
-        }
-    }
-
-    /// Returns the key under which JSON has the measure: more of a score is nearer, more of a distance is farther.
-    fn key(self) -> &'static str {
-        if self == MetricArg::L2 { "distance" } else { "score" }
-    }
 }
 
-/// What was found at one revision.
+/// What was found at one revision, which has a name.
 struct Side {
     name: String,
-    commit: CommitIndex,
-    table: Arc<Table>,
-    found: Vec<Found>,
+    results: Results,
 }
 
 /// Runs the command.
@@ -114,10 +96,14 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         None => None,
     };
     if !args.mixed {
-        check_generations(&repo, std::iter::once(&here).chain(&against))?;
+        let sides = std::iter::once(&here).chain(&against).map(|side| &side.results);
+        check_generations(&repo, sides).map_err(|e| {
+            e.hint("--mixed compares them all the same; `vecdelta show` tells how many rows are of which")
+        })?;
     }
     if args.json {
-        print_json(&document(&repo, &here, against.as_ref(), &args))?;
+        let (metric, against) = (args.metric.metric(), against.as_ref().map(|side| &side.results));
+        print_json(&search_json(&repo, &here.results, against, (metric, args.k), args.like.as_deref()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -132,102 +118,24 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Refuses to compare vectors that different models made: their distances mean nothing.
-fn check_generations<'s>(repo: &Repository, sides: impl Iterator<Item = &'s Side>) -> Result<(), CliError> {
-    let mut names = BTreeSet::new();
-    for side in sides {
-        names.extend(generations_at(repo, side.commit, &side.table.collection)?);
-    }
-    if names.len() < 2 {
-        return Ok(());
-    }
-    let shown = |name: &String| if name.is_empty() { "an unknown one".to_owned() } else { printable(name) };
-    let names: Vec<String> = names.iter().map(shown).collect();
-    let text = format!("the vectors are of {} generations: {}", names.len(), names.join(", "));
-    Err(CliError::new(BAD_DATA, text)
-        .hint("--mixed compares them all the same; `vecdelta show` tells how many rows are of which"))
-}
-
 /// Searches at one revision.
 fn side(repo: &Repository, at: CommitIndex, name: String, args: &Args) -> Result<Side, CliError> {
-    let (table, vector, except) = match (&args.like, &args.vector) {
-        (Some(like), _) => {
-            let source = Source::parse(like).map_err(|e| CliError::new(2, e.to_string()))?;
-            let found = value(repo, at, &source)?;
-            let what = format!("`{}` at {name}", printable(like));
-            let vector = query(found.table.element, &found.row, &what, args.metric)?;
-            (found.table, vector, Some(source.key))
-        }
+    let metric = args.metric.metric();
+    let (table, query) = match (&args.like, &args.vector) {
+        (Some(like), _) => like_query(repo, (at, &name), like, (metric, args.k))?,
         (None, Some(file)) => {
             let table = table(repo, at, args.collection.as_deref())?;
-            (table.clone(), from_file(file, &table, args.metric)?, None)
+            let (element, row) = read_vector(file)?;
+            let vector = query_vector(&table, element, &row, &file.display().to_string(), metric)?;
+            (table, Query { vector, except: None, metric, k: args.k })
         }
         (None, None) => return Err(CliError::new(2, "give --like or --vector")),
     };
-    let (table, query) = (Arc::new(table), Query { vector, except, metric: args.metric.metric(), k: args.k });
+    let table = Arc::new(table);
     let progress = Progress::new();
     let found = search(repo, at, &table, &query, &mut |step| progress.step(step));
     progress.done();
-    Ok(Side { name, commit: at, table, found: found? })
-}
-
-fn from_file(file: &Path, table: &Table, metric: MetricArg) -> Result<Vec<u8>, CliError> {
-    let (element, row) = read_vector(file)?;
-    let dims = row.len() / element.size();
-    if dims != table.dims as usize {
-        let have = format!("collection `{}` holds vectors {} wide", table.collection, table.dims);
-        return Err(CliError::new(BAD_DATA, format!("{}: the query is {dims} wide, {have}", file.display()))
-            .hint("search with a vector of the model that made the collection"));
-    }
-    query(element, &row, &file.display().to_string(), metric)
-}
-
-/// Returns a query as `f64`, if it can be compared with anything.
-fn query(element: Element, row: &[u8], what: &str, metric: MetricArg) -> Result<Vec<u8>, CliError> {
-    if !all_finite(element, row) {
-        return Err(CliError::new(BAD_DATA, format!("{what} holds a NaN or an infinity: nothing is near to it")));
-    }
-    if metric == MetricArg::Cosine && norm_squared(element, row) == 0.0 {
-        return Err(
-            CliError::new(BAD_DATA, format!("{what} has length 0 and so no direction")).hint("search with --metric l2")
-        );
-    }
-    let mut vector = Vec::new();
-    widen(element, row, &mut vector);
-    Ok(vector)
-}
-
-fn document(repo: &Repository, here: &Side, against: Option<&Side>, args: &Args) -> Value {
-    let results = |side: &Side| -> Vec<Value> {
-        let one =
-            |(i, f): (usize, &Found)| json!({ "rank": i + 1, "source": source(side, f), args.metric.key(): f.score });
-        side.found.iter().enumerate().map(one).collect()
-    };
-    let only = |side: &Side, other: &Side| -> Vec<String> {
-        let others: HashSet<&str> = other.found.iter().map(|f| f.key.as_str()).collect();
-        side.found.iter().filter(|f| !others.contains(f.key.as_str())).map(|f| source(side, f)).collect()
-    };
-    let mut out = json!({
-        "collection": here.table.collection,
-        "at": repo.entry(here.commit).id.to_hex(),
-        "metric": args.metric.name(),
-        "k": args.k,
-        "left_out": args.like,
-        "results": results(here),
-    });
-    if let Some(against) = against {
-        out["against"] = json!({
-            "at": repo.entry(against.commit).id.to_hex(),
-            "results": results(against),
-            "only_here": only(here, against),
-            "only_there": only(against, here),
-        });
-    }
-    out
-}
-
-fn source(side: &Side, found: &Found) -> String {
-    format!("{}/{}", side.table.collection, found.key)
+    Ok(Side { name, results: Results { commit: at, table, found: found? } })
 }
 
 /// Says what was asked, and of what.
@@ -236,13 +144,14 @@ fn header(out: &mut impl Write, repo: &Repository, sides: &[&Side], args: &Args)
         (Some(like), _) => format!("{} (itself left out)", printable(like)),
         (None, file) => file.as_ref().map(|f| printable(&f.display().to_string())).unwrap_or_default(),
     };
-    writeln!(out, "nearest to {what}, by {}", args.metric.name())?;
+    writeln!(out, "nearest to {what}, by {}", metric_name(args.metric.metric()))?;
     let width = sides.iter().map(|s| s.name.chars().count()).max().unwrap_or(0);
     for side in sides {
-        let record = repo.commit(side.commit)?;
-        let rows = record.body.collections.iter().find(|c| c.name == side.table.collection).map_or(0, |c| c.rows);
-        let (id, message) = (short(repo.entry(side.commit).id), printable(&record.body.message));
-        let rows = format!("{} of {}", plural(rows, "row"), side.table.collection);
+        let record = repo.commit(side.results.commit)?;
+        let rows =
+            record.body.collections.iter().find(|c| c.name == side.results.table.collection).map_or(0, |c| c.rows);
+        let (id, message) = (short(repo.entry(side.results.commit).id), printable(&record.body.message));
+        let rows = format!("{} of {}", plural(rows, "row"), side.results.table.collection);
         writeln!(out, "at {:<width$}  {id}  {rows}  {message}", printable(&side.name))?;
     }
     Ok(writeln!(out)?)
@@ -253,10 +162,10 @@ fn score(found: &Found) -> String {
 }
 
 fn list(out: &mut impl Write, side: &Side) -> io::Result<()> {
-    let width = side.found.iter().map(|f| score(f).len()).max().unwrap_or(0);
-    let ranks = count(side.found.len() as u64).len();
-    for (i, f) in side.found.iter().enumerate() {
-        writeln!(out, "{:>ranks$}  {:>width$}  {}", i + 1, score(f), printable(&source(side, f)))?;
+    let width = side.results.found.iter().map(|f| score(f).len()).max().unwrap_or(0);
+    let ranks = count(side.results.found.len() as u64).len();
+    for (i, f) in side.results.found.iter().enumerate() {
+        writeln!(out, "{:>ranks$}  {:>width$}  {}", i + 1, score(f), printable(&side.results.source(f)))?;
     }
     Ok(())
 }
@@ -264,12 +173,12 @@ fn list(out: &mut impl Write, side: &Side) -> io::Result<()> {
 /// Prints the results of both revisions as one list: those here in their order, then those that are only there.
 fn compare(out: &mut impl Write, here: &Side, there: &Side) -> io::Result<()> {
     let ranks = |side: &Side| -> HashMap<String, usize> {
-        side.found.iter().enumerate().map(|(i, f)| (f.key.clone(), i)).collect()
+        side.results.found.iter().enumerate().map(|(i, f)| (f.key.clone(), i)).collect()
     };
     let (own, other) = (ranks(here), ranks(there));
-    let keys = here.found.iter().chain(there.found.iter().filter(|f| !own.contains_key(&f.key)));
+    let keys = here.results.found.iter().chain(there.results.found.iter().filter(|f| !own.contains_key(&f.key)));
     let cells = |side: &Side, at: Option<&usize>| match at {
-        Some(&i) => [(i + 1).to_string(), score(&side.found[i])],
+        Some(&i) => [(i + 1).to_string(), score(&side.results.found[i])],
         None => ["-".to_owned(), String::new()],
     };
     let mut rows = Vec::new();
@@ -280,7 +189,7 @@ fn compare(out: &mut impl Write, here: &Side, there: &Side) -> io::Result<()> {
             (None, Some(_)) => "-",
             _ => " ",
         };
-        rows.push((sign, cells(here, a), cells(there, b), printable(&source(here, f))));
+        rows.push((sign, cells(here, a), cells(there, b), printable(&here.results.source(f))));
     }
     let width = rows.iter().flat_map(|r| [r.1[1].len(), r.2[1].len()]).max().unwrap_or(0);
     let titles = [&here.name, &there.name].map(|name| printable(name));

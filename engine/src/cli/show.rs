@@ -4,10 +4,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::delta::{Named, json as delta_json, named, show as show_delta};
+use super::delta::{Named, named, show as show_delta};
 use super::error::CliError;
 use super::open::reader;
 use super::output::{commit_json, count, delta_bytes, print_json, printable, size, time};
+use crate::answer::delta_json;
 use crate::delta::Element;
 use crate::store::CollectionState;
 

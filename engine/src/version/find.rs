@@ -240,7 +240,7 @@ impl Search<'_> {
         let entries = lookup.metadata.iter().flat_map(|(key, value)| [key.as_str(), value.as_deref().unwrap_or("")]);
         let texts: Vec<&str> = entries.chain([lookup.text.as_str()]).collect();
         let named = texts.iter().any(|t| words_of(t).next().is_some());
-        let candidates = if named { commits_with(repo, &texts) } else { None };
+        let candidates = if named { commits_with(repo, &texts)? } else { None };
         let all: Vec<CommitIndex> = candidates.map_or_else(|| (0..repo.len()).collect(), |c| c.into_iter().collect());
         for commit in all.into_iter().rev().filter(|&c| repo.stands_for(c).is_none()) {
             if !self.fits_commit(commit)? {

@@ -54,18 +54,27 @@ pub fn state_row(collection: u16, slot: u32, state: &StatePrefix, commit: Commit
     row
 }
 
-/// Finds the deltas that may have led to a state: collection, slot and commit; `None` without an index.
+/// Deltas that may have led to a state: collection, slot and commit.
+pub type StateDeltas = Vec<(u16, u32, CommitIndex)>;
+
+/// Finds the deltas that may have led to a state; `None` without an index.
 ///
 /// # Errors
 /// When states have to be found out, and a block on the way is damaged.
-pub fn deltas_to(repo: &Repository, state: &RowHash) -> Result<Option<Vec<(u16, u32, CommitIndex)>>> {
-    find_out(repo)?;
-    let files = repo.index().unstated_files(repo);
-    for (file, commits) in files {
-        let rows = states_of(repo, &commits)?;
-        repo.index().make_up(Some(file), rows);
+pub fn deltas_to(repo: &Repository, state: &RowHash) -> Result<Option<StateDeltas>> {
+    loop {
+        find_out(repo)?;
+        let files = repo.index().unstated_files(repo);
+        for (file, commits) in files {
+            let rows = states_of(repo, &commits)?;
+            repo.index().make_up(Some(file), rows);
+        }
+        let found = repo.index().deltas_to(repo, &prefix(state))?;
+        // A file that turned out to be damaged takes all it knew along: then everything is found out anew, once.
+        if found.is_none() || repo.index().unstated().is_empty() {
+            return Ok(found);
+        }
     }
-    Ok(repo.index().deltas_to(repo, &prefix(state)))
 }
 
 /// Finds out the states of all commits of which no index file tells yet, so that the next one tells of them.
