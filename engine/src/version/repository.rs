@@ -156,6 +156,11 @@ impl Repository {
         self.graph.find(id)
     }
 
+    /// Returns the branch that a commit moved, without reading; `None` for one that only arrived from elsewhere.
+    pub fn branch_of(&self, commit: CommitIndex) -> Option<&str> {
+        self.graph().branch_of(commit)
+    }
+
     /// Reads a commit's record.
     ///
     /// # Errors
