@@ -37,6 +37,9 @@ cargo build --locked --release
 say "histories made by the program, read by docs/read_vecdelta.py"
 scripts/python.sh scripts/test_reader.py --program "$built/release/vecdelta" 2>&1 | tee -a "$log"
 
+say "what runs in a browser"
+scripts/test-web.sh 2>&1 | tee -a "$log"
+
 say "closing lines"
-grep -E '^test result:|^[0-9]+ passed, [0-9]+ failed$' "$log"
+grep -E '^test result:|^([a-z/.]+: )?[0-9]+ passed, [0-9]+ failed$' "$log"
 echo "all passed"

@@ -19,9 +19,9 @@ macro_rules! hash_type {
                 blake3::Hash::from_bytes(self.0).to_hex().to_string()
             }
 
-            /// Reads 64 digits of hex; `None` for anything else.
+            /// Reads the hex form.
             pub fn from_hex(text: &str) -> Option<Self> {
-                blake3::Hash::from_hex(text.as_bytes()).ok().map(|hash| Self(*hash.as_bytes()))
+                blake3::Hash::from_hex(text).ok().map(|hash| Self(*hash.as_bytes()))
             }
         }
 

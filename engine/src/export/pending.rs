@@ -11,7 +11,7 @@ const SYNC_BYTES: usize = 32 << 20;
 
 /// A file being written as `PATH.tmp-PID`; dropping it removes that.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub struct Pending {
     file: File,
     path: PathBuf,
     temporary: PathBuf,
@@ -22,6 +22,9 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Creates the temporary file beside `path`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
     pub fn create(path: &Path) -> Result<Self, ExportError> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".tmp-{}", std::process::id()));
@@ -42,13 +45,16 @@ impl Pending {
     }
 
     /// Overwrites the first bytes.
-    pub fn rewrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn rewrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(bytes)?;
         self.file.seek(SeekFrom::End(0)).map(drop)
     }
 
     /// Makes the file durable and gives it its name.
+    ///
+    /// # Errors
+    /// When that fails; the temporary file is then removed.
     pub fn finish(mut self) -> Result<(), ExportError> {
         let done = self.file.sync_all().and_then(|()| fs::rename(&self.temporary, &self.path));
         done.map_err(|error| ExportError::io(&self.path, error))?;
