@@ -11,7 +11,7 @@ mod search;
 mod text;
 mod vector;
 
-pub use change::change_json;
+pub use change::{change_json, write_change};
 pub use commit::{commit, commit_json, delta_bytes, time};
 pub use delta::delta_json;
 pub use drift::{drift_json, percentiles};

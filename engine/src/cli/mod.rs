@@ -21,6 +21,7 @@ mod find;
 mod get;
 mod histogram;
 mod ingest;
+mod inspect;
 mod log;
 mod merge;
 mod open;
@@ -94,6 +95,7 @@ enum Command {
     Push(push::Args),
     Reindex(reindex::Args),
     Demo(demo::Args),
+    Inspect(inspect::Args),
     Completions(completions::Args),
 }
 
@@ -152,6 +154,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Push(args) => push::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Completions(args) => completions::run(args),
     }
 }

@@ -23,8 +23,8 @@ use crate::store::{
 /// Rows are coded and written when this many bytes of them were gathered.
 const PART_BYTES: usize = 32 << 20;
 
-/// A row that would cost more to read back than this is written whole.
-pub const COST_MAX: u8 = 128;
+/// A row that would cost more to read back than this is written whole: the changes behind it are as large as six rows.
+pub const COST_MAX: u8 = 96;
 
 /// What a commit says beside its deltas.
 #[derive(Clone, Debug, Default)]
