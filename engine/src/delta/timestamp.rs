@@ -56,6 +56,11 @@ impl Timestamp {
         later.tick(now_millis)
     }
 
+    /// Reads a moment as milliseconds since 1970; `None` for a text that is none, or one before.
+    pub fn parse_rfc3339(text: &str) -> Option<u64> {
+        u64::try_from(chrono::DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis()).ok()
+    }
+
     /// Returns the physical part in RFC 3339, UTC, to the millisecond.
     pub fn rfc3339(self) -> String {
         let millis = i64::try_from(self.physical_millis).unwrap_or(i64::MAX);
