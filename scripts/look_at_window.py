@@ -24,12 +24,14 @@ def read(path):
     data = open(path, "rb").read()
     head = struct.unpack(">25I", data[:100])
     size, width, height, bits, stride, colors = head[0], head[4], head[5], head[11], head[12], head[19]
-    assert bits == 32, f"{bits} bits a pixel"
+    size_of = bits // 8
+    if size_of not in (3, 4):
+        sys.exit(f"{path}: {bits} bits a pixel")
     start = size + 12 * colors
-    rows = np.frombuffer(data, np.uint8, stride * height, start).reshape(height, stride)[:, : width * 4]
+    rows = np.frombuffer(data, np.uint8, stride * height, start).reshape(height, stride)[:, : width * size_of]
     little = head[7] == 0
-    pixels = rows.reshape(height, width, 4)
-    return pixels[:, :, 2::-1] if little else pixels[:, :, 1:]
+    pixels = rows.reshape(height, width, size_of)
+    return pixels[:, :, 2::-1] if little else pixels[:, :, size_of - 3 :]
 
 
 def write(path, rgb):

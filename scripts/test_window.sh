@@ -22,17 +22,19 @@ DISPLAY=":$(cat "$dir/display")"
 export DISPLAY
 unset WAYLAND_DISPLAY
 export XDG_STATE_HOME="$dir/state" LIBGL_ALWAYS_SOFTWARE=1
+# Only what was asked for is opened; the list of places of whoever runs this stays as it is.
 "$program" --demo --theme dark >"$dir/log" 2>&1 &
 window=$!
 for i in $(seq 60); do
     sleep 0.5
     kill -0 "$window" 2>/dev/null || { echo "the window is gone:" >&2; cat "$dir/log" >&2; exit 1; }
     xwd -root -silent >"$dir/screen.xwd" || continue
-    if scripts/python.sh scripts/look_at_window.py "$dir/screen.xwd" ${WINDOW_PNG:+"$WINDOW_PNG"}; then
+    if scripts/python.sh scripts/look_at_window.py "$dir/screen.xwd" ${WINDOW_PNG:+"$WINDOW_PNG"} >"$dir/look"; then
         echo "1 passed, 0 failed"
         exit 0
     fi
 done
 echo "the window does not show the demo history after $i looks" >&2
+cat "$dir/look" >&2
 cat "$dir/log" >&2
 exit 1

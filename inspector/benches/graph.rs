@@ -114,10 +114,10 @@ fn frames(n: u32, history: History) {
             shapes = output.shapes;
         };
         run(&mut graph, &mut state);
-        graph.zoom(zoom, &state);
+        graph.zoom(zoom, &mut state);
         if zoom == Zoom::Out {
-            graph.zoom(zoom, &state);
-            graph.zoom(zoom, &state);
+            graph.zoom(zoom, &mut state);
+            graph.zoom(zoom, &mut state);
         }
         run(&mut graph, &mut state);
         let mut row = 0;

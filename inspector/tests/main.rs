@@ -1,5 +1,6 @@
 //! The inspector's tests: the model against plain oracles, journeys through the window, pictures, hostile files.
 
+mod frames;
 mod hostile;
 mod journeys;
 mod lanes;

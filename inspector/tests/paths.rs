@@ -112,7 +112,7 @@ fn search_finds_by_words_and_conditions() {
     let parents: Vec<[u32; 2]> = (0..100_u32).map(|i| [i.checked_sub(1).unwrap_or(NONE), NONE]).collect();
     let mut history = history(&parents, &[3; 100], &[("main", 99)]);
     let record = |i: u64| Record {
-        author: if i % 2 == 0 { "Ana" } else { "ben" }.to_owned(),
+        author: if i.is_multiple_of(2) { "Ana" } else { "ben" }.to_owned(),
         message: format!("Größe {i}"),
         changed: [0, i, 0],
         l2_max: (i as f64 / 10.0).to_bits(),

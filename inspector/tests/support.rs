@@ -37,7 +37,7 @@ pub fn any_parents(most: usize) -> impl Strategy<Value = Vec<[u32; 2]>> {
     prop::collection::vec((any::<u16>(), any::<u16>(), 0..20_u8), 1..most).prop_map(|picks| {
         let parent = |i: usize, pick: u16| {
             // Mostly near, as people work; sometimes anywhere.
-            let reach = if pick % 8 == 0 { i } else { i.min(4) };
+            let reach = if pick.is_multiple_of(8) { i } else { i.min(4) };
             (i - 1 - usize::from(pick / 8) % reach) as u32
         };
         let commit = |(i, (first, second, kind)): (usize, (u16, u16, u8))| match (i, kind) {

@@ -14,7 +14,7 @@ use crate::model::lanes::Lanes;
 use crate::model::link::Link;
 use crate::model::path;
 use crate::model::playback::Playback;
-use crate::model::rows::Rows;
+use crate::model::rows::{NORMAL, Rows};
 use crate::model::search::Search;
 use crate::model::selection::Selection;
 
@@ -35,6 +35,8 @@ pub struct State {
     pub lanes: Lanes,
     /// The rows of the graph.
     pub rows: Rows,
+    /// The height of a row of the graph, in points.
+    pub row_height: f64,
     /// Whether quiet stretches are folded.
     pub folding: bool,
     /// Commits whose stretches stay open.
@@ -107,6 +109,7 @@ impl State {
             history: History::default(),
             lanes: Lanes::default(),
             rows: Rows::default(),
+            row_height: NORMAL,
             folding: false,
             unfolded: BTreeSet::new(),
             selection: Selection { view: VIEWS[0].name.to_owned(), ..Selection::default() },
@@ -220,8 +223,11 @@ impl State {
     /// The graph is known: lays it out and goes where the link leads.
     fn begin(&mut self) {
         self.lanes = Lanes::of(&self.history);
-        self.fold();
         let link = self.link.take().unwrap_or_default();
+        self.folding = link.fold.as_deref() == Some("1");
+        self.fold();
+        let zoom = link.zoom.as_deref().and_then(|z| z.parse().ok()).filter(|z: &f64| z.is_finite());
+        self.row_height = zoom.unwrap_or(NORMAL).clamp(1e-6, 64.0);
         self.selection = Selection::of(&link, &self.history, &self.selection.view);
         self.search.text = link.query.unwrap_or_default();
         self.find_path();
@@ -309,7 +315,10 @@ impl State {
 
     /// Returns the link that leads back to what is shown.
     pub fn link(&self) -> Link {
-        self.selection.link(&self.history, &self.search.text)
+        let mut link = self.selection.link(&self.history, &self.search.text);
+        link.zoom = (self.row_height != NORMAL).then(|| format!("{}", self.row_height));
+        link.fold = self.folding.then(|| "1".to_owned());
+        link
     }
 
     /// Describes what is shown, for tests and other programs.
