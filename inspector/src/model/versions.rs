@@ -121,10 +121,24 @@ impl Versions {
         by
     }
 
+    /// Returns a component's value in as few digits as tell it from all others.
+    pub fn text(&self, i: usize, dim: u32) -> Option<String> {
+        Some(number(self.element(i)?, self.bits(i, dim)?))
+    }
+
     /// Returns a component's bits as people write them, with the highest first.
     pub fn hex(&self, i: usize, dim: u32) -> Option<String> {
         let bits = self.bits(i, dim)?;
         let digits: String = bits.iter().rev().map(|b| format!("{b:02x}")).collect();
         Some(format!("0x{digits}"))
+    }
+}
+
+/// Writes a number in as few digits as tell it from all others of its type.
+pub fn number(element: Element, bits: &[u8]) -> String {
+    match (element, bits.try_into()) {
+        (Element::F32, Ok(bits)) => format!("{:?}", f32::from_le_bytes(bits)),
+        (Element::I8 | Element::U8, _) => format!("{}", element.to_f64(bits)),
+        _ => format!("{:?}", element.to_f64(bits)),
     }
 }

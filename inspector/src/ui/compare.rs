@@ -12,7 +12,7 @@ use super::view::View;
 use super::{font, widgets};
 use crate::ask::{Answer, Ask, Conflict, ConflictRows, MergePreview, Place};
 use crate::desk::Loaded;
-use crate::model::{branches, format};
+use crate::model::{branches, format, versions};
 
 /// The view.
 pub const VIEW: View = View {
@@ -158,7 +158,7 @@ impl Own {
             return;
         }
         let half = (ui.available_height() * 0.5).max(120.0);
-        ScrollArea::vertical().id_salt("conflicts").max_height(half).auto_shrink([false, true]).show(ui, |ui| {
+        ScrollArea::both().id_salt("conflicts").max_height(half).auto_shrink([false, true]).show(ui, |ui| {
             self.table(ui, state, preview, p);
         });
         let more = preview.rows.len().saturating_sub(SHOWN);
@@ -267,7 +267,7 @@ fn dims(conflict: &Conflict) -> String {
 
 fn sides(ui: &mut Ui, rows: &ConflictRows, p: &Palette) {
     let Some(element) = Element::from_code(rows.element) else { return };
-    ScrollArea::vertical().id_salt("sides").auto_shrink(false).show(ui, |ui| {
+    ScrollArea::both().id_salt("sides").auto_shrink(false).show(ui, |ui| {
         Grid::new("sides").num_columns(5).spacing(vec2(20.0, 2.0)).show(ui, |ui| {
             for head in ["dim", "base", "ours", "theirs", "result"] {
                 ui.label(RichText::new(head).font(font::bold(12.0)).color(p.quiet));
@@ -280,7 +280,7 @@ fn sides(ui: &mut Ui, rows: &ConflictRows, p: &Palette) {
                     let bits = row.as_ref().and_then(|r| r.get(at..at + size));
                     let (text, ink) = match bits {
                         _ if i == 3 && !rows.resolved => ("open".to_owned(), p.warn),
-                        Some(bits) => (format!("{:?}", element.to_f64(bits)), p.ink),
+                        Some(bits) => (versions::number(element, bits), p.ink),
                         None => ("–".to_owned(), p.faint),
                     };
                     ui.label(RichText::new(text).font(font::mono(12.0)).color(ink));

@@ -114,7 +114,7 @@ impl Own {
     }
 
     fn head(&mut self, ui: &mut Ui, state: &mut State) {
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             let name = self.name.get_or_insert_with(|| state.selection.vector.clone().unwrap_or_default());
             let field = TextEdit::singleline(name).hint_text("collection/key").desired_width(220.0);
             let field = ui.add(field);
@@ -250,7 +250,7 @@ impl Own {
             ui.label(RichText::new(says).color(p.faint));
             return;
         };
-        let value = self.versions.value(i, dim).map_or_else(|| "none".to_owned(), |v| format!("{v:?}"));
+        let value = self.versions.text(i, dim).unwrap_or_else(|| "none".to_owned());
         let element = self.versions.element(i).map_or("", |e| e.name());
         let hex = self.versions.hex(i, dim).unwrap_or_default();
         let change = self.versions.change(i, dim).map_or_else(String::new, |c| match c {
