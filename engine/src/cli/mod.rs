@@ -12,6 +12,7 @@ mod completions;
 mod config;
 mod demo;
 mod diff;
+mod dlq;
 mod drift;
 mod error;
 mod events;
@@ -89,6 +90,7 @@ enum Command {
     Clone(clone::Args),
     Pull(pull::Args),
     Push(push::Args),
+    Dlq(dlq::Args),
     Reindex(reindex::Args),
     Demo(demo::Args),
     Completions(completions::Args),
@@ -146,6 +148,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Clone(args) => clone::run(args),
         Command::Pull(args) => pull::run(args),
         Command::Push(args) => push::run(args),
+        Command::Dlq(args) => dlq::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Completions(args) => completions::run(args),
