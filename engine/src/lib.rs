@@ -52,3 +52,5 @@ pub mod route;
 pub mod store;
 pub mod version;
 pub mod window;
+#[cfg(any(feature = "nats", feature = "postgres"))]
+pub mod wire;
