@@ -14,16 +14,14 @@ use crate::store::postgres::Address;
 /// Connects to the database of an address.
 fn connect(address: &str) -> Result<Client> {
     let address = Address::of_database(address).map_err(WireError::Refused)?;
-    address.config().connect(postgres::NoTls).map_err(|e| match e.as_db_error() {
-        Some(db) => WireError::Refused(format!("{address}: {}", db.message())),
-        None => WireError::Away(format!("{address}: {e}")),
-    })
+    let shown = address.to_string();
+    address.config().connect(postgres::NoTls).map_err(failed(&shown))
 }
 
 /// Says what the server said, and whether the connection is lost.
 fn failed(what: &str) -> impl Fn(postgres::Error) -> WireError {
     move |e| match e.as_db_error() {
-        // Whoever shuts a server down ends its sessions; so does a crash.
+        // A server that is shut down, crashed, or starts up again.
         Some(db) if db.code().code().starts_with("57P") => WireError::Away(format!("{what}: {}", db.message())),
         Some(db) => WireError::Refused(format!("{what}: {}", db.message())),
         None => WireError::Away(format!("{what}: {e}")),
