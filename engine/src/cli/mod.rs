@@ -10,15 +10,18 @@ mod clone;
 mod compact;
 mod completions;
 mod config;
+mod delta;
 mod demo;
 mod diff;
 mod drift;
 mod error;
 mod events;
 mod export;
+mod find;
 mod get;
 mod histogram;
 mod ingest;
+mod inspect;
 mod log;
 mod merge;
 mod open;
@@ -65,6 +68,7 @@ enum Command {
     Ingest(ingest::Args),
     Log(log::Args),
     Show(show::Args),
+    Find(find::Args),
     Diff(diff::Args),
     Get(get::Args),
     Blame(blame::Args),
@@ -91,6 +95,7 @@ enum Command {
     Push(push::Args),
     Reindex(reindex::Args),
     Demo(demo::Args),
+    Inspect(inspect::Args),
     Completions(completions::Args),
 }
 
@@ -122,6 +127,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Ingest(args) => ingest::run(args),
         Command::Log(args) => log::run(args),
         Command::Show(args) => show::run(args),
+        Command::Find(args) => find::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Get(args) => get::run(args),
         Command::Blame(args) => blame::run(args),
@@ -148,6 +154,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Push(args) => push::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Completions(args) => completions::run(args),
     }
 }

@@ -3,13 +3,16 @@
 mod bundle;
 mod collect;
 mod copy;
+mod cursors;
 mod disk;
 mod error;
 mod frame;
 mod generations;
 mod head;
 pub mod index_file;
+mod journal;
 mod keytable;
+mod letters;
 mod lock;
 mod log;
 #[cfg(feature = "native")]
@@ -18,6 +21,7 @@ mod measures;
 mod memory;
 mod mirror;
 mod mirror_state;
+mod note_block;
 mod pack;
 mod paged;
 mod part;
@@ -37,16 +41,20 @@ mod wal;
 pub use bundle::Bundle;
 pub use collect::collect;
 pub use copy::{copy_log, log_bytes};
+pub use cursors::CursorFile;
 pub use disk::{Disk, DiskFile, LocalDisk, sync_dir};
 pub use error::{Damage, Result, StoreError};
 pub use frame::{FRAME_HEADER, FrameHeader, FrameKind};
 pub use generations::RowGenerations;
 pub use head::{HEAD, log_start};
+pub use journal::{Journal, JournalKind};
 pub use keytable::KeyTable;
+pub use letters::{DeathReason, Letter, LetterBox, Letters};
 pub use log::{Block, Known, Log, Place, Record};
 pub use measures::{Measure, Measures, keep as keep_measures, recall as recall_measures};
 pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
 pub use mirror::{Mirror, Written, row_sum};
+pub use note_block::{NOTES, SlotNotes, hash as notes_hash};
 pub use pack::{PackWriter, pack_log};
 pub use paged::{PAGE_BYTES, PagedFile};
 pub use part::{
@@ -63,3 +71,6 @@ pub use tree::{EntryChange, StateTree};
 pub use tree_path::TreePath;
 pub use verify::check_files;
 pub use wal::{Recovered, WAL, Wal};
+
+/// The directories of a repository that are neither the log nor derived.
+pub const JOURNALS: [&str; 3] = [WAL.directory, cursors::CURSORS.directory, letters::LETTERS.directory];

@@ -104,6 +104,8 @@ pub enum BlockKind {
     Fresh = 2,
     /// Rows coded against their old bits.
     Change = 3,
+    /// What rows brought besides their vectors.
+    Notes = 4,
 }
 
 /// One block of a transaction. Blocks stand directly before the record, in this order.
@@ -235,6 +237,17 @@ pub enum Action {
     Abandon {
         /// The branch.
         branch: String,
+    },
+    /// A branch or a tag gets another name.
+    Rename {
+        /// Whether it is a tag.
+        tag: bool,
+        /// Its name before.
+        name: String,
+        /// Its name since.
+        new: String,
+        /// Where it points.
+        at: CommitId,
     },
 }
 
