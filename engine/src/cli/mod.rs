@@ -32,6 +32,7 @@ mod replay;
 mod rollback;
 mod run;
 mod search;
+mod serve;
 mod show;
 mod snapshot;
 mod undo;
@@ -89,6 +90,7 @@ enum Command {
     Clone(clone::Args),
     Pull(pull::Args),
     Push(push::Args),
+    Serve(serve::Args),
     Reindex(reindex::Args),
     Demo(demo::Args),
     Completions(completions::Args),
@@ -146,6 +148,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Clone(args) => clone::run(args),
         Command::Pull(args) => pull::run(args),
         Command::Push(args) => push::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Completions(args) => completions::run(args),

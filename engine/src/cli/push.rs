@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::error::CliError;
-use super::open::{reader, writer};
+use super::open::{is_url, reader, writer};
 use super::pull::{report, take};
 use crate::version::{Sender, Wanted};
 
@@ -27,7 +27,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let from = reader(&args.repo)?;
     let (own, other) = (args.repo.display(), args.to.display());
-    if !args.to.exists() {
+    if !args.to.exists() && !is_url(&args.to) {
         return Err(CliError::new(super::error::NOT_FOUND, format!("no repository at {other}"))
             .hint(format!("`vecdelta clone {own} {other}` makes one")));
     }

@@ -24,7 +24,7 @@ use parquet::errors::ParquetError;
 use super::ExportError;
 use super::arrays::{vector_field, vectors};
 use super::parquet::{close, failed, writer};
-use super::pending::Pending;
+use super::pending::Out;
 use crate::delta::{Change, CommitId, DeltaBatch, Table};
 
 /// The column of vectors.
@@ -54,7 +54,7 @@ pub struct DeltaWriter {
 }
 
 struct Part {
-    writer: ArrowWriter<Pending>,
+    writer: ArrowWriter<Out>,
     path: PathBuf,
     deltas: u64,
 }

@@ -10,6 +10,7 @@ mod generations;
 mod head;
 pub mod index_file;
 mod keytable;
+mod live_pack;
 mod lock;
 mod log;
 #[cfg(feature = "native")]
@@ -39,11 +40,12 @@ pub use frame::{FRAME_HEADER, FrameHeader, FrameKind};
 pub use generations::RowGenerations;
 pub use head::{HEAD, log_start};
 pub use keytable::KeyTable;
+pub use live_pack::{LivePack, SegmentHashes, in_memory};
 pub use log::{Block, Known, Log, Place, Record};
 pub use measures::{Measure, Measures, keep as keep_measures, recall as recall_measures};
 pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
 pub use mirror::{Mirror, Written, row_sum};
-pub use pack::{PackWriter, pack_log};
+pub use pack::{PackWriter, Section, pack_log};
 pub use part::{
     BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts,
 };

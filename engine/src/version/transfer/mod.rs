@@ -12,4 +12,4 @@ pub use offer::{Sender, Thin};
 pub use plan::{BranchMove, Outcome, TagMove};
 pub use receive::{Arriving, Received, Wanted, receive};
 pub use thin::bundle_since;
-pub use whole::{bundle, clone_into};
+pub use whole::{bundle, clone_into, live_bundle};

@@ -1,0 +1,302 @@
+//! Rows that are sent: each request becomes one commit, or nothing.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::super::http::{Head, Request, Response};
+use super::{Parameters, Site};
+use crate::answer::{Failure, commit_json};
+use crate::delta::check_collection;
+use crate::pipeline::config::{
+    Capture, Close, FileOrder, Input, Missing, Pipeline, Route, Settings, Source, SourceKind, Version, When, Window,
+};
+use crate::pipeline::{self, Context};
+use crate::store::{LocalDisk, StoreError};
+use crate::version::{CommitIndex, MAIN, Repository, VersionError, check_name, commits_with};
+
+/// The names under which a commit has what makes its request known again.
+const KEY: &str = "idempotency_key";
+const HASH: &str = "body_blake3";
+
+/// How long another writer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The memory for rows on their way.
+const MEMORY: u64 = 256 << 20;
+
+/// Types that a body may have, and the extension of such a file; without a type its first bytes tell.
+const TYPES: [(&str, &str); 7] = [
+    ("application/x-ndjson", "jsonl"),
+    ("application/jsonl", "jsonl"),
+    ("application/json", "jsonl"),
+    ("application/vnd.apache.arrow.stream", "arrow"),
+    ("application/vnd.apache.arrow.file", "arrow"),
+    ("application/vnd.apache.parquet", "parquet"),
+    ("application/octet-stream", "rows"),
+];
+
+/// Writes into a repository, one request after another.
+pub struct Writer {
+    store: PathBuf,
+    author: String,
+    now: fn() -> u64,
+    turn: Mutex<()>,
+    number: AtomicU64,
+}
+
+impl Writer {
+    /// Writes into the repository in a directory, in somebody's name, at the time that a clock tells.
+    pub fn new(store: PathBuf, author: String, now: fn() -> u64) -> Self {
+        Self { store, author, now, turn: Mutex::default(), number: AtomicU64::new(0) }
+    }
+}
+
+/// What is asked of a request's rows.
+struct Order {
+    collection: String,
+    branch: String,
+    message: String,
+    missing: Missing,
+    id: Option<String>,
+    vector: Option<String>,
+    key: Option<String>,
+}
+
+/// Answers `POST /v1/collections/NAME`.
+pub fn post(site: &Site, request: &mut Request<'_>, name: &str) -> Result<Response, Response> {
+    let Some(writer) = &site.writer else {
+        let help = "start it with `vecdelta serve REPO --writable`";
+        return Err(Response::refused(403, "this server only reads", help));
+    };
+    let order = Order::of(&request.head, name)?;
+    let begun = Instant::now();
+    let body = Spooled::of(writer, request)?;
+    let _turn = writer.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut repo = open_patiently(writer)?;
+    if let Some(commit) = replayed(&repo, &order, &body)? {
+        let answer = answer(&repo, commit, 0, begun)?;
+        return Ok(Response::json(200, &answer).header("Idempotent-Replay", "true"));
+    }
+    let pipeline = order.pipeline(writer, &body);
+    let stop = AtomicBool::new(false);
+    let context = Context {
+        now: &|| (writer.now)(),
+        stop: &stop,
+        listener: &|_| {},
+        author: writer.author.clone(),
+        resume: false,
+    };
+    let report = pipeline::run(&pipeline, &mut repo, &context).map_err(|error| body.blamed(error.into()))?;
+    match report.commits.last() {
+        Some(&commit) => Ok(Response::json(201, &answer(&repo, commit, report.rows_read, begun)?)),
+        None => Err(Response::error(500, "no commit was made")),
+    }
+}
+
+fn answer(repo: &Repository, commit: CommitIndex, rows_read: u64, begun: Instant) -> Result<Value, Failure> {
+    let mut answer = commit_json(repo, commit)?;
+    answer["rows_read"] = json!(rows_read);
+    answer["seconds"] = json!(begun.elapsed().as_secs_f64());
+    Ok(answer)
+}
+
+/// Opens the repository for writing; another writer gets some time to end.
+fn open_patiently(writer: &Writer) -> Result<Repository, Failure> {
+    let begun = Instant::now();
+    loop {
+        let disk = std::sync::Arc::new(LocalDisk::new(&writer.store));
+        match Repository::open_writer(disk, None) {
+            Err(VersionError::Store(StoreError::Locked { .. })) if begun.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// Finds the commit that a request has made already: the one with its key, or else the newest one if it is of the same body.
+fn replayed(repo: &Repository, order: &Order, body: &Spooled) -> Result<Option<CommitIndex>, Response> {
+    let metadata = |commit| Ok::<_, Response>(repo.commit(commit).map_err(Failure::from)?.body.metadata);
+    let Some(key) = &order.key else {
+        let Some(head) = repo.head(&order.branch) else { return Ok(None) };
+        let held = metadata(head)?;
+        return Ok((held.get(HASH) == Some(&order.mark(body))).then_some(head));
+    };
+    let candidates: Vec<CommitIndex> = match commits_with(repo, &[KEY, key]) {
+        Some(found) => found.into_iter().collect(),
+        None => (0..repo.len()).collect(),
+    };
+    for commit in candidates {
+        let held = metadata(commit)?;
+        if held.get(KEY) != Some(key) {
+            continue;
+        }
+        if held.get(HASH) != Some(&order.mark(body)) {
+            let text =
+                format!("the Idempotency-Key `{key}` was used for other rows, in commit {}", repo.entry(commit).id);
+            return Err(Response::refused(
+                422,
+                &text,
+                "each request has a key of its own; only its repetitions share it",
+            ));
+        }
+        return Ok(Some(commit));
+    }
+    Ok(None)
+}
+
+impl Order {
+    fn of(head: &Head, name: &str) -> Result<Self, Response> {
+        let parameters = Parameters::of(head, &["missing", "branch", "message", "id", "vector"])?;
+        check_collection(name).map_err(|e| Response::error(400, e.to_string()))?;
+        let branch = parameters.text("branch")?.unwrap_or(MAIN);
+        check_name("branch", branch).map_err(Failure::from)?;
+        let key = head.header("idempotency-key").map(|key| key.trim_matches('"').to_owned());
+        if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 256) {
+            return Err(Response::error(400, "an Idempotency-Key has 1 to 256 bytes"));
+        }
+        let owned = |name: &str| parameters.text(name).map(|text| text.map(str::to_owned));
+        Ok(Self {
+            collection: name.to_owned(),
+            branch: branch.to_owned(),
+            message: parameters.text("message")?.map_or_else(|| format!("POST {name}"), str::to_owned),
+            missing: match parameters.text("missing")?.unwrap_or("keep") {
+                "keep" => Missing::Keep,
+                "delete" => Missing::Delete,
+                _ => return Err(Response::error(400, "`missing` is keep or delete")),
+            },
+            id: owned("id")?,
+            vector: owned("vector")?,
+            key,
+        })
+    }
+
+    /// Returns what tells the same request from another one.
+    fn mark(&self, body: &Spooled) -> String {
+        let delete = self.missing == Missing::Delete;
+        let asked = format!("{} {delete} {:?} {:?}", self.collection, self.id, self.vector);
+        blake3::Hasher::new().update(body.hash.as_bytes()).update(asked.as_bytes()).finalize().to_hex().to_string()
+    }
+
+    /// Says as a pipeline what is asked: the whole body is one epoch, which becomes one commit.
+    fn pipeline(&self, writer: &Writer, body: &Spooled) -> Pipeline {
+        let window = "epoch".to_owned();
+        let mut metadata = BTreeMap::from([(HASH.to_owned(), self.mark(body))]);
+        metadata.extend(self.key.clone().map(|key| (KEY.to_owned(), key)));
+        Pipeline {
+            settings: Settings {
+                name: "post".to_owned(),
+                store: writer.store.clone(),
+                memory_bytes: MEMORY,
+                ..Settings::default()
+            },
+            sources: vec![Source {
+                name: self.collection.clone(),
+                kind: SourceKind::Files,
+                inputs: vec![Input::File(body.path.clone())],
+                order: FileOrder::Given,
+                id: self.id.clone(),
+                vector: self.vector.clone(),
+                dims: None,
+                collection: self.collection.clone(),
+                missing: self.missing,
+                epoch: true,
+            }],
+            capture: Capture::default(),
+            routes: vec![Route {
+                name: "all".to_owned(),
+                matches: "**".to_owned(),
+                when: When::default(),
+                window: window.clone(),
+                to: Vec::new(),
+                continues: false,
+            }],
+            windows: vec![Window { name: window, close: Close::Epoch }],
+            version: Version {
+                branch: self.branch.clone(),
+                message: Some(self.message.clone()),
+                metadata,
+                ..Version::default()
+            },
+            ..Pipeline::default()
+        }
+    }
+}
+
+/// A body that has arrived whole, in a temporary file.
+struct Spooled {
+    folder: PathBuf,
+    path: PathBuf,
+    hash: blake3::Hash,
+}
+
+impl Spooled {
+    fn of(writer: &Writer, request: &mut Request<'_>) -> Result<Self, Response> {
+        let kind = request.head.header("content-type").unwrap_or("application/octet-stream");
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        // A form's type is what some clients send when nothing is said: the bytes tell.
+        let extension = match TYPES.iter().find(|(name, _)| *name == kind) {
+            Some((_, extension)) => *extension,
+            None if kind == "application/x-www-form-urlencoded" => "rows",
+            None => {
+                let known: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
+                let text = format!("a body of type `{kind}` is not taken");
+                return Err(Response::refused(415, &text, &format!("there is {}", known.join(", "))));
+            }
+        };
+        let number = writer.number.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("vecdelta-post-{}-{number}", std::process::id()));
+        let failed = |e: &io::Error| Response::error(507, format!("the body cannot be kept: {e}"));
+        // One that is there already is of a process that is gone, whose number has come round again.
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder).map_err(|e| failed(&e))?;
+        let mut spooled = Self { path: folder.join(format!("body.{extension}")), folder, hash: blake3::hash(b"") };
+        let file = File::options().write(true).create_new(true).open(&spooled.path).map_err(|e| failed(&e))?;
+        let mut out = Hashing { out: BufWriter::with_capacity(1 << 18, file), hasher: blake3::Hasher::new() };
+        if request.body.copy_to(&mut out)? == 0 {
+            return Err(Response::refused(400, "the body is empty", "send JSON lines, Arrow IPC or Parquet"));
+        }
+        out.out.flush().map_err(|e| failed(&e))?;
+        spooled.hash = out.hasher.finalize();
+        Ok(spooled)
+    }
+
+    /// Makes a failure speak of the body, not of the file that it is kept in.
+    fn blamed(&self, mut failure: Failure) -> Failure {
+        failure.message = failure.message.replace(&self.path.display().to_string(), "the body");
+        failure
+    }
+}
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        // One that stays is in a place where such files are cleared away.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Writes on and hashes what is written.
+struct Hashing {
+    out: BufWriter<File>,
+    hasher: blake3::Hasher,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
