@@ -42,6 +42,7 @@ pub mod capture;
 pub mod cli;
 pub mod codec;
 pub mod delta;
+pub mod demo;
 pub mod event;
 #[cfg(feature = "native")]
 pub mod export;

@@ -17,7 +17,7 @@ use crate::support::files::Dir;
 use crate::support::random::{Rng, changed, row};
 
 /// Tells a history, and writes down every answer on the way.
-fn answers(disk: &Arc<dyn Disk>) -> Vec<String> {
+pub fn answers(disk: &Arc<dyn Disk>) -> Vec<String> {
     let mut said = Vec::new();
     let mut rng = Rng::new(77);
     let table = Arc::new(Table { collection: "c".to_owned(), element: Element::F32, dims: 6 });
@@ -83,6 +83,12 @@ fn asked(disk: &Arc<dyn Disk>) -> Vec<String> {
     said
 }
 
+/// Compares what two disks answered.
+pub fn say_the_same(got: &[String], want: &[String], what: &str) {
+    let differs = got.iter().zip(want).position(|(a, b)| a != b);
+    assert!(differs.is_none() && got.len() == want.len(), "{what}: answer {differs:?} of {}", want.len());
+}
+
 #[test]
 fn every_disk_answers_alike() {
     let dir = Dir::new();
@@ -91,11 +97,7 @@ fn every_disk_answers_alike() {
     let local: Arc<dyn Disk> = Arc::new(LocalDisk::new(dir.0.join("local.vd")));
     let want = answers(&memory);
     assert!(want.len() > 1_000, "{} answers", want.len());
-    let same = |got: Vec<String>, what: &str| {
-        let differs = got.iter().zip(&want).position(|(a, b)| a != b);
-        assert!(differs.is_none() && got.len() == want.len(), "{what}: answer {differs:?} of {}", want.len());
-    };
-    same(answers(&local), "a directory");
+    say_the_same(&answers(&local), &want, "a directory");
     // Sizes of the log differ with the number of segment headers: those two kinds of answers are left out.
     let shorter = answers(&short);
     let plain = |all: &[String]| -> Vec<String> {

@@ -15,6 +15,7 @@ mod look;
 mod mirrors;
 mod model;
 mod proofs;
+mod remote;
 mod resume;
 mod transfer;
 

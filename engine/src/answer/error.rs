@@ -54,6 +54,7 @@ impl From<StoreError> for Failure {
             StoreError::NoRepository { .. } => {
                 Self::new(NOT_FOUND, message).hint("`vecdelta ingest REPO FILE` makes one")
             }
+            StoreError::BadAddress(_) => Self::new(2, message),
             StoreError::NotARepository { .. } => {
                 Self::new(CANNOT_CREATE, message).hint("name a path that does not exist yet, such as table.vd")
             }

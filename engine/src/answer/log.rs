@@ -122,7 +122,7 @@ impl Filter {
             narrow(writers_of(repo, &source.collection, &source.key)?.map(|c| c.into_iter().collect()));
         }
         for (key, value) in &self.metadata {
-            narrow(commits_with(repo, &[key, value.as_deref().unwrap_or("")]));
+            narrow(commits_with(repo, &[key, value.as_deref().unwrap_or("")])?);
         }
         Ok(left)
     }

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::error::CliError;
 pub use crate::answer::commit;
 use crate::serve::{Url, open_bundle};
-use crate::store::{Bundle, Disk, LocalDisk, StoreError};
+use crate::store::{Bundle, Disk, LocalDisk, StoreError, disk_at};
 use crate::version::{Actor, Checkpoint, Repository, new_origin};
 
 /// Returns milliseconds since 1970 by the system's clock.
@@ -37,12 +37,12 @@ pub fn token() -> Option<String> {
     std::env::var("VECDELTA_TOKEN").ok().filter(|token| !token.is_empty())
 }
 
-/// Returns what a repository is read from: a directory, a file that is a bundle, or a server.
+/// Returns what a repository is read from: a directory, a database, a file that is a bundle, or a server.
 pub fn disk(path: &Path) -> Result<Arc<dyn Disk>, CliError> {
     if is_url(path) {
         return Ok(Arc::new(open_bundle(&path.to_string_lossy(), token())?));
     }
-    let Some(bundle) = bundle(path)? else { return Ok(Arc::new(LocalDisk::new(path))) };
+    let Some(bundle) = bundle(path)? else { return Ok(disk_at(path)?) };
     if bundle.is_thin() {
         let shown = path.display();
         let text = format!("{shown} holds only what came after some commits, so it cannot be read by itself");
@@ -61,7 +61,7 @@ pub fn bundle(path: &Path) -> Result<Option<Bundle>, CliError> {
     Ok(Some(Bundle::open(file.map_err(StoreError::io("open", &shown))?, shown)?))
 }
 
-/// Returns the directory of a repository that is to be written.
+/// Returns the directory or database of a repository that is to be written.
 fn writable(path: &Path) -> Result<Arc<dyn Disk>, CliError> {
     if is_url(path) {
         let shown = path.display();
@@ -74,7 +74,7 @@ fn writable(path: &Path) -> Result<Arc<dyn Disk>, CliError> {
         return Err(CliError::new(2, format!("{shown} is a file, and a bundle is never changed"))
             .hint(format!("`vecdelta clone {shown} NAME.vd` makes a repository of it")));
     }
-    Ok(Arc::new(LocalDisk::new(path)))
+    Ok(disk_at(path)?)
 }
 
 /// Opens a repository for reading.

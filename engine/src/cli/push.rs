@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::error::CliError;
 use super::open::{is_url, reader, writer};
 use super::pull::{report, take};
+use crate::store::is_taken;
 use crate::version::{Sender, Wanted};
 
 /// Give another repository the branches, commits and tags that it lacks; a branch there that would lose commits stays.
@@ -27,7 +28,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let from = reader(&args.repo)?;
     let (own, other) = (args.repo.display(), args.to.display());
-    if !args.to.exists() && !is_url(&args.to) {
+    if !is_url(&args.to) && !is_taken(&args.to)? {
         return Err(CliError::new(super::error::NOT_FOUND, format!("no repository at {other}"))
             .hint(format!("`vecdelta clone {own} {other}` makes one")));
     }

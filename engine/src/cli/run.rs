@@ -20,6 +20,7 @@ use crate::capture::Observer;
 use crate::event::Event;
 use crate::pipeline::config::Pipeline;
 use crate::pipeline::{self, Context, RunReport};
+use crate::store::is_taken;
 use crate::version::{CommitIndex, Repository};
 
 /// Run a pipeline file.
@@ -83,7 +84,7 @@ pub fn execute(
         signal_hook::flag::register(signal, stop.clone())?;
     }
     let store = &pipeline.settings.store;
-    let made = !store.exists();
+    let made = !is_taken(store)?;
     let mut repo = writer_or_new(store)?;
     let progress = Progress::new();
     let commits = AtomicU64::new(0);
@@ -109,8 +110,9 @@ pub fn execute(
         Err(error) => {
             if made && repo.branches().is_empty() {
                 // Bad input leaves no repository where there was none.
+                let disk = repo.disk().clone();
                 drop(repo);
-                let _ = std::fs::remove_dir_all(store);
+                let _ = disk.remove("");
             }
             Err(error.into())
         }

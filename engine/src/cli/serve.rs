@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Arc;
 
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -15,7 +14,7 @@ use super::output::{print_json, printable, time};
 use crate::delta::Timestamp;
 use crate::serve::http::{Entry, Limits, Server};
 use crate::serve::{Guard, Held, Site, Web, Writer, address, is_loopback, until};
-use crate::store::LocalDisk;
+use crate::store::disk_at;
 use crate::version::Repository;
 
 /// Serve a repository or a bundle: the inspector, what can be asked as JSON, the whole as one file, figures.
@@ -114,7 +113,7 @@ fn hold(args: &Args) -> Result<Held, CliError> {
         }
         return Ok(Held::bundle(bundle));
     }
-    let disk = Arc::new(LocalDisk::new(&args.repo));
+    let disk = disk_at(&args.repo)?;
     if args.writable {
         // Made where there is none, repaired where a crash left something, and given back to other writers.
         drop(Repository::open_writer(disk.clone(), Some(own_origin()))?);

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use super::config::Pipeline;
 use super::{Context, PipelineError, RunReport, run};
 use crate::event::Event;
-use crate::store::{LocalDisk, StoreError};
-use crate::version::{Repository, new_origin};
+use crate::store::{Disk, LocalDisk, StoreError, disk_at, is_address, is_taken};
+use crate::version::{Repository, VersionError, clone_into, new_origin};
 
 /// What a run would do.
 pub struct Forecast {
@@ -28,8 +28,15 @@ pub struct Forecast {
 /// Whatever the run would fail with, or when the copy cannot be made.
 pub fn plan(pipeline: &Pipeline, scratch: &Path, context: &Context<'_>) -> Result<Forecast, PipelineError> {
     let copy = scratch.join("plan.vd");
-    if pipeline.settings.store.exists() {
-        copy_dir(&pipeline.settings.store, &copy).map_err(StoreError::io("copy", scratch.display().to_string()))?;
+    let store = &pipeline.settings.store;
+    if store.to_str().is_some_and(is_address) {
+        if is_taken(store).map_err(VersionError::from)? {
+            let there = Repository::open(disk_at(store).map_err(VersionError::from)?)?;
+            let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(&copy));
+            clone_into(&there, &disk, *there.log().origin(), &mut |_| {})?;
+        }
+    } else if store.exists() {
+        copy_dir(store, &copy).map_err(StoreError::io("copy", scratch.display().to_string()))?;
     }
     let origin = new_origin((context.now)(), 0);
     let mut repo = Repository::open_writer(Arc::new(LocalDisk::new(&copy)), Some(origin))?;

@@ -82,7 +82,7 @@ impl Held {
         // A bundle never changes, so one look at it is enough. A head that is being written has no start for a moment.
         let start = match (&*open, &self.file) {
             (Some((start, _)), Some(_)) => *start,
-            _ => log_start(self.disk.as_ref()),
+            _ => log_start(self.disk.as_ref())?,
         };
         if let Some((known, repo)) = &*open
             && start.is_some()

@@ -137,6 +137,12 @@ impl DiskFile for Part {
         }
     }
 
+    fn will_read(&self, offset: u64, len: u64) {
+        if offset.checked_add(len).is_some_and(|end| end <= self.len) {
+            self.file.will_read(self.base + offset, len);
+        }
+    }
+
     fn write_at(&self, _data: &[u8], _offset: u64) -> io::Result<()> {
         Err(read_only())
     }

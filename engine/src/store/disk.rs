@@ -67,6 +67,8 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// [`io::ErrorKind::UnexpectedEof`] when the file ends before.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    /// Tells that a range will probably be read soon, so that a file that lies elsewhere can bring several at once.
+    fn will_read(&self, _offset: u64, _len: u64) {}
     /// Writes all of `data` at `offset`, growing the file where needed.
     ///
     /// # Errors

@@ -13,6 +13,9 @@ pub enum StoreError {
         /// Where one was looked for.
         path: String,
     },
+    /// The address of a database is wrong, or this program cannot go there.
+    #[error("{0}")]
+    BadAddress(String),
     /// The path holds something else.
     #[error("{path} holds files that are not a repository")]
     NotARepository {
@@ -87,6 +90,12 @@ impl StoreError {
             }
             other => other,
         }
+    }
+
+    /// Returns whether bytes of a file that lies elsewhere were not there: once they are brought, the same can be done
+    /// again.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, StoreError::Io { error, .. } if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Wraps an I/O error, naming what was tried on which file.

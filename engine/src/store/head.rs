@@ -118,10 +118,17 @@ pub fn read(disk: &dyn Disk) -> Result<Option<Slots>> {
 }
 
 /// Returns origin, first segment and number of transactions of a log whose head is whole.
-pub fn log_start(disk: &dyn Disk) -> Option<([u8; 32], u32, u64)> {
-    let slots = read(disk).ok()??;
-    let head = slots.newest().filter(|_| !slots.odd_size && slots.damaged().next().is_none())?;
-    Some((head.origin, head.first, head.sequence))
+///
+/// # Errors
+/// When bytes of the head have not been brought yet.
+pub fn log_start(disk: &dyn Disk) -> Result<Option<([u8; 32], u32, u64)>> {
+    let slots = match read(disk) {
+        Ok(Some(slots)) => slots,
+        Err(error) if error.is_waiting() => return Err(error),
+        Ok(None) | Err(_) => return Ok(None),
+    };
+    let head = slots.newest().filter(|_| !slots.odd_size && slots.damaged().next().is_none());
+    Ok(head.map(|head| (head.origin, head.first, head.sequence)))
 }
 
 /// Writes one slot and makes it durable: the moment at which a transaction is committed.

@@ -9,6 +9,7 @@
 //!  fences | the first record of each page ... |
 //! ```
 
+use std::io;
 use std::sync::OnceLock;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -75,8 +76,26 @@ pub struct IndexFile {
     name: String,
     file: Box<dyn DiskFile>,
     header: Header,
-    fences: [OnceLock<Option<Vec<u8>>>; TABLES],
+    fences: [OnceLock<Vec<u8>>; TABLES],
 }
+
+/// Why a file does not answer.
+#[derive(Debug)]
+pub enum Flaw {
+    /// It is damaged or gone: what it said is read from the log instead.
+    Damaged,
+    /// Its bytes lie elsewhere and have not been brought yet.
+    Waiting(io::Error),
+}
+
+impl From<io::Error> for Flaw {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::WouldBlock { Self::Waiting(error) } else { Self::Damaged }
+    }
+}
+
+/// What a file answers.
+pub type Answer<T> = Result<T, Flaw>;
 
 /// Records of one width in ascending order, from memory or a file.
 pub type Records<'a> = Box<dyn Iterator<Item = Option<Vec<u8>>> + 'a>;
@@ -96,14 +115,17 @@ pub fn remove(disk: &dyn Disk, name: &str) {
 }
 
 impl IndexFile {
-    /// Opens a file; `None` when it is damaged or gone.
-    pub fn open(disk: &dyn Disk, name: &str) -> Option<Self> {
-        let file = disk.open(&format!("{INDEX}/{name}"), false).ok()?;
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// When it is damaged, gone or not there yet.
+    pub fn open(disk: &dyn Disk, name: &str) -> Answer<Self> {
+        let file = disk.open(&format!("{INDEX}/{name}"), false)?;
         let mut bytes = vec![0; PAGE];
-        file.read_at(&mut bytes, 0).ok()?;
-        (bytes[..8] == *MAGIC && page_is_whole(&bytes, 0)).then_some(())?;
-        let header = Header::deserialize(&mut &bytes[8..]).ok()?;
-        Some(Self { name: name.to_owned(), file, header, fences: Default::default() })
+        file.read_at(&mut bytes, 0)?;
+        (bytes[..8] == *MAGIC && page_is_whole(&bytes, 0)).then_some(()).ok_or(Flaw::Damaged)?;
+        let header = Header::deserialize(&mut &bytes[8..]).map_err(|_| Flaw::Damaged)?;
+        Ok(Self { name: name.to_owned(), file, header, fences: Default::default() })
     }
 
     /// Returns its name.
@@ -121,17 +143,23 @@ impl IndexFile {
         self.header.graph.count / 64 + self.header.tables.iter().map(|t| t.count).sum::<u64>()
     }
 
-    /// Reads the graph; `None` when it is damaged.
-    pub fn graph(&self) -> Option<Vec<u8>> {
+    /// Reads the graph.
+    ///
+    /// # Errors
+    /// When it is damaged or not there yet.
+    pub fn graph(&self) -> Answer<Vec<u8>> {
         self.summed(self.header.graph.offset, self.header.graph.count)
     }
 
-    /// Hands over the records of a table that begin with some bytes, in order; `None` when the file is damaged.
-    pub fn find(&self, table: usize, prefix: &[u8], found: &mut dyn FnMut(&[u8])) -> Option<()> {
+    /// Hands over the records of a table that begin with some bytes, in order.
+    ///
+    /// # Errors
+    /// When the file is damaged, or not all of them are there yet.
+    pub fn find(&self, table: usize, prefix: &[u8], found: &mut dyn FnMut(&[u8])) -> Answer<()> {
         let section = self.header.tables[table];
         let (width, fences) = (section.width as usize, self.fences(table)?);
         if section.count == 0 {
-            return Some(());
+            return Ok(());
         }
         // The first page that may hold one is the one before the first that begins with the prefix or beyond.
         let beyond = partition(fences, width, |fence| &fence[..prefix.len()] < prefix);
@@ -150,7 +178,7 @@ impl IndexFile {
                 break;
             }
         }
-        Some(())
+        Ok(())
     }
 
     /// Returns all records of a table in order; an item is `None` when the file is damaged there.
@@ -159,42 +187,46 @@ impl IndexFile {
         let pages = 0..self.header.tables[table].pages();
         Box::new(pages.flat_map(move |page| -> Vec<Option<Vec<u8>>> {
             match self.page(table, page) {
-                Some(records) => records.chunks_exact(width).map(|r| Some(r.to_vec())).collect(),
-                None => vec![None],
+                Ok(records) => records.chunks_exact(width).map(|r| Some(r.to_vec())).collect(),
+                Err(_) => vec![None],
             }
         }))
     }
 
-    fn page(&self, table: usize, page: u64) -> Option<Vec<u8>> {
+    fn page(&self, table: usize, page: u64) -> Answer<Vec<u8>> {
         let section = self.header.tables[table];
         let mut bytes = vec![0; PAGE];
-        self.file.read_at(&mut bytes, section.offset.checked_add(page.checked_mul(PAGE as u64)?)?).ok()?;
-        page_is_whole(&bytes, page + 1).then_some(())?;
+        let at = page.checked_mul(PAGE as u64).and_then(|p| section.offset.checked_add(p));
+        self.file.read_at(&mut bytes, at.ok_or(Flaw::Damaged)?)?;
+        page_is_whole(&bytes, page + 1).then_some(()).ok_or(Flaw::Damaged)?;
         let held = (section.count - page * section.per_page() as u64).min(section.per_page() as u64) as usize;
         bytes.truncate(held * section.width as usize);
-        Some(bytes)
+        Ok(bytes)
     }
 
-    fn fences(&self, table: usize) -> Option<&[u8]> {
-        let read = || {
-            let section = self.header.tables[table];
-            let bytes = section.pages().checked_mul(u64::from(section.width))?;
-            self.summed(section.offset.checked_add(section.pages().checked_mul(PAGE as u64)?)?, bytes)
-        };
-        self.fences[table].get_or_init(read).as_deref()
+    fn fences(&self, table: usize) -> Answer<&[u8]> {
+        if let Some(fences) = self.fences[table].get() {
+            return Ok(fences);
+        }
+        let section = self.header.tables[table];
+        let bytes = section.pages().checked_mul(u64::from(section.width));
+        let at = section.pages().checked_mul(PAGE as u64).and_then(|p| section.offset.checked_add(p));
+        let (bytes, at) = bytes.zip(at).ok_or(Flaw::Damaged)?;
+        let read = self.summed(at, bytes)?;
+        Ok(self.fences[table].get_or_init(|| read))
     }
 
     /// Reads bytes that their checksum follows.
-    fn summed(&self, offset: u64, len: u64) -> Option<Vec<u8>> {
+    fn summed(&self, offset: u64, len: u64) -> Answer<Vec<u8>> {
         // A length is not believed before the file is that long.
-        let end = offset.checked_add(len)?.checked_add(16)?;
-        (self.file.len().ok()? >= end).then_some(())?;
-        let mut bytes = vec![0; usize::try_from(len).ok()? + 16];
-        self.file.read_at(&mut bytes, offset).ok()?;
-        let (body, sum) = bytes.split_last_chunk::<16>()?;
-        (xxh3_128(body).to_le_bytes() == *sum).then_some(())?;
+        let end = offset.checked_add(len).and_then(|end| end.checked_add(16)).ok_or(Flaw::Damaged)?;
+        (self.file.len()? >= end).then_some(()).ok_or(Flaw::Damaged)?;
+        let mut bytes = vec![0; usize::try_from(len + 16).map_err(|_| Flaw::Damaged)?];
+        self.file.read_at(&mut bytes, offset)?;
+        let (body, sum) = bytes.split_last_chunk::<16>().ok_or(Flaw::Damaged)?;
+        (xxh3_128(body).to_le_bytes() == *sum).then_some(()).ok_or(Flaw::Damaged)?;
         bytes.truncate(len as usize);
-        Some(bytes)
+        Ok(bytes)
     }
 }
 
@@ -352,17 +384,17 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x10;
             disk.put(&path, bytes);
-            let Some(index) = IndexFile::open(&disk, &name) else { continue };
-            assert!(index.graph().is_none_or(|g| g == b"graph"), "byte {at}");
+            let Ok(index) = IndexFile::open(&disk, &name) else { continue };
+            assert!(index.graph().ok().is_none_or(|g| g == b"graph"), "byte {at}");
             let mut found = Vec::new();
-            if index.find(0, &77u64.to_be_bytes(), &mut |r| found.push(r.to_vec())).is_some() {
+            if index.find(0, &77u64.to_be_bytes(), &mut |r| found.push(r.to_vec())).is_ok() {
                 assert_eq!(found, records(700)[231..234], "byte {at}");
             }
         }
         for len in (0..whole.len()).step_by(97) {
             disk.put(&path, whole[..len].to_vec());
-            if let Some(index) = IndexFile::open(&disk, &name) {
-                assert!(index.graph().is_none_or(|g| g == b"graph"));
+            if let Ok(index) = IndexFile::open(&disk, &name) {
+                assert!(index.graph().ok().is_none_or(|g| g == b"graph"));
                 let _ = index.find(0, &77u64.to_be_bytes(), &mut |_| {});
             }
         }

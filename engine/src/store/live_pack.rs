@@ -65,7 +65,7 @@ enum Place {
 }
 
 impl LivePack {
-    /// Makes the pack of a log as it was reported, with other files behind the head.
+    /// Makes the pack of a log as it was reported, with other files behind it.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -77,18 +77,21 @@ impl LivePack {
         }
         let mut directory = Vec::new();
         let mut pieces = Vec::new();
-        let memory = std::iter::once((HEAD.to_owned(), extent.head.file().to_vec())).chain(others);
-        for (name, bytes) in memory {
+        let in_memory = |name: String, bytes: Vec<u8>, pieces: &mut Vec<Place>, directory: &mut Vec<PackEntry>| {
             let (len, hash) = (bytes.len() as u64, *file_hasher().update(&bytes).finalize().as_bytes());
             directory.push(PackEntry { name, offset: 0, len, hash });
             pieces.push(Place::Memory(bytes));
-        }
+        };
+        in_memory(HEAD.to_owned(), extent.head.file().to_vec(), &mut pieces, &mut directory);
         for (number, segment, end) in extent.segments {
             let header = segment::header(number, extent.head.first, &extent.head.origin);
             let hash = hashes.hash(number, &segment, &header, end)?;
             directory.push(PackEntry { name: segment::path(number), offset: 0, len: end, hash });
             pieces.push(Place::Memory(header.to_vec()));
             pieces.push(Place::Segment(segment));
+        }
+        for (name, bytes) in others {
+            in_memory(name, bytes, &mut pieces, &mut directory);
         }
         Ok(Self::joined(directory, pieces))
     }

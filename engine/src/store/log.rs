@@ -287,16 +287,26 @@ impl Log {
     /// # Errors
     /// When it is damaged, was collected or cannot be read.
     pub fn block(&self, place: Place, blocks: &[BlockRef], i: usize) -> Result<Vec<u8>> {
-        let there = |b: &&BlockRef| !place.bare || b.kind == BlockKind::Keys;
-        let behind: u64 = blocks[i..].iter().filter(there).map(|b| u64::from(b.len) + FRAME_HEADER as u64).sum();
         let segment = self.segment(place.segment);
-        if !there(&&blocks[i]) {
+        if place.bare && blocks[i].kind != BlockKind::Keys {
             return Err(segment.corrupt(place.offset, "its rows were collected"));
         }
-        let Some(offset) = place.offset.checked_sub(behind) else {
+        let Some(offset) = offset_of(place, blocks, i) else {
             return Err(segment.corrupt(place.offset, "the record names more data than there are before it"));
         };
         Ok(segment.frame(offset, &blocks[i].hash, u64::from(blocks[i].len))?.1)
+    }
+
+    /// Tells the disk that a record will probably be read soon.
+    pub fn will_read(&self, place: Place) {
+        self.segment(place.segment).file.will_read(place.offset, FRAME_HEADER as u64 + place.len);
+    }
+
+    /// Tells the disk that block `i` of the transaction that ends at `place` will probably be read soon.
+    pub fn will_read_block(&self, place: Place, blocks: &[BlockRef], i: usize) {
+        if let Some(offset) = offset_of(place, blocks, i) {
+            self.segment(place.segment).file.will_read(offset, FRAME_HEADER as u64 + u64::from(blocks[i].len));
+        }
     }
 
     /// Begins a transaction; another one of the same thread must have ended.
@@ -348,4 +358,11 @@ impl Log {
     fn segment(&self, number: u32) -> Arc<Segment> {
         self.segments.read().expect("no thread panics with it")[(number - self.first) as usize].clone()
     }
+}
+
+/// Returns where block `i` of a transaction begins; `None` when there is not so much before its record.
+fn offset_of(place: Place, blocks: &[BlockRef], i: usize) -> Option<u64> {
+    let there = |b: &&BlockRef| !place.bare || b.kind == BlockKind::Keys;
+    let behind: u64 = blocks[i..].iter().filter(there).map(|b| u64::from(b.len) + FRAME_HEADER as u64).sum();
+    place.offset.checked_sub(behind)
 }

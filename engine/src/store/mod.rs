@@ -20,7 +20,11 @@ mod memory;
 mod mirror;
 mod mirror_state;
 mod pack;
+mod paged;
 mod part;
+mod place;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod record;
 mod recovery;
 mod segment;
@@ -46,9 +50,11 @@ pub use measures::{Measure, Measures, keep as keep_measures, recall as recall_me
 pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
 pub use mirror::{Mirror, Written, row_sum};
 pub use pack::{PackWriter, Section, pack_log};
+pub use paged::{PAGE_BYTES, PagedFile};
 pub use part::{
     BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts,
 };
+pub use place::{disk_at, is_address, is_taken, place_from, rename_in_database};
 pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,
     Resolution, Span,

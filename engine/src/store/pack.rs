@@ -305,7 +305,7 @@ impl Disk for Section {
     }
 }
 
-/// Packs a log as it was reported, its head first and then other files that `before` adds; returns how long the pack is.
+/// Packs a log as it was reported, its head first, and then other files that `after` adds; returns how long the pack is.
 ///
 /// # Errors
 /// When a frame is damaged or the disk refuses; then nothing is under the name.
@@ -313,21 +313,21 @@ pub fn pack_log<E: From<StoreError>>(
     log: &Log,
     (disk, name): (&dyn Disk, &str),
     others: &[String],
-    before: &mut dyn FnMut(&mut PackWriter<'_>) -> std::result::Result<(), E>,
+    after: &mut dyn FnMut(&mut PackWriter<'_>) -> std::result::Result<(), E>,
     seen: &mut dyn FnMut(u64),
 ) -> std::result::Result<u64, E> {
     let extent = Extent::of(log)?;
     let segments = extent.segments.iter().map(|(number, ..)| segment::path(*number));
-    let names: Vec<String> = [HEAD.to_owned()].into_iter().chain(others.iter().cloned()).chain(segments).collect();
+    let names: Vec<String> = [HEAD.to_owned()].into_iter().chain(segments).chain(others.iter().cloned()).collect();
     let mut write = || {
         let mut pack = PackWriter::begin(disk, name, false, &names)?;
         let failed = |e| StoreError::io("write", disk.display(name))(e);
         pack.add(|section| DiskFile::write_at(section, &extent.head.file(), 0).map_err(failed))?;
-        before(&mut pack)?;
         for (number, segment, end) in &extent.segments {
             let header = segment::header(*number, extent.head.first, &extent.head.origin);
             pack.add(|section| copy_segment(segment, *end, &header, section, 0, seen))?;
         }
+        after(&mut pack)?;
         Ok(pack.finish()?)
     };
     let written = write();

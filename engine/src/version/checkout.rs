@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::data::{Part, data_of, in_commit, snapshot_data, with_block};
-use super::error::Result;
+use super::error::{Result, VersionError};
 use super::repository::{CommitIndex, Repository};
 use crate::delta::Table;
 use crate::store::{BlockKind, BlockRef, CommitRecord, Place};
@@ -96,7 +96,10 @@ impl<'r> Checkout<'r> {
             if reading.open == 0 {
                 break;
             }
-            let step = self.step(commit).map_err(|e| in_commit(e, self.repo, commit))?;
+            let step = self.step(commit).map_err(|e| {
+                will_read(self.repo, &e, commit);
+                in_commit(e, self.repo, commit)
+            })?;
             reading.back(&step, commit, &mut uses);
             if step.whole {
                 break;
@@ -104,7 +107,12 @@ impl<'r> Checkout<'r> {
         }
         let mut rows = reading.rows(&self.table);
         for used in uses.iter().rev() {
-            self.forward(used, reading, &mut rows).map_err(|e| in_commit(e, self.repo, used.commit))?;
+            self.forward(used, reading, &mut rows).map_err(|e| {
+                if e.is_waiting() {
+                    uses.iter().for_each(|u| self.repo.log().will_read_block(u.step.place, &u.step.blocks, u.block));
+                }
+                in_commit(e, self.repo, used.commit)
+            })?;
         }
         Ok(rows)
     }
@@ -158,6 +166,19 @@ impl<'r> Checkout<'r> {
             rows.cost[i] = if fresh { 0 } else { rows.cost[i].saturating_add(unit) };
         }
         Ok(())
+    }
+}
+
+/// After a read that waits for a commit: tells the disk that the records before it will probably be read as well.
+pub(super) fn will_read(repo: &Repository, error: &VersionError, commit: CommitIndex) {
+    const RECORDS: usize = 64;
+    if error.is_waiting() {
+        for c in repo.bases(commit).take(RECORDS) {
+            repo.log().will_read(repo.composed(c).map_or(repo.entry(c).place, |composed| composed.place));
+            if let Some(place) = repo.snapshot(c) {
+                return repo.log().will_read(place);
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use vecdelta_kernels::{RowChange, differs, measure, norm_squared};
 
-use super::checkout::{Checkout, number_of};
+use super::checkout::{Checkout, number_of, will_read};
 use super::data::parts_of;
 use super::error::Result;
 use super::keys::read_keys;
@@ -185,7 +185,8 @@ impl<'r> Pair<'r> {
             return Ok(touched);
         }
         for commit in self.repo.bases(side.commit).take_while(|&c| Some(c) != self.base) {
-            for part in parts_of(self.repo, commit, &self.name)? {
+            let parts = parts_of(self.repo, commit, &self.name).inspect_err(|e| will_read(self.repo, e, commit))?;
+            for part in parts {
                 let slots = [&part.lists.fresh, &part.lists.change, &part.lists.deleted];
                 touched.extend(slots.into_iter().flatten().copied().filter(|&s| s < self.common));
             }

@@ -125,6 +125,12 @@ impl VersionError {
     pub fn corrupt(path: impl Into<String>, problem: impl Into<String>) -> Self {
         StoreError::corrupt(path, None, problem).into()
     }
+
+    /// Returns whether bytes of a file that lies elsewhere were not there: once they are brought, the same can be done
+    /// again.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, VersionError::Store(error) if error.is_waiting())
+    }
 }
 
 /// The result of an operation on a history.

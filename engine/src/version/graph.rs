@@ -341,10 +341,16 @@ impl Graph {
         at == older
     }
 
+    /// Returns the branch that a commit moved.
+    pub fn branch_of(&self, commit: CommitIndex) -> Option<&str> {
+        let (name, _) = self.moved[commit]?;
+        Some(&self.branch_names[name as usize])
+    }
+
     /// Returns the branch that a commit moved, and from where.
     pub fn move_of(&self, commit: CommitIndex) -> Option<Move> {
-        let (name, from) = self.moved[commit]?;
-        let name = self.branch_names[name as usize].clone();
+        let (_, from) = self.moved[commit]?;
+        let name = self.branch_of(commit)?.to_owned();
         Some(Move { tag: false, name, from: from.map(|f| f as CommitIndex), to: Some(commit) })
     }
 

@@ -15,8 +15,8 @@ use super::graph::{Entry, Graph, RecordOf};
 use super::keys::read_keys_block;
 use super::repository::{CommitIndex, Repository};
 use crate::delta::key_hash;
-use crate::store::index_file::{self, Covers, IndexFile, Records};
-use crate::store::{Action, BlockKind, BlockRef, CommitRecord, Disk, Place};
+use crate::store::index_file::{self, Covers, Flaw, IndexFile, Records};
+use crate::store::{Action, BlockKind, BlockRef, CommitRecord, Disk, Place, StoreError};
 
 /// A writer that goes on for long adds a file after this many records.
 const RECORDS_MAX: usize = 1024;
@@ -83,8 +83,11 @@ pub struct Index {
 }
 
 impl Index {
-    /// Reads the files that fit a log, and the graph from them.
-    pub fn load(disk: &dyn Disk, origin: &[u8; 32], first: u32, sequence: u64) -> (Self, Graph) {
+    /// Reads the files that fit a log, and the graph from them; files that are damaged are left out.
+    ///
+    /// # Errors
+    /// When bytes of a file have not been brought yet.
+    pub fn load(disk: &dyn Disk, origin: &[u8; 32], first: u32, sequence: u64) -> Result<(Self, Graph)> {
         let mut names = index_file::list(disk);
         names.sort_by_key(|&(_, from, to)| (from, std::cmp::Reverse(to)));
         let (mut index, mut graph) = (Self::default(), Graph::default());
@@ -93,22 +96,22 @@ impl Index {
             if from != next || to > sequence {
                 continue;
             }
-            let Some(file) = IndexFile::open(disk, &name) else { continue };
+            let Some(file) = whole(disk, IndexFile::open(disk, &name))? else { continue };
             let covers = file.covers();
             let own = (covers.origin, covers.first, covers.from, covers.to, covers.before);
             if own != (*origin, first, from, to, before) {
                 continue;
             }
-            match file.graph().and_then(|bytes| take_entries(&mut graph, &bytes)) {
+            match whole(disk, file.graph())?.and_then(|bytes| take_entries(&mut graph, &bytes)) {
                 Some(()) if graph.records.len() as u64 == to => {}
                 // Part of the file may have been taken over: begin again without it.
-                _ => return (Self::default(), Graph::default()),
+                _ => return Ok((Self::default(), Graph::default())),
             }
             (next, before) = (to + 1, covers.last);
             index.files.push(file);
         }
         index.up_to = graph.records.len();
-        (index, graph)
+        Ok((index, graph))
     }
 
     /// Notes an entry that was read from the log or was just written.
@@ -127,48 +130,61 @@ impl Index {
     }
 
     /// Finds the slots that a key ever had: the record that brought it, and the slot. `None` without an index.
-    pub fn slots_of(&mut self, repo: &Repository, collection: u16, key: &str) -> Option<Vec<(u32, u32)>> {
+    ///
+    /// # Errors
+    /// When bytes have not been brought yet; so with all questions.
+    pub fn slots_of(&mut self, repo: &Repository, collection: u16, key: &str) -> Result<Option<Vec<(u32, u32)>>> {
         let prefix = [&collection.to_be_bytes()[..], &key_hash(key)].concat();
         let mut found = Vec::new();
-        self.find(repo, KEYS, &prefix, &mut |r| found.push((number(&r[18..]), number(&r[22..]))))?;
-        Some(found)
+        let whole = self.find(repo, KEYS, &prefix, &mut |r| found.push((number(&r[18..]), number(&r[22..]))))?;
+        Ok(whole.then_some(found))
     }
 
     /// Finds all places where a row was written, oldest first, among them the dense commits. `None` without an index.
-    pub fn touches_of(&mut self, repo: &Repository, collection: u16, slot: u32) -> Option<Vec<Touch>> {
+    pub fn touches_of(&mut self, repo: &Repository, collection: u16, slot: u32) -> Result<Option<Vec<Touch>>> {
         let mut found = Vec::new();
         for slot in [slot, ALL_SLOTS] {
             let prefix = [&collection.to_be_bytes()[..], &slot.to_be_bytes()].concat();
-            self.find(repo, TOUCHES, &prefix, &mut |r| found.push(touch(r)))?;
+            if !self.find(repo, TOUCHES, &prefix, &mut |r| found.push(touch(r)))? {
+                return Ok(None);
+            }
         }
         found.sort_unstable_by_key(|t| (t.record, t.block));
-        Some(found)
+        Ok(Some(found))
     }
 
     /// Finds the commits in whose author, message or metadata all of these words may stand. `None` without an index.
-    pub fn commits_with(&mut self, repo: &Repository, words: &[String]) -> Option<BTreeSet<CommitIndex>> {
+    pub fn commits_with(&mut self, repo: &Repository, words: &[String]) -> Result<Option<BTreeSet<CommitIndex>>> {
         let mut all: Option<BTreeSet<CommitIndex>> = None;
         for word in words {
             let mut found = BTreeSet::new();
-            self.find(repo, WORDS, &word_hash(word), &mut |r| {
+            let whole = self.find(repo, WORDS, &word_hash(word), &mut |r| {
                 found.insert(number(&r[8..]) as CommitIndex);
             })?;
+            if !whole {
+                return Ok(None);
+            }
             all = Some(match all {
                 Some(all) => all.intersection(&found).copied().collect(),
                 None => found,
             });
         }
-        all
+        Ok(all)
     }
 
-    fn find(&mut self, repo: &Repository, table: usize, prefix: &[u8], found: &mut dyn FnMut(&[u8])) -> Option<()> {
-        self.catch_up(repo)?;
+    /// Hands over the rows that begin with some bytes; `false` without an index.
+    fn find(&mut self, repo: &Repository, table: usize, prefix: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        if !self.catch_up(repo)? {
+            return Ok(false);
+        }
         let mut hits = Vec::new();
-        let whole = self.files.iter().try_for_each(|f| f.find(table, prefix, &mut |r| hits.extend_from_slice(r)));
-        if whole.is_none() {
+        let asked = self.files.iter().try_for_each(|f| f.find(table, prefix, &mut |r| hits.extend_from_slice(r)));
+        if whole(repo.disk().as_ref(), asked)?.is_none() {
             // A file is damaged: what it said is read from the log instead.
             *self = Self { lost: true, ..Self::default() };
-            self.catch_up(repo)?;
+            if !self.catch_up(repo)? {
+                return Ok(false);
+            }
             hits.clear();
         }
         match table {
@@ -178,23 +194,33 @@ impl Index {
         }
         let width = [size_of::<KeyRow>(), size_of::<TouchRow>(), size_of::<WordRow>()][table];
         hits.chunks_exact(width).for_each(found);
-        Some(())
+        Ok(true)
     }
 
-    /// Reads what came since the tables were last brought up to date.
-    fn catch_up(&mut self, repo: &Repository) -> Option<()> {
+    /// Reads what came since the tables were last brought up to date; `false` when the log cannot be read.
+    fn catch_up(&mut self, repo: &Repository) -> Result<bool> {
         if self.broken {
-            return None;
+            return Ok(false);
         }
         let records = &repo.graph().records;
         while self.up_to < records.len() {
             let number = self.up_to as u32 + 1;
-            if self.add(repo, records[self.up_to], number).is_err() {
-                self.broken = true;
-                return None;
-            }
-            self.up_to += 1;
+            let before = (self.keys.len(), self.touches.len(), self.words.len());
             self.sorted = false;
+            match self.add(repo, records[self.up_to], number) {
+                Ok(()) => self.up_to += 1,
+                Err(e) if e.is_waiting() => {
+                    // It comes again as a whole.
+                    self.keys.truncate(before.0);
+                    self.touches.truncate(before.1);
+                    self.words.truncate(before.2);
+                    return Err(e);
+                }
+                Err(_) => {
+                    self.broken = true;
+                    return Ok(false);
+                }
+            }
         }
         if !self.sorted {
             self.keys.par_sort_unstable();
@@ -202,7 +228,7 @@ impl Index {
             self.words.sort_unstable();
             self.sorted = true;
         }
-        Some(())
+        Ok(true)
     }
 
     fn add(&mut self, repo: &Repository, record: RecordOf, number: u32) -> Result<()> {
@@ -303,7 +329,7 @@ impl Index {
             return self.remove_others(repo.disk().as_ref());
         }
         let (from, to) = (self.covered() as u64 + 1, repo.graph().records.len() as u64);
-        if from > to || self.catch_up(repo).is_none() {
+        if from > to || !self.catch_up(repo).unwrap_or(false) {
             return;
         }
         let graph = repo.graph();
@@ -319,7 +345,7 @@ impl Index {
         let tables = [rows_of(&self.keys), rows_of(&self.touches), rows_of(&self.words)];
         let disk = repo.disk().as_ref();
         let name = index_file::write(disk, covers, &self.recent, tables);
-        let Some(file) = name.and_then(|n| IndexFile::open(disk, &n)) else { return };
+        let Some(file) = name.and_then(|n| IndexFile::open(disk, &n).ok()) else { return };
         self.files.push(file);
         self.recent.clear();
         (self.keys, self.touches, self.words) = Default::default();
@@ -329,12 +355,12 @@ impl Index {
 
     /// Writes one file that covers all records to another disk; `None` when a file is damaged or the disk refuses.
     pub fn write_whole(&mut self, repo: &Repository, disk: &dyn Disk) -> Option<()> {
-        self.catch_up(repo)?;
+        self.catch_up(repo).unwrap_or(false).then_some(())?;
         let (graph, to) = (repo.graph(), repo.graph().records.len());
         let last = *graph.record_hash(to.checked_sub(1)?);
         let (origin, first) = (*repo.origin(), repo.log().first());
         let covers = Covers { origin, first, from: 1, to: to as u64, before: [0; 32], last };
-        let held: Vec<Vec<u8>> = self.files.iter().map(IndexFile::graph).collect::<Option<_>>()?;
+        let held: Vec<Vec<u8>> = self.files.iter().map(IndexFile::graph).collect::<index_file::Answer<_>>().ok()?;
         let entries = [held.concat(), self.recent.clone()].concat();
         let own = [rows_of(&self.keys), rows_of(&self.touches), rows_of(&self.words)];
         let mut number = 0;
@@ -349,11 +375,11 @@ impl Index {
         let [.., a, b] = self.files.as_slice() else { return None };
         (b.weight() * 4 >= a.weight()).then_some(())?;
         let covers = Covers { from: a.covers().from, before: a.covers().before, ..b.covers().clone() };
-        let graph = [a.graph()?, b.graph()?].concat();
+        let graph = [a.graph().ok()?, b.graph().ok()?].concat();
         let widths = [size_of::<KeyRow>(), size_of::<TouchRow>(), size_of::<WordRow>()];
         let table = |t: usize| (widths[t], merged(a.records(t), b.records(t)));
         let name = index_file::write(disk, covers, &graph, [table(KEYS), table(TOUCHES), table(WORDS)])?;
-        let file = IndexFile::open(disk, &name)?;
+        let file = IndexFile::open(disk, &name).ok()?;
         self.files.truncate(self.files.len() - 2);
         self.files.push(file);
         Some(())
@@ -364,6 +390,15 @@ impl Index {
         let own: BTreeSet<&str> = self.files.iter().map(IndexFile::name).collect();
         let others = index_file::list(disk).into_iter().filter(|(name, ..)| !own.contains(name.as_str()));
         others.for_each(|(name, ..)| index_file::remove(disk, &name));
+    }
+}
+
+/// Tells a file that is damaged, which the log stands in for, from one whose bytes are still to come.
+fn whole<T>(disk: &dyn Disk, answer: index_file::Answer<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(Flaw::Damaged) => Ok(None),
+        Err(Flaw::Waiting(error)) => Err(StoreError::io("read", disk.display(index_file::INDEX))(error).into()),
     }
 }
 

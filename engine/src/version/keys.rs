@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use rayon::prelude::*;
 
-use super::checkout::number_of;
+use super::checkout::{number_of, will_read};
 use super::error::Result;
 use super::graph::RecordOf;
 use super::repository::{CommitIndex, Repository};
@@ -54,7 +54,8 @@ pub fn find_slot(repo: &Repository, commit: CommitIndex, collection: &str, key: 
     let Some(number) = repo.collection_number(collection) else {
         return Ok(None);
     };
-    if let Some(slots) = repo.index().slots_of(repo, number, key) {
+    let slots = repo.index().slots_of(repo, number, key)?;
+    if let Some(slots) = slots {
         let mine = |record: u32| match repo.graph().records[record as usize - 1] {
             RecordOf::Commit(c) => repo.is_before(c, commit),
             RecordOf::Operation(_) => false,
@@ -84,7 +85,7 @@ fn key_blocks(repo: &Repository, commit: CommitIndex, collection: &str, slots: &
     for c in repo.first_parents(commit) {
         let below = repo.entry(c).parents.first().map_or(0, |&p| repo.slots(p, number));
         if below < above && below < slots.end {
-            let record = repo.commit(c)?;
+            let record = repo.commit(c).inspect_err(|e| will_read(repo, e, c))?;
             let place = repo.entry(c).place;
             let own = number_of(&record, collection);
             let blocks = std::sync::Arc::new(record.blocks);

@@ -91,21 +91,24 @@ impl Repository {
 
     /// Opens the log behind what index files tell, or all of it.
     fn load(disk: &Arc<dyn Disk>, lock: Option<Box<dyn Send + Sync>>, trust: bool) -> Result<Self> {
-        let start = log_start(disk.as_ref());
+        let start = log_start(disk.as_ref())?;
         let known = start.filter(|_| trust);
         if let Some((origin, first, sequence)) = known {
-            let (index, graph) = Index::load(disk.as_ref(), &origin, first, sequence);
-            if !graph.records.is_empty()
-                && let Ok((log, graph, index)) = scan(disk, lock.is_some(), graph, index, first)
-            {
-                return Ok(Self { log, graph, index: Mutex::new(index), lock });
+            let (index, graph) = Index::load(disk.as_ref(), &origin, first, sequence)?;
+            if !graph.records.is_empty() {
+                match scan(disk, lock.is_some(), graph, index, first) {
+                    Ok((log, graph, index)) => return Ok(Self { log, graph, index: Mutex::new(index), lock }),
+                    Err(error) if error.is_waiting() => return Err(error),
+                    Err(_) => {}
+                }
             }
         }
         // Either there is no index, or the log is not the one it is of, or it is damaged.
         match scan(disk, lock.is_some(), Graph::default(), Index::default(), 0) {
             Ok((log, graph, index)) => Ok(Self { log, graph, index: Mutex::new(index), lock }),
             // The log may have been written anew between a look at its head and one at its segments.
-            Err(_) if log_start(disk.as_ref()).map(|s| s.1) != start.map(|s| s.1) => Self::load(disk, lock, trust),
+            Err(error) if error.is_waiting() => Err(error),
+            Err(_) if log_start(disk.as_ref())?.map(|s| s.1) != start.map(|s| s.1) => Self::load(disk, lock, trust),
             Err(error) => Err(error),
         }
     }
@@ -150,6 +153,11 @@ impl Repository {
     /// Returns the commit with an identity.
     pub fn find(&self, id: &CommitId) -> Option<CommitIndex> {
         self.graph.find(id)
+    }
+
+    /// Returns the branch that a commit moved, without reading; `None` for one that only arrived from elsewhere.
+    pub fn branch_of(&self, commit: CommitIndex) -> Option<&str> {
+        self.graph().branch_of(commit)
     }
 
     /// Reads a commit's record.

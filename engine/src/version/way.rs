@@ -20,6 +20,9 @@ pub struct Found {
     pub commit: Option<CommitIndex>,
 }
 
+/// How many records of the way are named at once when one of them has to be waited for.
+const AHEAD: usize = 64;
+
 /// One step of the way: a row in a block.
 struct Step {
     place: Place,
@@ -39,7 +42,7 @@ pub fn read_row(
     collection: u16,
     slot: u32,
 ) -> Result<Option<Found>> {
-    let Some(touches) = repo.index().touches_of(repo, collection, slot) else {
+    let Some(touches) = repo.index().touches_of(repo, collection, slot)? else {
         return Ok(None);
     };
     let (mut found, mut steps) = (Found::default(), Vec::new());
@@ -48,13 +51,17 @@ pub fn read_row(
     let mut way: Vec<(CommitIndex, Touch)> = touches.into_iter().filter_map(owned).collect();
     // The record of a compaction is younger than the commits that come after its ways.
     way.sort_unstable_by_key(|(c, _)| std::cmp::Reverse(repo.entry(*c).depth));
-    for (owner, touch) in way {
+    for (i, &(owner, touch)) in way.iter().enumerate() {
         let at_snapshot = snapshot.filter(|&s| repo.entry(s).depth >= repo.entry(owner).depth);
         if at_snapshot.is_some() && found.commit.is_some() {
             break;
         }
-        let place = repo.graph().place(u64::from(touch.record)).expect("the index names records of the log");
-        let blocks = Arc::new(repo.blocks_of(place)?);
+        let place = place_of(repo, touch);
+        let blocks = Arc::new(repo.blocks_of(place).inspect_err(|e| {
+            if e.is_waiting() {
+                way[i..].iter().take(AHEAD).for_each(|(_, t)| repo.log().will_read(place_of(repo, *t)));
+            }
+        })?);
         let Some(touch) = resolve(repo, &touch, owner, collection, slot, place, &blocks)? else { continue };
         found.commit.get_or_insert(owner);
         if at_snapshot.is_some() {
@@ -80,9 +87,18 @@ pub fn read_row(
 fn apply(repo: &Repository, table: &Table, steps: Vec<Step>, found: Found) -> Result<Found> {
     let mut row = vec![0; table.row_bytes()];
     for step in steps.iter().rev() {
-        with_block(repo, table, step.place, &step.blocks, step.block, |b| b.apply_row(step.row as usize, &mut row))?;
+        with_block(repo, table, step.place, &step.blocks, step.block, |b| b.apply_row(step.row as usize, &mut row))
+            .inspect_err(|e| {
+                if e.is_waiting() {
+                    steps.iter().for_each(|s| repo.log().will_read_block(s.place, &s.blocks, s.block));
+                }
+            })?;
     }
     Ok(Found { row: Some(row), ..found })
+}
+
+fn place_of(repo: &Repository, touch: Touch) -> Place {
+    repo.graph().place(u64::from(touch.record)).expect("the index names records of the log")
 }
 
 /// Returns the commit whose table a touch is part of.
@@ -162,7 +178,10 @@ fn find_row(parts: &[Part], blocks: &[BlockRef], slot: u32) -> Option<(u32, u32,
 }
 
 /// Returns the commits in whose author, message or metadata all words of some texts stand; `None` without an index.
-pub fn commits_with(repo: &Repository, texts: &[&str]) -> Option<BTreeSet<CommitIndex>> {
+///
+/// # Errors
+/// When bytes of the index have not been brought yet.
+pub fn commits_with(repo: &Repository, texts: &[&str]) -> Result<Option<BTreeSet<CommitIndex>>> {
     let words: Vec<String> = texts.iter().flat_map(|t| words_of(t)).collect();
     repo.index().commits_with(repo, &words)
 }
@@ -173,14 +192,14 @@ pub fn commits_with(repo: &Repository, texts: &[&str]) -> Option<BTreeSet<Commit
 /// When the data of a commit are damaged.
 pub fn writers_of(repo: &Repository, collection: &str, key: &str) -> Result<Option<Vec<CommitIndex>>> {
     let Some(number) = repo.collection_number(collection) else { return Ok(Some(Vec::new())) };
-    let Some(slots) = repo.index().slots_of(repo, number, key) else { return Ok(None) };
+    let Some(slots) = repo.index().slots_of(repo, number, key)? else { return Ok(None) };
     let mut commits = Vec::new();
     for (record, slot) in slots {
         let RecordOf::Commit(since) = repo.graph().records[record as usize - 1] else { continue };
-        let Some(touches) = repo.index().touches_of(repo, number, slot) else { return Ok(None) };
+        let Some(touches) = repo.index().touches_of(repo, number, slot)? else { return Ok(None) };
         for touch in touches {
             let Some(c) = owner(repo, &touch).filter(|&c| repo.is_before(since, c)) else { continue };
-            let place = repo.graph().place(u64::from(touch.record)).expect("the index names records of the log");
+            let place = place_of(repo, touch);
             let real = touch.kind != Kind::Dense
                 || resolve(repo, &touch, c, number, slot, place, &repo.blocks_of(place)?)?.is_some();
             if real {

@@ -20,6 +20,7 @@ mod pipelines;
 mod pipes;
 mod proofs;
 mod quickstart;
+mod serve;
 mod signals;
 
 /// A test file that is not named here would never run.

@@ -16,6 +16,7 @@ use super::{route, source, value, window};
 use crate::apply::{Dims, Transformer, Validator};
 use crate::capture::{Detector, Threshold};
 use crate::delta::Element;
+use crate::store::place_from;
 use crate::version::{Generation, MADE_BY};
 
 /// Builds the pipeline; `file_name` gives the default name, `base_dir` makes paths absolute.
@@ -45,7 +46,7 @@ fn settings(view: View<'_>, file_name: &str, base_dir: &Path) -> Settings {
     let stem = Path::new(file_name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     Settings {
         name: view.text("name").or(stem).unwrap_or_default(),
-        store: source::absolute(base_dir, &view.text("store").unwrap_or_default()),
+        store: place_from(base_dir, &view.text("store").unwrap_or_default()),
         memory_bytes: view.size("memory").unwrap_or_default(),
         drain: view.duration("drain").unwrap_or_default(),
         author: view.text("author"),

@@ -19,7 +19,7 @@ use crate::pipeline::config::{
     Capture, Close, FileOrder, Input, Missing, Pipeline, Route, Settings, Source, SourceKind, Version, When, Window,
 };
 use crate::pipeline::{self, Context};
-use crate::store::{LocalDisk, StoreError};
+use crate::store::{StoreError, disk_at};
 use crate::version::{CommitIndex, MAIN, Repository, VersionError, check_name, commits_with};
 
 /// The names under which a commit has what makes its request known again.
@@ -112,8 +112,7 @@ fn answer(repo: &Repository, commit: CommitIndex, rows_read: u64, begun: Instant
 fn open_patiently(writer: &Writer) -> Result<Repository, Failure> {
     let begun = Instant::now();
     loop {
-        let disk = std::sync::Arc::new(LocalDisk::new(&writer.store));
-        match Repository::open_writer(disk, None) {
+        match Repository::open_writer(disk_at(&writer.store).map_err(VersionError::from)?, None) {
             Err(VersionError::Store(StoreError::Locked { .. })) if begun.elapsed() < PATIENCE => {
                 thread::sleep(Duration::from_millis(20));
             }
@@ -130,7 +129,7 @@ fn replayed(repo: &Repository, order: &Order, body: &Spooled) -> Result<Option<C
         let held = metadata(head)?;
         return Ok((held.get(HASH) == Some(&order.mark(body))).then_some(head));
     };
-    let candidates: Vec<CommitIndex> = match commits_with(repo, &[KEY, key]) {
+    let candidates: Vec<CommitIndex> = match commits_with(repo, &[KEY, key]).map_err(Failure::from)? {
         Some(found) => found.into_iter().collect(),
         None => (0..repo.len()).collect(),
     };

@@ -14,6 +14,8 @@ mod framing;
 mod request;
 mod response;
 mod server;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use body::Body;

@@ -12,7 +12,7 @@ use crate::version::state_root;
 /// Writes a repository, as it was reported when it was opened, into one file; returns how long that is. `seen` is
 /// told how many bytes of the log were copied.
 ///
-/// The index comes first, so that whoever reads by ranges has the graph after two or three.
+/// The index comes last, next to the last record, so that whoever reads by ranges has the graph after two or three.
 ///
 /// # Errors
 /// When the history is damaged or the disk refuses; then there is no file.

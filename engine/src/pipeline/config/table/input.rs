@@ -16,7 +16,12 @@ pub(in crate::pipeline::config) static PIPELINE: Section = section(
             Optional("the file's name without `.toml`"),
             "The name in messages, graphs and metrics.",
         ),
-        key("store", Kind::Path, Required, "The repository's directory; it is created when absent."),
+        key(
+            "store",
+            Kind::Path,
+            Required,
+            "The repository's directory, or `postgres://USER@HOST/DATABASE?repo=NAME`; it is created when absent.",
+        ),
         key(
             "memory",
             Kind::Size,

@@ -1,0 +1,282 @@
+//! What the window asks the worker, and what it answers: plain values in borsh's canonical encoding.
+//!
+//! The window never touches a repository. Every ask is small enough to be answered in one go; long work is a row of
+//! asks, each naming where it goes on. So a newer wish simply comes next, and nothing needs to be stopped.
+//! Floats travel as their bits, since borsh takes no NaN.
+
+use std::collections::BTreeMap;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// The number of a commit in the order of the log, as [`vecdelta::version::CommitIndex`].
+pub type CommitNumber = u32;
+
+/// No commit.
+pub const NONE: CommitNumber = u32::MAX;
+
+/// How many commits one [`Ask::Graph`] is answered with at most.
+pub const GRAPH_SLICE: u32 = 65_536;
+
+/// Where a repository is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub enum Place {
+    /// The history that is built in.
+    Demo,
+    /// A directory, or a file that is a bundle.
+    Path(String),
+    /// A bundle on a web server.
+    Url(String),
+    /// A file that was dropped on the window, by the number that the shell gave it, and its name.
+    File(u32, String),
+}
+
+/// A question to the worker.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub enum Ask {
+    /// Open a repository; what was open is closed.
+    Open(Place),
+    /// The shape of the graph from a commit on, at most [`GRAPH_SLICE`] commits.
+    Graph {
+        /// The first commit.
+        from: CommitNumber,
+    },
+    /// The records of a few commits.
+    Records {
+        /// The first.
+        from: CommitNumber,
+        /// How many.
+        count: u32,
+    },
+    /// One commit in full.
+    Commit {
+        /// Which.
+        commit: CommitNumber,
+    },
+    /// The sources that a commit changed, against its first parent.
+    Changes {
+        /// Which commit.
+        commit: CommitNumber,
+    },
+}
+
+/// A question with the number that its answer carries.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Request {
+    /// Counts up from 1.
+    pub number: u64,
+    /// The question.
+    pub ask: Ask,
+}
+
+/// An answer, or why there is none.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct Reply {
+    /// The number of the request.
+    pub number: u64,
+    /// The answer.
+    pub result: Result<Answer, Trouble>,
+}
+
+/// Why a question has no answer, for people.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Trouble {
+    /// What went wrong.
+    pub text: String,
+    /// Whether bytes are not what they were when they were written.
+    pub damaged: bool,
+    /// What to do about it; may be empty.
+    pub advice: String,
+}
+
+/// What the worker knows.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum Answer {
+    /// To [`Ask::Open`].
+    Opened(Opened),
+    /// To [`Ask::Graph`].
+    Graph(GraphSlice),
+    /// To [`Ask::Records`].
+    Records(RecordSlice),
+    /// To [`Ask::Commit`].
+    Commit(Box<Commit>),
+    /// To [`Ask::Changes`].
+    Changes(Changes),
+}
+
+/// A repository that was opened.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Opened {
+    /// The last part of where it is.
+    pub title: String,
+    /// How many commits there are.
+    pub commits: u32,
+    /// Branches and what they point at.
+    pub branches: Vec<(String, CommitNumber)>,
+    /// Tags and what they point at.
+    pub tags: Vec<(String, CommitNumber)>,
+    /// Whether reading is dear, so that only what is looked at is read.
+    pub distant: bool,
+}
+
+/// The shape of a piece of the graph, in columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct GraphSlice {
+    /// The number of its first commit.
+    pub from: CommitNumber,
+    /// The first eight bytes of each identity, big-endian.
+    pub ids: Vec<u64>,
+    /// Milliseconds since 1970 UTC.
+    pub times: Vec<u64>,
+    /// The parents; [`NONE`] where there is none.
+    pub parents: Vec<[CommitNumber; 2]>,
+    /// The branch that each commit moved, as a number in `branches`; `u16::MAX` for none.
+    pub branch: Vec<u16>,
+    /// The names of branches in this slice.
+    pub branches: Vec<String>,
+}
+
+/// The records of commits in a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct RecordSlice {
+    /// The number of the first.
+    pub from: CommitNumber,
+    /// One for each commit.
+    pub records: Vec<Record>,
+}
+
+/// What a list shows of a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Record {
+    /// Who made it.
+    pub author: String,
+    /// Why.
+    pub message: String,
+    /// Sources that came, changed and went.
+    pub changed: [u64; 3],
+    /// Bytes that were stored for it.
+    pub stored: u64,
+    /// The size of the vectors that were looked at, in bytes.
+    pub raw: u64,
+    /// The largest Euclidean length of an update, as the bits of an f64.
+    pub l2_max: u64,
+    /// Whether a snapshot of it is kept.
+    pub snapshot: bool,
+}
+
+impl Record {
+    /// Returns how many sources it changed.
+    pub fn sources(&self) -> u64 {
+        self.changed.iter().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
+    /// Returns the largest Euclidean length of an update.
+    pub fn l2(&self) -> f64 {
+        f64::from_bits(self.l2_max)
+    }
+}
+
+/// One commit in full.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Commit {
+    /// Its number.
+    pub number: CommitNumber,
+    /// Its identity, in hex.
+    pub id: String,
+    /// The identities of its parents.
+    pub parents: Vec<(CommitNumber, String)>,
+    /// The branch it was made on.
+    pub branch: String,
+    /// When, as RFC 3339 in UTC.
+    pub time: String,
+    /// What a list shows.
+    pub record: Record,
+    /// Sources that were looked at and are the same.
+    pub unchanged: u64,
+    /// Further keys and values.
+    pub metadata: BTreeMap<String, String>,
+    /// Its collections.
+    pub collections: Vec<Collection>,
+    /// The root of the whole table, in hex.
+    pub state_root: String,
+    /// The commit that a compaction left in its place, if its table is gone.
+    pub stands_for: Option<CommitNumber>,
+}
+
+/// One collection at a commit.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Collection {
+    /// Its name.
+    pub name: String,
+    /// The element type.
+    pub element: String,
+    /// The number of components.
+    pub dims: u32,
+    /// How many vectors there are.
+    pub rows: u64,
+    /// The name of what makes the vectors; empty when nobody said.
+    pub generation: String,
+    /// Rows of other generations, by name.
+    pub older: Vec<(String, u64)>,
+}
+
+/// What happened to a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum Kind {
+    /// It came.
+    Inserted = 0,
+    /// Its bits changed.
+    Updated = 1,
+    /// It went.
+    Deleted = 2,
+}
+
+/// The sources that a commit changed, in columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Changes {
+    /// The commit.
+    pub commit: CommitNumber,
+    /// The names of collections.
+    pub collections: Vec<String>,
+    /// The collection of each source.
+    pub collection: Vec<u16>,
+    /// What happened.
+    pub kind: Vec<Kind>,
+    /// How many components changed.
+    pub dims: Vec<u32>,
+    /// The Euclidean length of the change, as the bits of an f64.
+    pub l2: Vec<u64>,
+    /// The cosine between old and new, as the bits of an f64; NaN where there is none.
+    pub cosine: Vec<u64>,
+    /// All keys, one after the other.
+    pub keys: String,
+    /// Where each key ends in `keys`.
+    pub ends: Vec<u32>,
+    /// Whether these are all.
+    pub complete: bool,
+}
+
+impl Changes {
+    /// Returns how many sources there are.
+    pub fn len(&self) -> usize {
+        self.kind.len()
+    }
+
+    /// Returns whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.kind.is_empty()
+    }
+
+    /// Returns the key of a source.
+    pub fn key(&self, source: usize) -> &str {
+        let end = |i: usize| self.ends.get(i).map_or(0, |&e| e as usize);
+        let start = if source == 0 { 0 } else { end(source - 1) };
+        self.keys.get(start..end(source)).unwrap_or("")
+    }
+
+    /// Returns the name of a source's collection.
+    pub fn collection_of(&self, source: usize) -> &str {
+        self.collection.get(source).and_then(|&c| self.collections.get(usize::from(c))).map_or("", String::as_str)
+    }
+}

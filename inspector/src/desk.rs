@@ -1,0 +1,149 @@
+//! The window's side of the worker: what was asked, and the answers that are kept.
+//!
+//! A view says in every frame what it wants; what is no longer wanted is not sent. So a newer wish comes first by
+//! itself, and the worker never has more than a few small questions before it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::ask::{Answer, Ask, Reply, Request, Trouble};
+
+/// How many questions the worker has at a time.
+const IN_FLIGHT_MAX: usize = 2;
+
+/// How many bytes of answers are kept, about.
+const KEPT_BYTES_MAX: usize = 192 << 20;
+
+/// The way to the worker and back; neither call waits.
+pub trait Wire {
+    /// Hands over a question.
+    fn send(&mut self, request: Request);
+    /// Returns an answer that has come.
+    fn receive(&mut self) -> Option<Reply>;
+}
+
+/// What there is of an answer.
+#[derive(Clone)]
+pub enum Loaded {
+    /// It is here.
+    Ready(Arc<Answer>),
+    /// It is on its way.
+    Waiting,
+    /// There is none.
+    Failed(Arc<Trouble>),
+}
+
+/// Questions and answers.
+pub struct Desk {
+    wire: Box<dyn Wire>,
+    next: u64,
+    in_flight: HashMap<u64, Ask>,
+    wanted: Vec<Ask>,
+    kept: HashMap<Ask, Kept>,
+    kept_bytes: usize,
+    frame: u64,
+}
+
+struct Kept {
+    loaded: Loaded,
+    bytes: usize,
+    used: u64,
+}
+
+impl Desk {
+    /// Makes a desk that sends its questions over a wire.
+    pub fn new(wire: Box<dyn Wire>) -> Self {
+        let (in_flight, kept) = (HashMap::new(), HashMap::new());
+        Self { wire, next: 0, in_flight, wanted: Vec::new(), kept, kept_bytes: 0, frame: 0 }
+    }
+
+    /// Returns the answer to a question; asks it when it is not there.
+    pub fn get(&mut self, ask: Ask) -> Loaded {
+        if let Some(kept) = self.kept.get_mut(&ask) {
+            kept.used = self.frame;
+            return kept.loaded.clone();
+        }
+        self.want(ask);
+        Loaded::Waiting
+    }
+
+    /// Asks a question whose answer [`Desk::pump`] hands over.
+    pub fn want(&mut self, ask: Ask) {
+        if !self.wanted.contains(&ask) {
+            self.wanted.push(ask);
+        }
+    }
+
+    /// Returns whether anything is under way.
+    pub fn is_busy(&self) -> bool {
+        !self.in_flight.is_empty() || !self.wanted.is_empty()
+    }
+
+    /// Forgets everything; answers on their way come to nothing.
+    pub fn clear(&mut self) {
+        self.in_flight.clear();
+        self.wanted.clear();
+        self.kept.clear();
+        self.kept_bytes = 0;
+    }
+
+    /// Sends what was wanted since the last call and takes in what has come. Hands over the answers to which `takes` says
+    /// yes, with their questions, and keeps the others.
+    pub fn pump(&mut self, takes: fn(&Ask) -> bool) -> Vec<(Ask, Result<Answer, Trouble>)> {
+        self.frame += 1;
+        let mut out = Vec::new();
+        while let Some(reply) = self.wire.receive() {
+            let Some(ask) = self.in_flight.remove(&reply.number) else { continue };
+            if takes(&ask) {
+                out.push((ask, reply.result));
+            } else {
+                self.keep(ask, reply.result);
+            }
+        }
+        for ask in std::mem::take(&mut self.wanted) {
+            let asked = self.in_flight.values().any(|a| *a == ask) || self.kept.contains_key(&ask);
+            if asked || self.in_flight.len() >= IN_FLIGHT_MAX {
+                continue;
+            }
+            self.next += 1;
+            self.in_flight.insert(self.next, ask.clone());
+            self.wire.send(Request { number: self.next, ask });
+        }
+        out
+    }
+
+    fn keep(&mut self, ask: Ask, result: Result<Answer, Trouble>) {
+        let bytes = result.as_ref().map_or(256, Answer::weight);
+        let loaded = match result {
+            Ok(answer) => Loaded::Ready(Arc::new(answer)),
+            Err(trouble) => Loaded::Failed(Arc::new(trouble)),
+        };
+        self.kept_bytes += bytes;
+        if let Some(old) = self.kept.insert(ask, Kept { loaded, bytes, used: self.frame }) {
+            self.kept_bytes -= old.bytes;
+        }
+        // What was used in the last frame stays, whatever its size: it is on the screen.
+        while self.kept_bytes > KEPT_BYTES_MAX {
+            let oldest = self.kept.iter().min_by_key(|(_, k)| k.used).map(|(ask, k)| (ask.clone(), k.used));
+            let Some((ask, used)) = oldest else { break };
+            if used + 1 >= self.frame {
+                break;
+            }
+            if let Some(old) = self.kept.remove(&ask) {
+                self.kept_bytes -= old.bytes;
+            }
+        }
+    }
+}
+
+impl Answer {
+    /// Returns about how many bytes of memory it takes.
+    fn weight(&self) -> usize {
+        match self {
+            Answer::Changes(c) => 64 + c.keys.len() + c.len() * 27,
+            Answer::Graph(g) => 64 + g.ids.len() * 26,
+            Answer::Records(r) => 64 + r.records.len() * 160,
+            Answer::Opened(_) | Answer::Commit(_) => 2048,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What is looked at.
+
+use super::history::History;
+use super::link::Link;
+use crate::ask::CommitNumber;
+
+/// The commit, vector and view that are looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The commit.
+    pub commit: Option<CommitNumber>,
+    /// A second commit to compare with.
+    pub with: Option<CommitNumber>,
+    /// A source, `collection/key`.
+    pub vector: Option<String>,
+    /// The name of the view.
+    pub view: String,
+    /// The commit that the path of the replay leads to.
+    pub tip: Option<CommitNumber>,
+    /// What else a link said.
+    pub rest: Vec<(String, String)>,
+}
+
+impl Selection {
+    /// Returns the selection that a link asks for; what it names and is not there falls back to the head.
+    pub fn of(link: &Link, history: &History, view: &str) -> Self {
+        let find = |text: &Option<String>| text.as_deref().and_then(|text| history.find(text));
+        let commit = find(&link.commit).or_else(|| find(&link.branch)).or_else(|| history.head());
+        Self {
+            commit,
+            with: find(&link.with),
+            vector: link.vector.clone(),
+            view: link.view.clone().unwrap_or_else(|| view.to_owned()),
+            tip: find(&link.branch),
+            rest: link.rest.clone(),
+        }
+    }
+
+    /// Returns the link that leads back here.
+    pub fn link(&self, history: &History, query: &str) -> Link {
+        let id = |commit: Option<CommitNumber>| commit.map(|c| unique_id(history, c));
+        let branches = history.opened.as_ref().map_or(&[][..], |o| &o.branches);
+        let named = |tip: CommitNumber| branches.iter().find(|(_, c)| *c == tip).map(|(name, _)| name.clone());
+        Link {
+            commit: id(self.commit),
+            branch: self.tip.and_then(|tip| named(tip).or_else(|| id(Some(tip)))),
+            vector: self.vector.clone(),
+            view: Some(self.view.clone()),
+            with: id(self.with),
+            query: Some(query.to_owned()).filter(|q| !q.is_empty()),
+            rest: self.rest.clone(),
+        }
+    }
+}
+
+/// Returns the first digits of a commit's identity: eight, or more where others begin alike.
+pub fn unique_id(history: &History, commit: CommitNumber) -> String {
+    let digits = format!("{:016x}", history.id(commit));
+    let enough = (8..16).find(|&n| history.find_id(&digits[..n]).is_some());
+    digits[..enough.unwrap_or(16)].to_owned()
+}

@@ -1,0 +1,9 @@
+//! The desktop: a thread for the worker, the window, dialogs, the list of places, pictures without a display.
+
+mod dialog;
+pub mod inline;
+pub mod open;
+pub mod recent;
+pub mod screenshot;
+mod thread;
+pub mod window;

@@ -1,0 +1,19 @@
+//! The window: one file for each panel.
+
+pub mod act;
+pub mod app;
+pub mod changes;
+pub mod commit;
+pub mod font;
+pub mod graph;
+pub mod help;
+pub mod icon;
+pub mod keys;
+pub mod palette;
+pub mod shell;
+pub mod start;
+pub mod state;
+pub mod theme;
+pub mod timeline;
+pub mod view;
+pub mod widgets;

@@ -1,0 +1,310 @@
+//! Everything that the window shows, without how it is drawn.
+
+use std::any::{Any, TypeId};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::view::VIEWS;
+use crate::ask::{Answer, Ask, CommitNumber, Place, Trouble};
+use crate::desk::Desk;
+use crate::model::command::Command;
+use crate::model::history::History;
+use crate::model::lanes::Lanes;
+use crate::model::link::Link;
+use crate::model::path;
+use crate::model::playback::Playback;
+use crate::model::rows::Rows;
+use crate::model::search::Search;
+use crate::model::selection::Selection;
+
+/// How many records are asked for at a time in the background.
+const RECORDS_AHEAD: u32 = 2048;
+
+/// What the window shows.
+pub struct State {
+    /// Questions to the worker, and answers.
+    pub desk: Desk,
+    /// Where the open repository is, or the one that is being opened.
+    pub place: Option<Place>,
+    /// Why it could not be opened.
+    pub trouble: Option<Arc<Trouble>>,
+    /// The commits.
+    pub history: History,
+    /// Their lanes; empty until the graph is known.
+    pub lanes: Lanes,
+    /// The rows of the graph.
+    pub rows: Rows,
+    /// Whether quiet stretches are folded.
+    pub folding: bool,
+    /// Commits whose stretches stay open.
+    pub unfolded: BTreeSet<CommitNumber>,
+    /// What is looked at.
+    pub selection: Selection,
+    /// The path of the replay, oldest first.
+    pub path: Vec<CommitNumber>,
+    /// The replay.
+    pub playback: Playback,
+    /// What is searched for.
+    pub search: Search,
+    /// Whether the graph is shown.
+    pub graph_shown: bool,
+    /// Whether the help page is shown.
+    pub help: bool,
+    /// The text of the palette while it is shown.
+    pub palette: Option<String>,
+    /// Places that were opened, newest first.
+    pub recent: Vec<Place>,
+    /// A short message at the foot of the window, and when it goes.
+    pub notice: Option<(String, f64)>,
+    /// Commands that are to be carried out in this frame.
+    pub commands: Vec<Command>,
+    /// What the shell is to do: things that need the system.
+    pub wishes: Vec<Wish>,
+    /// Set when the graph shall scroll to the selected commit.
+    pub reveal: bool,
+    /// Set when the query bar shall have the cursor.
+    pub focus_search: bool,
+    link: Option<Link>,
+    own: HashMap<TypeId, Box<dyn Any>>,
+}
+
+/// Something that only the shell can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Let people choose a directory or file.
+    OpenDialog,
+    /// Put a text on the clipboard.
+    Copy(String),
+    /// Keep the list of places.
+    KeepRecent(Vec<Place>),
+}
+
+impl State {
+    /// Begins with nothing open.
+    pub fn new(desk: Desk) -> Self {
+        Self {
+            desk,
+            place: None,
+            trouble: None,
+            history: History::default(),
+            lanes: Lanes::default(),
+            rows: Rows::default(),
+            folding: false,
+            unfolded: BTreeSet::new(),
+            selection: Selection { view: VIEWS[0].name.to_owned(), ..Selection::default() },
+            path: Vec::new(),
+            playback: Playback::default(),
+            search: Search::default(),
+            graph_shown: true,
+            help: false,
+            palette: None,
+            recent: Vec::new(),
+            notice: None,
+            commands: Vec::new(),
+            wishes: Vec::new(),
+            reveal: false,
+            focus_search: false,
+            link: None,
+            own: HashMap::new(),
+        }
+    }
+
+    /// Opens a place, and goes where a link leads once it is open.
+    pub fn open(&mut self, place: Place, link: Option<Link>) {
+        let view = std::mem::take(&mut self.selection.view);
+        self.close();
+        self.selection.view = view;
+        self.link = link;
+        self.desk.want(Ask::Open(place.clone()));
+        self.place = Some(place);
+    }
+
+    /// Goes back to the start page.
+    pub fn close(&mut self) {
+        self.desk.clear();
+        self.place = None;
+        self.trouble = None;
+        self.set_history(History::default());
+        self.selection = Selection { view: std::mem::take(&mut self.selection.view), ..Selection::default() };
+        self.path.clear();
+        self.playback = Playback::default();
+        self.search = Search::default();
+        self.unfolded.clear();
+        self.own.clear();
+    }
+
+    fn set_history(&mut self, history: History) {
+        self.history = history;
+        self.lanes = Lanes::default();
+        self.rows = Rows::default();
+    }
+
+    /// Returns whether a repository is open and its graph is known.
+    pub fn is_ready(&self) -> bool {
+        self.history.is_complete()
+    }
+
+    /// Takes over what the worker answered and asks for what is missing. Called once a frame.
+    pub fn pump(&mut self) {
+        if let Some(place) = self.place.clone().filter(|_| self.history.opened.is_none() && self.trouble.is_none()) {
+            self.desk.want(Ask::Open(place));
+        }
+        if self.history.opened.is_some() && !self.is_ready() {
+            self.desk.want(Ask::Graph { from: self.history.len() });
+        }
+        if self.is_ready() && self.history.opened.as_ref().is_some_and(|o| !o.distant) {
+            let newest = self.history.total().saturating_sub(1);
+            if let Some((from, count)) = self.history.missing_records(newest, RECORDS_AHEAD) {
+                self.desk.want(Ask::Records { from, count });
+            }
+        }
+        let shell = |ask: &Ask| matches!(ask, Ask::Open(_) | Ask::Graph { .. } | Ask::Records { .. });
+        for (_, result) in self.desk.pump(shell) {
+            match result {
+                Ok(answer) => self.take_answer(answer),
+                Err(trouble) => self.trouble = Some(Arc::new(trouble)),
+            }
+        }
+    }
+
+    fn take_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Opened(opened) => {
+                let commits = opened.commits;
+                self.set_history(History::open(opened));
+                if commits == 0 {
+                    self.remember();
+                }
+            }
+            Answer::Graph(slice) => {
+                self.history.take_graph(slice);
+                if self.is_ready() {
+                    self.begin();
+                }
+            }
+            Answer::Records(slice) => self.history.take_records(slice),
+            Answer::Commit(_) | Answer::Changes(_) => {}
+        }
+    }
+
+    /// The graph is known: lays it out and goes where the link leads.
+    fn begin(&mut self) {
+        self.lanes = Lanes::of(&self.history);
+        self.fold();
+        let link = self.link.take().unwrap_or_default();
+        self.selection = Selection::of(&link, &self.history, &self.selection.view);
+        self.search.text = link.query.unwrap_or_default();
+        self.find_path();
+        self.reveal = true;
+        self.remember();
+    }
+
+    fn remember(&mut self) {
+        let Some(place) = self.place.clone().filter(|p| !matches!(p, Place::File(..))) else { return };
+        self.recent.retain(|p| *p != place);
+        self.recent.insert(0, place);
+        self.recent.truncate(10);
+        self.wishes.push(Wish::KeepRecent(self.recent.clone()));
+    }
+
+    /// Makes the rows anew, after folding changed.
+    pub fn fold(&mut self) {
+        self.rows = match self.folding {
+            true => Rows::folded(&self.history, &self.unfolded),
+            false => Rows::all(self.history.len()),
+        };
+    }
+
+    /// Selects a commit; the replay goes there too, on another path if it has to.
+    pub fn select(&mut self, commit: CommitNumber) {
+        if commit >= self.history.len() {
+            return;
+        }
+        self.selection.commit = Some(commit);
+        self.reveal = true;
+        if self.path.get(self.playback.place()) != Some(&commit) {
+            match self.path.binary_search(&commit) {
+                Ok(place) => self.playback.seek(place),
+                Err(_) => self.find_path(),
+            }
+        }
+        if self.folding
+            && self.rows.row_of(commit).and_then(|r| self.rows.item(r)).is_some_and(|i| i.newest() != i.oldest())
+        {
+            self.unfolded.insert(commit);
+            self.fold();
+        }
+    }
+
+    /// Chooses the head that the path of the replay leads to.
+    pub fn set_tip(&mut self, tip: CommitNumber) {
+        self.selection.tip = Some(tip);
+        self.selection.commit = Some(tip);
+        self.reveal = true;
+        self.find_path();
+    }
+
+    /// Finds the path through the selected commit.
+    fn find_path(&mut self) {
+        let Some(commit) = self.selection.commit else { return };
+        let kept = self.selection.tip.filter(|&tip| tip >= commit);
+        let mut found = kept.map(|tip| path::path(&self.history, tip, Some(commit)));
+        if found.as_ref().is_none_or(|p| p.binary_search(&commit).is_err()) {
+            let tip = path::tip_after(&self.history, commit);
+            self.selection.tip = Some(tip);
+            found = Some(path::path(&self.history, tip, Some(commit)));
+        }
+        self.path = found.unwrap_or_default();
+        self.playback.range = None;
+        self.playback.seek(self.path.binary_search(&commit).unwrap_or(0));
+    }
+
+    /// Lets time go by for the replay, in seconds.
+    pub fn tick(&mut self, dt: f64) {
+        if self.playback.tick(dt, self.path.len()) {
+            self.selection.commit = self.path.get(self.playback.place()).copied();
+            self.reveal = true;
+        }
+    }
+
+    /// Takes out what a view keeps for itself, or a new one. Put it back with [`State::put`].
+    pub fn take<T: Any + Default>(&mut self) -> T {
+        self.own.remove(&TypeId::of::<T>()).and_then(|own| own.downcast().ok()).map_or_else(T::default, |own| *own)
+    }
+
+    /// Puts back what [`State::take`] took out.
+    pub fn put<T: Any>(&mut self, own: T) {
+        self.own.insert(TypeId::of::<T>(), Box::new(own));
+    }
+
+    /// Returns the link that leads back to what is shown.
+    pub fn link(&self) -> Link {
+        self.selection.link(&self.history, &self.search.text)
+    }
+
+    /// Describes what is shown, for tests and other programs.
+    pub fn state_json(&self) -> serde_json::Value {
+        let id = |commit: Option<CommitNumber>| commit.map(|c| format!("{:016x}", self.history.id(c)));
+        serde_json::json!({
+            "title": self.history.opened.as_ref().map(|o| &o.title),
+            "trouble": self.trouble.as_ref().map(|t| &t.text),
+            "ready": self.is_ready(),
+            "busy": self.desk.is_busy(),
+            "commits": self.history.len(),
+            "records": self.history.recorded(),
+            "rows": self.rows.len(),
+            "link": self.link().to_text(),
+            "commit": id(self.selection.commit),
+            "with": id(self.selection.with),
+            "vector": self.selection.vector,
+            "view": self.selection.view,
+            "path": { "length": self.path.len(), "place": self.playback.place(), "tip": id(self.selection.tip) },
+            "playing": self.playback.playing,
+            "speed": self.playback.speed,
+            "loop": self.playback.looping,
+            "search": { "text": self.search.text, "found": self.search.found().len() },
+            "help": self.help,
+            "palette": self.palette,
+        })
+    }
+}

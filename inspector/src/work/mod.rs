@@ -1,0 +1,82 @@
+//! The worker: it owns the repository and answers one question after the other.
+//!
+//! It knows no thread, no clock and no window, so that the same code runs in a thread and in the browser's worker.
+
+mod changes;
+mod commit;
+mod history;
+mod place;
+mod trouble;
+
+use std::sync::Arc;
+
+use vecdelta::store::Disk;
+use vecdelta::version::{Repository, VersionError};
+
+use crate::ask::{Answer, Ask, CommitNumber, Opened, Place, Reply, Request};
+
+pub use place::{demo, title};
+pub use trouble::trouble;
+
+/// Finds the disk that a place stands for, and tells whether reading it is dear.
+pub type Opener = Box<dyn FnMut(&Place) -> Result<(Arc<dyn Disk>, bool), VersionError> + Send>;
+
+/// The worker's state: at most one open repository.
+pub struct Worker {
+    open: Opener,
+    repo: Option<Repository>,
+}
+
+impl Worker {
+    /// Makes a worker that finds repositories with `open`.
+    pub fn new(open: Opener) -> Self {
+        Self { open, repo: None }
+    }
+
+    /// Answers a request; `None` when bytes have to be fetched first: then the same request is to be given again.
+    pub fn answer(&mut self, request: &Request) -> Option<Reply> {
+        let result = match &request.ask {
+            Ask::Open(place) => self.open(place).map(Answer::Opened),
+            ask => match &self.repo {
+                Some(repo) => answer(repo, ask),
+                None => Err(VersionError::Refused("no repository is open".to_owned())),
+            },
+        };
+        match result {
+            Err(error) if trouble::waits(&error) => None,
+            result => Some(Reply { number: request.number, result: result.map_err(|e| trouble(&e)) }),
+        }
+    }
+
+    fn open(&mut self, place: &Place) -> Result<Opened, VersionError> {
+        self.repo = None;
+        let (disk, distant) = (self.open)(place)?;
+        let repo = Repository::open(disk)?;
+        let opened = history::opened(&repo, title(place), distant)?;
+        self.repo = Some(repo);
+        Ok(opened)
+    }
+}
+
+/// Answers a question about a repository.
+///
+/// # Errors
+/// When the commit does not exist, or its data are damaged.
+pub fn answer(repo: &Repository, ask: &Ask) -> Result<Answer, VersionError> {
+    match *ask {
+        Ask::Open(_) => Err(VersionError::Refused("a repository is open already".to_owned())),
+        Ask::Graph { from } => Ok(Answer::Graph(history::graph(repo, from))),
+        Ask::Records { from, count } => Ok(Answer::Records(history::records(repo, from, count)?)),
+        Ask::Commit { commit } => Ok(Answer::Commit(Box::new(commit::commit(repo, checked(repo, commit)?)?))),
+        Ask::Changes { commit } => Ok(Answer::Changes(changes::changes(repo, checked(repo, commit)?)?)),
+    }
+}
+
+/// Returns a commit's number in the engine.
+fn checked(repo: &Repository, commit: CommitNumber) -> Result<usize, VersionError> {
+    let number = commit as usize;
+    if number < repo.len() {
+        return Ok(number);
+    }
+    Err(VersionError::Refused(format!("there is no commit with number {commit}: the history has {}", repo.len())))
+}
