@@ -35,6 +35,8 @@ mod search;
 mod serve;
 mod show;
 mod snapshot;
+mod tap;
+mod top;
 mod undo;
 mod verify;
 
@@ -91,6 +93,8 @@ enum Command {
     Pull(pull::Args),
     Push(push::Args),
     Serve(serve::Args),
+    Top(top::Args),
+    Tap(tap::Args),
     Reindex(reindex::Args),
     Demo(demo::Args),
     Completions(completions::Args),
@@ -149,6 +153,8 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Pull(args) => pull::run(args),
         Command::Push(args) => push::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Top(args) => top::run(args),
+        Command::Tap(args) => tap::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Completions(args) => completions::run(args),

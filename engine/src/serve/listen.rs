@@ -25,3 +25,24 @@ pub fn until(server: &Server, handler: Handler<'_>, log: &(dyn Fn(&Entry<'_>) + 
         server.run(handler, log);
     });
 }
+
+/// Answers requests while `work` is done, and ends when it is.
+pub fn beside<T>(
+    server: &Server,
+    handler: Handler<'_>,
+    log: &(dyn Fn(&Entry<'_>) + Sync),
+    work: impl FnOnce() -> T,
+) -> T {
+    /// Ends the server also when the work panics.
+    struct End(super::http::Stopper);
+    impl Drop for End {
+        fn drop(&mut self) {
+            self.0.stop();
+        }
+    }
+    thread::scope(|scope| {
+        let _end = End(server.stopper());
+        scope.spawn(|| server.run(handler, log));
+        work()
+    })
+}

@@ -5,7 +5,7 @@
 //!  guard.rs  who may ask: Host, Origin, token
 //!  api/      one file a question, answered from the repository as it is now (held.rs)
 //!  ranges.rs pieces of the bundle, and conditions; web.rs: the inspector's files
-//!  metrics.rs figures for Prometheus
+//!  metrics.rs figures for Prometheus; live/ a pipeline while it runs
 //!  client.rs, remote.rs: the other end, so that a command can read a served repository
 //! ```
 
@@ -15,6 +15,7 @@ mod guard;
 mod held;
 pub mod http;
 mod listen;
+mod live;
 mod metrics;
 mod ranges;
 mod remote;
@@ -24,7 +25,8 @@ pub use api::{Site, Writer};
 pub use client::{Client, ClientError, Url};
 pub use guard::{Guard, is_loopback};
 pub use held::Held;
-pub use listen::{address, until};
+pub use listen::{address, beside, until};
+pub use live::{Board, LiveSite, STAGES};
 pub use metrics::{Exposition, ServerMetrics};
 pub use remote::open_bundle;
 pub use web::Web;

@@ -14,6 +14,7 @@ mod generations;
 mod handover;
 mod history;
 mod json;
+mod live;
 mod look;
 mod merges;
 mod pipelines;

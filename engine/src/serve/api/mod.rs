@@ -21,7 +21,7 @@ use super::metrics::{Exposition, ServerMetrics};
 use super::web::Web;
 use crate::store::log_bytes;
 pub use collections::Writer;
-use parameters::Parameters;
+pub use parameters::Parameters;
 
 /// How many of the questions that read whole tables are answered at once.
 const HEAVY_MAX: usize = 4;
