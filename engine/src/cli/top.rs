@@ -130,7 +130,7 @@ fn view(document: &Value, url: &str) -> Vec<String> {
         format!("{}  at {}  for {}", text(&document["pipeline"]), printable(url), duration(&document["seconds"])),
         String::new(),
         format!(
-            "{:<10} {:>16} {:>12}  {:<8} {:>9} {:>9}  {}",
+            "{:<8} {:>14} {:>12}  {:<7} {:>6} {:>9}  {}",
             "stage", "total", "per second", "", "busy", "queue", "waits for"
         ),
     ];
@@ -141,7 +141,7 @@ fn view(document: &Value, url: &str) -> Vec<String> {
         let (name, unit, total) = (text(&stage["stage"]), text(&stage["unit"]), count(n(&stage["total"])));
         let rate = count(rate.round() as u64);
         let waits = text(&stage["blocked_on"]);
-        lines.push(format!("{name:<10} {total:>16} {rate:>12}  {unit:<8} {busy:>9} {queue:>9}  {waits}"));
+        lines.push(format!("{name:<8} {total:>14} {rate:>12}  {unit:<7} {busy:>6} {queue:>9}  {waits}"));
     }
     lines.push(String::new());
     lines.push(format!("{:<20} {:<8} {:>14} {:>14} {:>14}", "source", "", "rows", "captured", "unchanged"));

@@ -19,6 +19,7 @@ mod live;
 mod metrics;
 mod ranges;
 mod remote;
+mod spool;
 mod web;
 
 pub use api::{Site, Writer};

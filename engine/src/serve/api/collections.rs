@@ -1,17 +1,16 @@
 //! Rows that are sent: each request becomes one commit, or nothing.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::super::http::{Head, Request, Response};
+use super::super::spool::Spooled;
 use super::{Parameters, Site};
 use crate::answer::{Failure, commit_json};
 use crate::delta::check_collection;
@@ -32,30 +31,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The memory for rows on their way.
 const MEMORY: u64 = 256 << 20;
 
-/// Types that a body may have, and the extension of such a file; without a type its first bytes tell.
-const TYPES: [(&str, &str); 7] = [
-    ("application/x-ndjson", "jsonl"),
-    ("application/jsonl", "jsonl"),
-    ("application/json", "jsonl"),
-    ("application/vnd.apache.arrow.stream", "arrow"),
-    ("application/vnd.apache.arrow.file", "arrow"),
-    ("application/vnd.apache.parquet", "parquet"),
-    ("application/octet-stream", "rows"),
-];
-
 /// Writes into a repository, one request after another.
 pub struct Writer {
     store: PathBuf,
     author: String,
     now: fn() -> u64,
     turn: Mutex<()>,
-    number: AtomicU64,
 }
 
 impl Writer {
     /// Writes into the repository in a directory, in somebody's name, at the time that a clock tells.
     pub fn new(store: PathBuf, author: String, now: fn() -> u64) -> Self {
-        Self { store, author, now, turn: Mutex::default(), number: AtomicU64::new(0) }
+        Self { store, author, now, turn: Mutex::default() }
     }
 }
 
@@ -78,7 +65,7 @@ pub fn post(site: &Site, request: &mut Request<'_>, name: &str) -> Result<Respon
     };
     let order = Order::of(&request.head, name)?;
     let begun = Instant::now();
-    let body = Spooled::of(writer, request)?;
+    let body = Spooled::of(request)?;
     let _turn = writer.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut repo = open_patiently(writer)?;
     if let Some(commit) = replayed(&repo, &order, &body)? {
@@ -227,75 +214,5 @@ impl Order {
             },
             ..Pipeline::default()
         }
-    }
-}
-
-/// A body that has arrived whole, in a temporary file.
-struct Spooled {
-    folder: PathBuf,
-    path: PathBuf,
-    hash: blake3::Hash,
-}
-
-impl Spooled {
-    fn of(writer: &Writer, request: &mut Request<'_>) -> Result<Self, Response> {
-        let kind = request.head.header("content-type").unwrap_or("application/octet-stream");
-        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        // A form's type is what some clients send when nothing is said: the bytes tell.
-        let extension = match TYPES.iter().find(|(name, _)| *name == kind) {
-            Some((_, extension)) => *extension,
-            None if kind == "application/x-www-form-urlencoded" => "rows",
-            None => {
-                let known: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
-                let text = format!("a body of type `{kind}` is not taken");
-                return Err(Response::refused(415, &text, &format!("there is {}", known.join(", "))));
-            }
-        };
-        let number = writer.number.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("vecdelta-post-{}-{number}", std::process::id()));
-        let failed = |e: &io::Error| Response::error(507, format!("the body cannot be kept: {e}"));
-        // One that is there already is of a process that is gone, whose number has come round again.
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir(&folder).map_err(|e| failed(&e))?;
-        let mut spooled = Self { path: folder.join(format!("body.{extension}")), folder, hash: blake3::hash(b"") };
-        let file = File::options().write(true).create_new(true).open(&spooled.path).map_err(|e| failed(&e))?;
-        let mut out = Hashing { out: BufWriter::with_capacity(1 << 18, file), hasher: blake3::Hasher::new() };
-        if request.body.copy_to(&mut out)? == 0 {
-            return Err(Response::refused(400, "the body is empty", "send JSON lines, Arrow IPC or Parquet"));
-        }
-        out.out.flush().map_err(|e| failed(&e))?;
-        spooled.hash = out.hasher.finalize();
-        Ok(spooled)
-    }
-
-    /// Makes a failure speak of the body, not of the file that it is kept in.
-    fn blamed(&self, mut failure: Failure) -> Failure {
-        failure.message = failure.message.replace(&self.path.display().to_string(), "the body");
-        failure
-    }
-}
-
-impl Drop for Spooled {
-    fn drop(&mut self) {
-        // One that stays is in a place where such files are cleared away.
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// Writes on and hashes what is written.
-struct Hashing {
-    out: BufWriter<File>,
-    hasher: blake3::Hasher,
-}
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.out.write(bytes)?;
-        self.hasher.update(&bytes[..n]);
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }
