@@ -1,6 +1,6 @@
 # The words of this repository. Each is a script or one command that also works without `just`.
 
-# Lints, the rules of ARCHITECTURE.md, and the browser target where it is installed.
+# Lints, the rules of ARCHITECTURE.md, and whether the engine compiles for browsers.
 check:
     scripts/check.sh
 
@@ -13,6 +13,10 @@ fuzz rounds="50" seed="1000":
     PROPTEST_CASES=20000 cargo test --release --locked --workspace
     cargo build --release --locked
     scripts/python.sh scripts/test_reader.py --rounds {{rounds}} --seed {{seed}}
+
+# The package and the inspector's page, into wasm/dist and inspector/web/dist.
+web:
+    scripts/build-web.sh
 
 # Measurements. Close other programs first.
 bench:

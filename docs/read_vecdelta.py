@@ -110,7 +110,7 @@ class Repository:
                     lists = read_codec.Reader(step.payloads[block])
                     fresh, change, deleted = (read_codec.read_sorted(lists) for _ in range(3))
                     part, alive[name][deleted] = iter(fresh + change), False
-                elif kind > 1:  # its rows, whole (2) or coded against what they were (3)
+                elif kind in (2, 3):  # its rows, whole (2) or coded against what they were (3)
                     slots = list(itertools.islice(part, count))
                     new = read_codec.read_block(element, dims, count, step.payloads[block], rows[name][slots].tobytes())
                     rows[name][slots], alive[name][slots] = np.frombuffer(new, "u1").reshape(count, -1), True

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lints, the rules of ARCHITECTURE.md, and the browser target where it is installed.
+# Lints, the rules of ARCHITECTURE.md, and whether the engine compiles for browsers.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,9 +20,5 @@ cargo clippy --locked -p vecdelta --all-targets --features postgres -- -D warnin
 say "the rules of ARCHITECTURE.md"
 scripts/python.sh scripts/tidy.py
 
-say "the kernels for the browser"
-if rustup target list --installed 2>/dev/null | grep -qx wasm32-unknown-unknown; then
-    cargo check --locked -p vecdelta-kernels --target wasm32-unknown-unknown
-else
-    echo "LEFT OUT: the target wasm32-unknown-unknown is not installed (rustup target add wasm32-unknown-unknown)"
-fi
+say "the engine for the browser"
+scripts/wasm-cargo.sh check --locked -p vecdelta -p vecdelta-wasm --no-default-features

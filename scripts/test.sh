@@ -34,9 +34,23 @@ cargo test --locked -p vecdelta --features postgres --lib postgres 2>&1 | tee -a
 say "release build"
 cargo build --locked --release
 
+say "the inspector's window on a screen in memory"
+cargo build --locked --release -p vecdelta-inspector
+scripts/test_window.sh "$built/release/vecdelta-inspector" 2>&1 | tee -a "$log"
+
 say "histories made by the program, read by docs/read_vecdelta.py"
 scripts/python.sh scripts/test_reader.py --program "$built/release/vecdelta" 2>&1 | tee -a "$log"
 
+say "instructions of hot loops, compared with benches/instructions.txt"
+if [ "$(uname -m)" = x86_64 ]; then
+    scripts/instructions.sh 2>&1 | tee -a "$log"
+else
+    echo "LEFT OUT: the figures are of x86-64"
+fi
+
+say "what runs in a browser"
+scripts/test-web.sh 2>&1 | tee -a "$log"
+
 say "closing lines"
-grep -E '^test result:|^[0-9]+ passed, [0-9]+ failed$' "$log"
+grep -E '^test result:|^([a-z/.]+: )?[0-9]+ passed, [0-9]+ failed$' "$log"
 echo "all passed"

@@ -29,6 +29,12 @@ ABSENT = [
     ([r for r in ROOMS if r != "cli"], PRINT, [], "only `cli` prints or ends the process"),
     (ROOMS, r"\bstd::net\b|\breqwest\b|\btokio\b|\basync fn\b|\basync_nats\b|(?<!super::)(?<!:)\bpostgres::", WIRES, "network and async code are in the rooms made for them"),
 ]
+# The same for the inspector, by folder or file below inspector/src.
+INSPECTOR = "inspector/src/"
+INSPECTOR_ABSENT = [
+    (("model/", "work/", "ask.rs", "desk.rs"), r"\begui::|\beframe\b", "the inspector's model and worker know nothing of egui"),
+    (("model/", "work/", "ask.rs", "desk.rs", "ui/", "raster/"), DISK + "|" + CLOCK + r"|\bthread::|\bmpsc\b", "only the inspector's `native` knows files, threads and the clock"),
+]
 UNSAFE = ["kernels/src/avx2", ENGINE + "store/map.rs"]
 LINES_MAX = 600
 READER_LINES_MAX = {"docs/read_vecdelta.py": 150, "docs/read_records.py": 150, "docs/read_codec.py": 150}
@@ -83,6 +89,9 @@ def check_rust(path, text):
             note(path, number, "unwrap outside tests: return an error, or `expect` what holds")
         if room:
             check_room(path, number, line, room)
+        for places, pattern, rule in INSPECTOR_ABSENT:
+            if path.startswith(tuple(INSPECTOR + place for place in places)) and re.search(pattern, line):
+                note(path, number, rule)
         if path.startswith("kernels/") and re.search(r"\bvecdelta::|\b" + DISK, line):
             note(path, number, "`kernels` knows nothing of the engine and of files")
 

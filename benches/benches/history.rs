@@ -129,6 +129,7 @@ fn commit(
             keys: Keys::from_texts(names.iter().map(String::as_str)),
             rows: chosen.iter().flat_map(|&s| rows[s].clone()).collect::<Vec<u8>>().into(),
             first_row: 0,
+            notes: vecdelta::delta::Notes::default(),
         };
         let mut capture = Capture::new(mirror.clone(), CapturePolicy::default());
         let captured = capture.step(&batch).expect("rows of that width");

@@ -119,6 +119,67 @@ events! {
         /// How many.
         deltas: u64,
     }
+    /// Deltas of a commit wait for a subscriber.
+    DeltaPublished {
+        /// The channel: the branch.
+        channel: String,
+        /// The subscriber.
+        subscriber: String,
+        /// How many.
+        deltas: u64,
+    }
+    /// A subscriber took deltas.
+    DeltaDelivered {
+        /// The subscriber.
+        subscriber: String,
+        /// How many.
+        deltas: u64,
+        /// The time since the commit of the first of them.
+        latency_millis: u64,
+    }
+    /// A subscriber has deltas for good.
+    DeltaAcknowledged {
+        /// The subscriber.
+        subscriber: String,
+        /// How many.
+        deltas: u64,
+    }
+    /// Deltas, or rows that were none yet, were given up: they are dead letters now.
+    DeltaDead {
+        /// The subscriber, or the source of rows.
+        subscriber: String,
+        /// How many.
+        deltas: u64,
+        /// Why, in a word.
+        reason: &'static str,
+        /// Why, for people.
+        message: String,
+    }
+    /// A subscriber cannot take what waits for it.
+    SubscriberBackpressured {
+        /// The subscriber.
+        subscriber: String,
+        /// How many deltas wait.
+        pending: u64,
+        /// Why.
+        reason: String,
+    }
+    /// A branch became a channel that subscribers read.
+    ChannelCreated {
+        /// The channel: the branch.
+        channel: String,
+        /// The strongest promise among its subscribers.
+        guarantee: &'static str,
+    }
+    /// A subscriber reads other channels than before.
+    SubscriptionChanged {
+        /// The subscriber.
+        subscriber: String,
+        /// Channels that it reads from now on.
+        added: Vec<String>,
+        /// Channels that it no longer reads.
+        removed: Vec<String>,
+    }
     /// A window was opened.
     WindowOpened {
         /// The window.

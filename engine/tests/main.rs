@@ -17,6 +17,7 @@ mod model;
 mod proofs;
 mod remote;
 mod resume;
+mod shared;
 mod transfer;
 
 /// A journey that nobody lists is a journey that nobody runs.

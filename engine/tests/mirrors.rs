@@ -83,6 +83,7 @@ fn a_key_whose_row_was_not_taken_keeps_its_slot() {
             deltas: Vec::new(),
             old: Vec::new(),
             new: Vec::new(),
+            notes: vecdelta::delta::Notes::default(),
         };
         stage.add(number, nothing).unwrap();
         stage.finish(info).unwrap()

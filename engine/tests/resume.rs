@@ -125,7 +125,7 @@ fn two_windows(files: Vec<PathBuf>) -> Pipeline {
         ..pipeline.routes[0].clone()
     };
     pipeline.routes = vec![route("even", "vectors/id-*[02468]"), route("odd", "**")];
-    pipeline.windows = ["even", "odd"].map(|name| Window { name: name.to_owned(), close: Close::Epoch }).to_vec();
+    pipeline.windows = ["even", "odd"].map(|name| Window::new(name.to_owned(), Close::Epoch)).to_vec();
     pipeline
 }
 
@@ -197,7 +197,7 @@ fn the_size_of_windows_changes_no_table() {
             pipeline.sources[0].epoch = epoch;
             pipeline.routes[0].window = "w".to_owned();
             let close = Close::First(Triggers { count: Some(count), ..Triggers::default() });
-            pipeline.windows = vec![Window { name: "w".to_owned(), close }];
+            pipeline.windows = vec![Window::new("w".to_owned(), close)];
             let found = undisturbed(&pipeline).1;
             assert!(found == want, "windows of {count}, epoch = {epoch}, {missing:?}");
         }
@@ -227,7 +227,7 @@ fn a_change_does_not_overtake_the_one_it_builds_on() {
     ];
     let window = |name: &str, count| {
         let close = Close::First(Triggers { count: Some(count), ..Triggers::default() });
-        Window { name: name.to_owned(), close }
+        Window::new(name.to_owned(), close)
     };
     pipeline.windows = vec![window("few", 2), window("many", 1_000)];
     let disk = MemoryDisk::default();
@@ -248,7 +248,7 @@ fn a_damaged_mirror_costs_no_input() {
         pipeline.sources[0].epoch = epoch;
         if let Some(count) = count {
             let close = Close::First(Triggers { count: Some(count), ..Triggers::default() });
-            pipeline.windows = vec![Window { name: "epoch".to_owned(), close }];
+            pipeline.windows = vec![Window::new("epoch".to_owned(), close)];
         }
         let want = undisturbed(&pipeline).1;
         let disk = MemoryDisk::default();

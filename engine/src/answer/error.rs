@@ -142,6 +142,9 @@ impl From<PipelineError> for Failure {
             PipelineError::Sink { error, .. } => error.into(),
             PipelineError::NoInput { .. } => Self::new(NOT_FOUND, message),
             PipelineError::List { .. } => Self::new(NOT_FOUND, message),
+            PipelineError::Stopped => Self::new(IO, message),
+            PipelineError::NoFeed { .. } => Self::new(BAD_CONFIG, message)
+                .hint("`vecdelta run` reads files and standard input; a feed needs the program that brings it"),
             PipelineError::Route { .. } => Self::new(BAD_CONFIG, message),
         }
     }

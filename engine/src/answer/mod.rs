@@ -10,7 +10,7 @@ mod search;
 mod text;
 mod vector;
 
-pub use change::change_json;
+pub use change::{change_json, write_change};
 pub use commit::{commit, commit_json, delta_bytes, time};
 pub use drift::{drift_json, percentiles};
 pub use error::{BAD_CONFIG, BAD_DATA, CANNOT_CREATE, CORRUPT, Failure, IO, NOT_FOUND, TRY_AGAIN};

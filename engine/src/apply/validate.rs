@@ -101,6 +101,7 @@ mod tests {
             keys: Keys::from_texts(["k"]),
             old: bytes(old),
             new: bytes(new),
+            notes: crate::delta::Notes::default(),
             table,
         }
     }

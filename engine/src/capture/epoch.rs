@@ -170,6 +170,7 @@ impl Capture {
                 deltas: found.concat(),
                 old,
                 new,
+                notes: rows.notes.pick(numbers.iter().flatten().copied()),
             },
         })
     }
@@ -354,5 +355,6 @@ fn deletes(mirror: &Mirror, table: &Arc<Table>, slots: &[u32]) -> Result<DeltaBa
         deltas,
         new: vec![0; old.len()],
         old,
+        notes: crate::delta::Notes::default(),
     })
 }

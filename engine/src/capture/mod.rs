@@ -4,6 +4,7 @@ mod detect;
 mod epoch;
 mod error;
 mod observer;
+mod pace;
 mod policy;
 #[cfg(feature = "native")]
 pub mod read;
@@ -12,4 +13,5 @@ pub use detect::{Detector, Threshold};
 pub use epoch::{Capture, Captured, Pending};
 pub use error::CaptureError;
 pub use observer::{Observer, ObserverMetrics, ObserverStatus};
+pub use pace::Pace;
 pub use policy::{CapturePolicy, Missing};

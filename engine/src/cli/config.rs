@@ -13,7 +13,7 @@ use super::output::{commit_json, count, delta_bytes, plural, print_json, size};
 use super::progress::Progress;
 use crate::event::Event;
 use crate::pipeline::config::{self, Diagnosis, Diagnostic, Pipeline};
-use crate::pipeline::{Context, check_widths, plan as plan_run, run_case};
+use crate::pipeline::{Context, Live, check_widths, plan as plan_run, run_case};
 
 /// Print all errors of a pipeline file at once, with line and column; nothing is written.
 ///
@@ -108,7 +108,14 @@ pub fn plan(args: PlanArgs) -> Result<ExitCode, CliError> {
     let progress = Progress::new();
     let listener = |event: &Event| progress.on(event);
     let stop = AtomicBool::new(false);
-    let context = Context { now: &now_millis, stop: &stop, listener: &listener, author: author(), resume: true };
+    let context = Context {
+        now: &now_millis,
+        stop: &stop,
+        listener: &listener,
+        author: author(),
+        resume: true,
+        live: Live::default(),
+    };
     let result = plan_run(&pipeline, &scratch.0, &context);
     progress.done();
     let forecast = result?;

@@ -112,6 +112,8 @@ fn pipeline(args: &Args) -> Pipeline {
                 MissingArg::Delete => Missing::Delete,
             },
             epoch: true,
+            meta: Vec::new(),
+            watch: false,
         }],
         capture: Capture { epsilon: args.epsilon, ..Capture::default() },
         routes: vec![config::Route {
@@ -121,8 +123,10 @@ fn pipeline(args: &Args) -> Pipeline {
             window: epoch.clone(),
             to: Vec::new(),
             continues: false,
+            priority: config::Priority::Normal,
+            ttl: None,
         }],
-        windows: vec![Window { name: epoch, close: Close::Epoch }],
+        windows: vec![Window::new(epoch, Close::Epoch)],
         version: Version {
             branch: args.branch.clone(),
             message: args.message.clone(),

@@ -19,6 +19,7 @@ mod export;
 mod get;
 mod histogram;
 mod ingest;
+mod inspect;
 mod log;
 mod merge;
 mod open;
@@ -97,6 +98,7 @@ enum Command {
     Tap(tap::Args),
     Reindex(reindex::Args),
     Demo(demo::Args),
+    Inspect(inspect::Args),
     Completions(completions::Args),
 }
 
@@ -157,6 +159,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Tap(args) => tap::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Completions(args) => completions::run(args),
     }
 }

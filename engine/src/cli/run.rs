@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::error::{CliError, TRY_AGAIN, report};
+use super::error::{CANNOT_CREATE, CliError, IO, TRY_AGAIN, report};
 use super::events::EventLog;
 use super::open::{author, now_millis, writer_or_new};
 use super::output::{commit_json, count, delta_bytes, plural, print_json, print_table, printable, shown, size, time};
@@ -19,7 +19,9 @@ use super::progress::Progress;
 use crate::capture::Observer;
 use crate::event::{Event, Listener};
 use crate::pipeline::config::Pipeline;
-use crate::pipeline::{self, Context, RunReport};
+use crate::pipeline::sink::SinkFailure;
+use crate::pipeline::{self, Context, Live, Metrics, RunReport, SinkEnd};
+use crate::route::SubscriberStatus;
 use crate::serve::http::Request;
 use crate::serve::{Board, Guard, LiveSite, beside};
 use crate::store::is_taken;
@@ -61,26 +63,62 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
             events.on(event);
         }
     };
-    let (mut repo, report) = match &args.listen {
+    let (repo, report) = match &args.listen {
         None => execute(&pipeline, true, &tell)?,
         Some(address) => looked_at(&pipeline, address, args.token.clone(), &tell)?,
     };
     let close = |events: Option<EventLog>| events.map_or(Ok(()), EventLog::close);
+    let written = || pipeline::write_tables(&pipeline, &repo);
     if args.json {
-        pipeline::write_sinks(&pipeline, &mut repo)?;
+        written()?;
         let code = print_report(&repo, &pipeline.settings.store, &report, start.elapsed(), true)?;
         close(events)?;
-        return Ok(code);
+        return failed_sinks(&report).map_or(Ok(code), Err);
     }
     // What was committed is said even if a sink fails.
     let code = print_report(&repo, &pipeline.settings.store, &report, start.elapsed(), false)?;
-    let written = pipeline::write_sinks(&pipeline, &mut repo)?;
+    let tables = written()?;
     let mut out = io::stdout().lock();
-    for path in written {
-        writeln!(out, "wrote {}", shown(&path))?;
+    for sink in &pipeline.sinks {
+        let ends = report.sinks.iter().filter(|end| end.sink.split(':').next() == Some(&sink.name));
+        let tables = tables.iter().filter(|(name, _)| *name == sink.name).map(|(_, path)| path);
+        for path in ends.flat_map(|end| &end.files).chain(tables) {
+            writeln!(out, "wrote {}", shown(path))?;
+        }
+    }
+    for end in &report.sinks {
+        print_end(&mut out, end)?;
     }
     close(events)?;
-    Ok(code)
+    failed_sinks(&report).map_or(Ok(code), Err)
+}
+
+/// Says what a sink did not get.
+fn print_end(out: &mut impl Write, end: &SinkEnd) -> Result<(), CliError> {
+    let (name, metrics) = (printable(&end.sink), end.metrics);
+    if metrics.dead + metrics.expired > 0 {
+        let letters = plural(metrics.dead + metrics.expired, "delta");
+        writeln!(out, "sink {name}: {letters} became dead letters, see `vecdelta dlq ls`")?;
+    }
+    if end.dropped > 0 {
+        writeln!(out, "sink {name}: {} left out because it was slow", plural(end.dropped, "delta"))?;
+    }
+    if end.error.is_none() && end.status == SubscriberStatus::Disconnected {
+        writeln!(out, "sink {name}: given up because it was slow; the next run goes on where it was")?;
+    }
+    Ok(())
+}
+
+/// Makes the error of the sinks that could not go on.
+fn failed_sinks(report: &RunReport) -> Option<CliError> {
+    let failed: Vec<&SinkEnd> = report.sinks.iter().filter(|end| end.error.is_some()).collect();
+    let error = failed.first()?.error.as_ref()?;
+    let code = if error.failure == SinkFailure::CannotCreate { CANNOT_CREATE } else { IO };
+    let message = |end: &&SinkEnd| {
+        format!("sink `{}`: {}", end.sink, end.error.as_ref().map_or_else(String::new, ToString::to_string))
+    };
+    let text = failed.iter().map(message).collect::<Vec<_>>().join("; ");
+    Some(CliError::new(code, text).hint("what was committed is safe; the next run goes on where each sink is"))
 }
 
 /// Runs a pipeline that others can look at meanwhile.
@@ -134,7 +172,8 @@ pub fn execute(pipeline: &Pipeline, resume: bool, tell: Listener<'_>) -> Result<
         progress.done();
         end_overdue(pipeline.settings.drain, commits.load(Ordering::Relaxed))
     };
-    let context = Context { now: &now_millis, stop: &stop, listener: &listener, author: author(), resume };
+    let live = Live { metrics: Arc::new(Metrics::with_clock(nanos)), ..Live::default() };
+    let context = Context { now: &now_millis, stop: &stop, listener: &listener, author: author(), resume, live };
     let work = || pipeline::run(pipeline, &mut repo, &context);
     let result = pipeline::with_drain(&stop, pipeline.settings.drain, &overdue, work);
     progress.done();
@@ -150,6 +189,12 @@ pub fn execute(pipeline: &Pipeline, resume: bool, tell: Listener<'_>) -> Result<
             Err(error.into())
         }
     }
+}
+
+/// Tells time for figures: nanoseconds since the first call.
+fn nanos() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Ends the process in the middle of the work, as a crash would: the repository takes that.

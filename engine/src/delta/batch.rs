@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use vecdelta_kernels::RowChange;
 
-use super::{Element, Keys};
+use super::{Element, Keys, Notes};
 
 /// The shape of a collection: its name, element type and width.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +34,8 @@ pub struct RowBatch {
     pub rows: Bytes,
     /// The number of the first row within its file, from 0.
     pub first_row: u64,
+    /// What the rows bring besides.
+    pub notes: Notes,
 }
 
 impl RowBatch {
@@ -47,6 +49,7 @@ impl RowBatch {
             keys: self.keys.slice(range.clone()),
             rows: self.rows.slice(range.start * size..range.end * size),
             first_row: self.first_row + range.start as u64,
+            notes: self.notes.pick(range),
         }
     }
 }
@@ -125,6 +128,8 @@ pub struct DeltaBatch {
     pub old: Vec<u8>,
     /// The rows after, one a delta; zeros for deletes.
     pub new: Vec<u8>,
+    /// What the rows brought besides; none for deletes that an epoch implies.
+    pub notes: Notes,
 }
 
 impl DeltaBatch {

@@ -18,6 +18,11 @@ macro_rules! hash_type {
             pub fn to_hex(self) -> String {
                 blake3::Hash::from_bytes(self.0).to_hex().to_string()
             }
+
+            /// Reads the hex form.
+            pub fn from_hex(text: &str) -> Option<Self> {
+                blake3::Hash::from_hex(text).ok().map(|hash| Self(*hash.as_bytes()))
+            }
         }
 
         impl fmt::Debug for $name {

@@ -56,11 +56,16 @@ impl Timestamp {
         later.tick(now_millis)
     }
 
+    /// Reads a moment as milliseconds since 1970; `None` for a text that is none, or one before.
+    pub fn parse_rfc3339(text: &str) -> Option<u64> {
+        u64::try_from(chrono::DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis()).ok()
+    }
+
     /// Returns the physical part in RFC 3339, UTC, to the millisecond.
     pub fn rfc3339(self) -> String {
         let millis = i64::try_from(self.physical_millis).unwrap_or(i64::MAX);
         let date = chrono::DateTime::from_timestamp_millis(millis).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
-        date.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+        date.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
     }
 
     fn bump(self) -> Result<Self, ClockError> {

@@ -1,4 +1,4 @@
-//! A stream of deltas as Parquet files.
+//! A stream of deltas as Parquet or Arrow files.
 //!
 //! | column | type | |
 //! |---|---|---|
@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array};
 use arrow_buffer::NullBuffer;
+use arrow_ipc::writer::FileWriter;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -24,7 +25,7 @@ use parquet::errors::ParquetError;
 use super::ExportError;
 use super::arrays::{vector_field, vectors};
 use super::parquet::{close, failed, writer};
-use super::pending::Out;
+use super::pending::{Out, Pending};
 use crate::delta::{Change, CommitId, DeltaBatch, Table};
 
 /// The column of vectors.
@@ -47,6 +48,9 @@ pub struct DeltaWriter {
     directory: PathBuf,
     table: Arc<Table>,
     schema: SchemaRef,
+    format: PartFormat,
+    /// The number of the first part.
+    first: usize,
     /// A part is closed when it has this many bytes.
     part_bytes: u64,
     part: Option<Part>,
@@ -54,9 +58,74 @@ pub struct DeltaWriter {
 }
 
 struct Part {
-    writer: ArrowWriter<Out>,
+    writer: PartWriter,
     path: PathBuf,
     deltas: u64,
+}
+
+/// The format of the parts of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PartFormat {
+    /// Parquet.
+    #[default]
+    Parquet,
+    /// Arrow IPC.
+    Arrow,
+}
+
+impl PartFormat {
+    /// Returns the ending of the files' names.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            PartFormat::Parquet => "parquet",
+            PartFormat::Arrow => "arrow",
+        }
+    }
+}
+
+enum PartWriter {
+    Parquet(Box<ArrowWriter<Out>>),
+    /// The bytes of the batches that were written are counted here.
+    Arrow(Box<FileWriter<Pending>>, u64),
+}
+
+impl PartWriter {
+    fn create(format: PartFormat, path: &Path, schema: &SchemaRef, table: &Table) -> Result<Self, ExportError> {
+        match format {
+            PartFormat::Parquet => Ok(Self::Parquet(Box::new(writer(path, schema.clone(), VECTOR, table)?))),
+            PartFormat::Arrow => {
+                let file = FileWriter::try_new(Pending::create(path)?, schema);
+                Ok(Self::Arrow(Box::new(file.map_err(|error| failed(path, error.into()))?), 0))
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        match self {
+            Self::Parquet(writer) => writer.write(batch),
+            Self::Arrow(writer, bytes) => {
+                *bytes += batch.get_array_memory_size() as u64;
+                writer.write(batch).map_err(ParquetError::from)
+            }
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Parquet(writer) => (writer.bytes_written() + writer.in_progress_size()) as u64,
+            Self::Arrow(_, bytes) => *bytes,
+        }
+    }
+
+    fn close(self, path: &Path) -> Result<(), ExportError> {
+        match self {
+            Self::Parquet(writer) => close(*writer).map(drop),
+            Self::Arrow(mut writer, _) => {
+                writer.finish().map_err(|error| failed(path, error.into()))?;
+                writer.into_inner().map_err(|error| failed(path, error.into()))?.finish()
+            }
+        }
+    }
 }
 
 impl fmt::Debug for DeltaWriter {
@@ -74,15 +143,42 @@ impl DeltaWriter {
     /// # Errors
     /// When the directory cannot be created.
     pub fn create(directory: &Path, table: Arc<Table>, part_bytes: u64) -> Result<Self, ExportError> {
+        let writer = Self::create_from(directory, table, PartFormat::Parquet, 0)?;
+        Ok(Self { part_bytes, ..writer })
+    }
+
+    /// Creates a writer whose first part has a number; it goes on to the next one only when it is finished.
+    ///
+    /// # Errors
+    /// When the directory cannot be created.
+    pub fn create_from(
+        directory: &Path,
+        table: Arc<Table>,
+        format: PartFormat,
+        first: usize,
+    ) -> Result<Self, ExportError> {
+        let part_bytes = u64::MAX;
         std::fs::create_dir_all(directory).map_err(|error| ExportError::create(directory, error))?;
         Ok(Self {
             directory: directory.to_owned(),
             schema: schema(&table),
             table,
+            format,
+            first,
             part_bytes,
             part: None,
             done: Vec::new(),
         })
+    }
+
+    /// Returns whether deltas of a table can be added: they are as wide.
+    pub fn fits(&self, table: &Table) -> bool {
+        *self.table == *table
+    }
+
+    /// Returns about how many bytes the part has.
+    pub fn bytes(&self) -> u64 {
+        self.part.as_ref().map_or(0, |part| part.writer.bytes())
     }
 
     /// Adds the deltas of one commit.
@@ -150,20 +246,24 @@ impl DeltaWriter {
     /// Returns the part being written, a new one if need be.
     fn part(&mut self) -> Result<&mut Part, ExportError> {
         if self.part.is_none() {
-            let path = self.directory.join(format!("{}-{:05}.parquet", self.table.collection, self.done.len()));
+            let number = self.first + self.done.len();
+            let name = format!("{}-{number:05}.{}", self.table.collection, self.format.extension());
+            let path = self.directory.join(name);
             if path.exists() {
                 let error = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "the file is there already");
                 return Err(ExportError::create(&path, error));
             }
-            self.part =
-                Some(Part { writer: writer(&path, self.schema.clone(), VECTOR, &self.table)?, path, deltas: 0 });
+            self.part = Some(Part {
+                writer: PartWriter::create(self.format, &path, &self.schema, &self.table)?,
+                path,
+                deltas: 0,
+            });
         }
         self.part.as_mut().ok_or_else(|| ExportError::io(&self.directory, std::io::Error::other("no part is open")))
     }
 
     fn roll(&mut self) -> Result<(), ExportError> {
-        let bytes = self.part.as_ref().map_or(0, |part| part.writer.bytes_written() + part.writer.in_progress_size());
-        match bytes as u64 >= self.part_bytes {
+        match self.bytes() >= self.part_bytes {
             true => self.close_part(),
             false => Ok(()),
         }
@@ -171,7 +271,7 @@ impl DeltaWriter {
 
     fn close_part(&mut self) -> Result<(), ExportError> {
         if let Some(part) = self.part.take() {
-            close(part.writer)?;
+            part.writer.close(&part.path)?;
             self.done.push(DeltaPart { path: part.path, deltas: part.deltas });
         }
         Ok(())

@@ -24,6 +24,36 @@ const FORMAT: &str = "vecdelta-export-1";
 const SELF: &str = "manifest_blake3";
 const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
+/// A file that a manifest names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its path, relative to the directory.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its BLAKE3 sum in hex.
+    pub blake3: String,
+}
+
+impl Listed {
+    /// Reads a file of a directory and sums it up.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of(directory: &Path, file: &Path) -> Result<Self, ExportError> {
+        let relative = file.strip_prefix(directory).unwrap_or(file);
+        let path = directory.join(relative);
+        let (bytes, blake3) = sum(&path).map_err(|error| ExportError::io(&path, error))?;
+        Ok(Self { path: slashed(relative), bytes, blake3 })
+    }
+
+    /// Reads an entry of a manifest.
+    pub fn from_json(entry: &Value) -> Option<Self> {
+        let text = |name: &str| entry[name].as_str().map(str::to_owned);
+        Some(Self { path: text("path")?, bytes: entry["bytes"].as_u64()?, blake3: text("blake3")? })
+    }
+}
+
 /// Something in an export directory that is not as its manifest says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -46,13 +76,20 @@ impl Problem {
 /// # Errors
 /// When a file cannot be read or the manifest not be written.
 pub fn write_manifest(directory: &Path, files: &[PathBuf], extra: Map<String, Value>) -> Result<PathBuf, ExportError> {
-    let mut entries = Vec::new();
-    for file in files {
-        let relative = file.strip_prefix(directory).unwrap_or(file);
-        let path = directory.join(relative);
-        let (bytes, sum) = sum(&path).map_err(|error| ExportError::io(&path, error))?;
-        entries.push(json!({"path": slashed(relative), "bytes": bytes, "blake3": sum}));
-    }
+    let listed = files.iter().map(|file| Listed::of(directory, file)).collect::<Result<Vec<_>, _>>()?;
+    write_manifest_of(directory, &listed, extra)
+}
+
+/// Writes the manifest of files whose sums are known.
+///
+/// # Errors
+/// When the manifest cannot be written.
+pub fn write_manifest_of(
+    directory: &Path,
+    files: &[Listed],
+    extra: Map<String, Value>,
+) -> Result<PathBuf, ExportError> {
+    let entries = files.iter().map(|f| json!({"path": f.path, "bytes": f.bytes, "blake3": f.blake3})).collect();
     let mut manifest = extra;
     manifest.insert("format".to_owned(), json!(FORMAT));
     manifest.insert("files".to_owned(), Value::Array(entries));

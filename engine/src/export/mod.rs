@@ -20,7 +20,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use deltas::{DeltaPart, DeltaWriter};
+pub use deltas::{DeltaPart, DeltaWriter, PartFormat};
 pub use error::ExportError;
-pub use manifest::{MANIFEST, Problem, check_manifest, write_manifest};
+pub use manifest::{Listed, MANIFEST, Problem, check_manifest, write_manifest, write_manifest_of};
+pub use pending::Pending;
 pub use table::{TableFormat, TableWriter, format_of};

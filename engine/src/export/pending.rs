@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::ExportError;
 
-/// The system is asked to bring so much to the disk at once, so that little is left to wait for in the end.
-const SYNC_BYTES: usize = 32 << 20;
+/// The system is asked to begin with the way to the disk after so many bytes, so that little is left to wait for in the end.
+const BEHIND_BYTES: u64 = 8 << 20;
 
 /// Where a table goes: into a file, or piece by piece to whoever takes them.
 #[derive(Debug)]
@@ -60,17 +60,21 @@ impl Write for Out {
 
 /// A file being written as `PATH.tmp-PID`; dropping it removes that.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub struct Pending {
     file: File,
     path: PathBuf,
     temporary: PathBuf,
-    /// What was written since the disk was last waited for.
-    unsynced: usize,
+    /// How much was written, and of that, how much is on its way to the disk.
+    written: u64,
+    on_its_way: u64,
     finished: bool,
 }
 
 impl Pending {
     /// Creates the temporary file beside `path`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
     pub fn create(path: &Path) -> Result<Self, ExportError> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".tmp-{}", std::process::id()));
@@ -80,7 +84,8 @@ impl Pending {
             file: file.map_err(|error| ExportError::create(path, error))?,
             path: path.to_owned(),
             temporary,
-            unsynced: 0,
+            written: 0,
+            on_its_way: 0,
             finished: false,
         })
     }
@@ -91,13 +96,16 @@ impl Pending {
     }
 
     /// Overwrites the first bytes.
-    pub fn rewrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn rewrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(bytes)?;
         self.file.seek(SeekFrom::End(0)).map(drop)
     }
 
     /// Makes the file durable and gives it its name.
+    ///
+    /// # Errors
+    /// When that fails; the temporary file is then removed.
     pub fn finish(mut self) -> Result<(), ExportError> {
         let done = self.file.sync_all().and_then(|()| fs::rename(&self.temporary, &self.path));
         done.map_err(|error| ExportError::io(&self.path, error))?;
@@ -108,12 +116,12 @@ impl Pending {
 
 impl Write for Pending {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.unsynced >= SYNC_BYTES {
-            self.file.sync_data()?;
-            self.unsynced = 0;
-        }
         let written = self.file.write(bytes)?;
-        self.unsynced += written;
+        self.written += written as u64;
+        if self.written - self.on_its_way >= BEHIND_BYTES {
+            write_behind(&self.file, self.on_its_way, self.written);
+            self.on_its_way = self.written;
+        }
         Ok(written)
     }
 
@@ -121,6 +129,17 @@ impl Write for Pending {
         self.file.flush()
     }
 }
+
+/// Asks the system to begin writing a stretch of a file to the disk, and does not wait for it.
+#[cfg(target_os = "linux")]
+fn write_behind(file: &File, from: u64, to: u64) {
+    use rustix::fs::{Advice, fadvise};
+    // "Not needed" starts the writing of what is only in memory; what comes of it shows in the sync at the end.
+    let _ = fadvise(file, from, std::num::NonZeroU64::new(to - from), Advice::DontNeed);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn write_behind(_: &File, _: u64, _: u64) {}
 
 impl Drop for Pending {
     fn drop(&mut self) {

@@ -179,6 +179,7 @@ fn deltas(table: &Arc<Table>, range: std::ops::Range<usize>) -> DeltaBatch {
             .collect(),
         old: vec![0; count * table.row_bytes()],
         new: bits(count * table.row_bytes()).to_vec(),
+        notes: crate::delta::Notes::default(),
     }
 }
 

@@ -9,7 +9,8 @@ use super::config::{Pipeline, Test};
 use super::run::router;
 use crate::apply::transform_rows;
 use crate::capture::{Capture, Missing};
-use crate::delta::{DeltaBatch, Element, Keys, RowBatch, Table, key_hash, row_hash};
+use crate::delta::{DeltaBatch, Element, Keys, Note, Notes, RowBatch, Table, key_hash, row_hash};
+use crate::route::Look;
 use crate::store::{MemoryDisk, Mirror, Written, row_sum};
 
 /// Runs one case; returns what was otherwise than expected.
@@ -35,10 +36,19 @@ pub fn run_case(pipeline: &Pipeline, test: &Test) -> Result<Vec<String>, Pipelin
     compare("change", expect.change.map(|c| c.name().to_owned()), kind);
     let dims = delta.map_or(0, |d| d.changed_dims);
     compare("changed_dims", expect.changed_dims.map(|d| d.to_string()), dims.to_string());
-    let decision = delta.and_then(|d| router.route(&test.given.collection, &test.given.id, d));
+    let note = Note::of(test.given.meta.iter().map(|(name, value)| (name.as_str(), value.as_str())), None);
+    let mut notes = Notes::default();
+    notes.push_note(&note);
+    let (collection, key, millis) = (test.given.collection.as_str(), test.given.id.as_str(), test.given.now_millis);
+    let look = |delta| Look { collection, key, delta, notes: &notes, row: 0, millis };
+    let decision = delta.and_then(|delta| router.route(&look(delta)));
+    let window = decision.as_ref().map_or_else(none, |d| pipeline.windows[d.window].name.clone());
+    compare("window", expect.window.clone(), window);
     let routes: Vec<usize> = decision.map(|d| d.routes).unwrap_or_default();
     let first = routes.first().map_or_else(none, |&r| pipeline.routes[r].name.clone());
     compare("route", expect.route.clone(), first);
+    let priority = routes.first().map_or_else(none, |&r| pipeline.routes[r].priority.name().to_owned());
+    compare("priority", expect.priority.map(|p| p.name().to_owned()), priority);
     let mut to: Vec<String> = routes.iter().flat_map(|&r| pipeline.routes[r].to.clone()).collect();
     to.sort();
     to.dedup();
@@ -74,8 +84,12 @@ fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, PipelineError
     let policy = pipeline.capture.policy(Missing::Delete);
     let mut capture = Capture::new(Arc::new(RwLock::new(mirror)), policy);
     if let Some(after) = &given.after {
-        let rows =
-            RowBatch { keys: Keys::from_texts([given.id.as_str()]), rows: Bytes::from(bits(after)), first_row: 0 };
+        let rows = RowBatch {
+            keys: Keys::from_texts([given.id.as_str()]),
+            rows: Bytes::from(bits(after)),
+            first_row: 0,
+            notes: Notes::default(),
+        };
         let rows = transform_rows(&pipeline.apply.transform, Element::F32, rows)
             .map_err(|rejection| PipelineError::Rejected { file: file(), rejection })?;
         return Ok(capture.step(&rows).map_err(fail)?.batch);
@@ -87,5 +101,6 @@ fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, PipelineError
         deltas: Vec::new(),
         old: Vec::new(),
         new: Vec::new(),
+        notes: Notes::default(),
     }))
 }

@@ -70,6 +70,15 @@ pub enum PipelineError {
         /// The reason.
         error: std::io::Error,
     },
+    /// What reads for a sink ends because the sink does.
+    #[error("the sink has ended")]
+    Stopped,
+    /// A source of `kind = "feed"` has nobody who hands rows in.
+    #[error("source `{source_name}`: nobody hands rows in")]
+    NoFeed {
+        /// The source.
+        source_name: String,
+    },
     /// A route cannot be used.
     #[error("route `{route}`: {problem}")]
     Route {

@@ -17,6 +17,12 @@ pub enum Item {
 }
 
 impl Item {
+    /// Returns size and time of last change of a file.
+    pub fn size_and_time(&self) -> Option<(u64, Option<std::time::SystemTime>)> {
+        let Item::File(path) = self else { return None };
+        fs::metadata(path).ok().map(|m| (m.len(), m.modified().ok()))
+    }
+
     /// Returns the name for messages.
     pub fn name(&self) -> String {
         match self {
@@ -34,11 +40,12 @@ pub fn items(source: &Source) -> Result<Vec<Item>, PipelineError> {
     let mut items = Vec::new();
     for input in &source.inputs {
         match input {
+            Input::Feed => {}
             Input::Stdin => items.push(Item::Stdin),
             Input::File(path) => items.push(Item::File(path.clone())),
             Input::Glob { directory, pattern } => {
                 let files = expand(directory, pattern)?;
-                if files.is_empty() {
+                if files.is_empty() && !source.watch {
                     return Err(PipelineError::NoInput {
                         source_name: source.name.clone(),
                         path: directory.join(pattern).display().to_string(),

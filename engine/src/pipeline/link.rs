@@ -27,7 +27,22 @@ impl Budget {
         *used += bytes;
     }
 
-    fn give(&self, bytes: u64) {
+    /// Takes the bytes if they fit now.
+    pub fn try_take(&self, bytes: u64) -> bool {
+        let (used, _, max) = &*self.0;
+        let mut used = used.lock().expect("no thread panics with it");
+        let fits = *used == 0 || *used + bytes <= *max;
+        *used += if fits { bytes } else { 0 };
+        fits
+    }
+
+    /// Returns how many bytes are taken.
+    pub fn used(&self) -> u64 {
+        *self.0.0.lock().expect("no thread panics with it")
+    }
+
+    /// Gives bytes back.
+    pub fn give(&self, bytes: u64) {
         let (used, freed, _) = &*self.0;
         *used.lock().expect("no thread panics with it") -= bytes;
         freed.notify_all();
@@ -58,6 +73,12 @@ impl<T> Drop for Loaded<T> {
 pub struct Outlet<T> {
     sender: Sender<Loaded<T>>,
     budget: Budget,
+}
+
+impl<T> Clone for Outlet<T> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), budget: self.budget.clone() }
+    }
 }
 
 /// The receiving end.

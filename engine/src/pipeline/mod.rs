@@ -2,32 +2,38 @@
 //! with threads.
 //!
 //! ```text
-//!  reader thread --rows--> flow thread: capture -> route -> window --deltas--> the caller: apply -> version -> sinks
-//!                                 ^------------------- mirror, committed ------------------'
+//!  readers --rows--> flow thread: capture -> route -> window --deltas--> the caller: apply -> version --> couriers --> sinks
+//!                          ^------------------- mirror, committed ------------------'
 //! ```
 
 mod cases;
 pub mod config;
+pub mod deliver;
 mod drain;
 mod error;
+mod feed;
 mod flow;
 mod input;
-mod lines;
 mod link;
+mod metrics;
 mod plan;
 mod reading;
 mod resume;
 mod retention;
 mod run;
-mod sinks;
+pub mod sink;
 mod stdin;
 mod versioning;
 mod widths;
 
 pub use cases::run_case;
+pub use deliver::{Served, SinkEnd};
 pub use drain::with_drain;
 pub use error::PipelineError;
+pub use feed::{Fate, Feed, FeedClosed, FeedEnd, Ticket, feed};
+pub use metrics::{Figures, Metrics, SinkFigures, SourceFigures, StageFigures, WindowFigures};
 pub use plan::{Forecast, plan};
-pub use run::{Context, RunReport, run};
-pub use sinks::{export_deltas, write_sinks};
+pub use resume::last_mark;
+pub use run::{Context, Live, RunReport, run, run_with};
+pub use sink::{export_deltas, write_tables};
 pub use widths::check_widths;

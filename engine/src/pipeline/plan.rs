@@ -53,6 +53,7 @@ pub fn plan(pipeline: &Pipeline, scratch: &Path, context: &Context<'_>) -> Resul
         listener: &listener,
         author: context.author.clone(),
         resume: context.resume,
+        live: super::Live { silent: true, ..context.live.clone() },
     };
     let report = run(pipeline, &mut repo, &inner)?;
     let routed = routed.into_inner().expect("no thread panics with it");

@@ -1,15 +1,27 @@
-//! The reader's thread: opens each input in turn and sends its rows on.
+//! The readers' threads: one opens each file in turn, and each source that may wait has one of its own.
 
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
-use super::config::{Source, SourceKind};
-use super::input::Item;
+use crossbeam_channel::RecvTimeoutError;
+
+use super::config::{Input, Source, SourceKind};
+use super::feed::{FeedEnd, Pushed};
+use super::input::{Item, items};
 use super::link::Outlet;
-use super::stdin::with_stdin;
+use super::resume::{self, Marks};
+use super::stdin::{Framing, with_stdin};
 use crate::capture::read::{self, ReadError, ReadOptions, Reader};
 use crate::delta::{Element, RowBatch};
+use crate::pipeline::PipelineError;
 
-/// What the reader tells the flow.
+/// How often a watched directory is looked at, and the wish to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What a reader tells the flow.
 pub enum Row {
     /// An input was opened; its rows follow.
     Begin {
@@ -23,90 +35,219 @@ pub enum Row {
         dims: u32,
         /// How many rows it says it has.
         rows_hint: Option<u64>,
+        /// What its last commit is to say, so that it is not read again.
+        mark: BTreeMap<String, String>,
     },
     /// Some of its rows.
-    Rows(RowBatch),
+    Rows(usize, RowBatch),
+    /// Rows that were handed in.
+    Fed(usize, Box<Pushed>),
     /// The input ended.
-    End,
+    End(usize),
     /// The input cannot be read on.
     Failed {
         /// The number of its source.
         source: usize,
         /// Why.
-        error: ReadError,
+        error: PipelineError,
     },
 }
 
-/// Reads inputs until they end, one cannot be read, nobody listens, or `stop` is set.
-pub fn read_all(sources: &[Source], items: &[(usize, Item)], stop: &AtomicBool, out: &Outlet<Row>) {
-    for (source, item) in items {
-        match read_item(&sources[*source], *source, item, stop, out) {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => {
-                out.send(Row::Failed { source: *source, error }, 0);
-                return;
+/// What the readers share.
+pub struct Reading<'a> {
+    /// The sources by number.
+    pub sources: &'a [Source],
+    /// The files that are there at the beginning, in order.
+    pub inputs: &'a [(usize, Item)],
+    /// What is to be said of each of them.
+    pub marks: &'a BTreeMap<String, BTreeMap<String, String>>,
+    /// The files that were committed by earlier runs.
+    pub known: &'a Marks,
+    /// The feeds by source.
+    pub feeds: &'a BTreeMap<String, FeedEnd>,
+    /// Whether the run was asked to stop.
+    pub stop: &'a AtomicBool,
+    /// Whether nobody listens any more.
+    pub ended: AtomicBool,
+    /// An epoch is read as a whole before another source may speak.
+    pub floor: Mutex<()>,
+}
+
+impl Reading<'_> {
+    /// Starts the threads; they end when their inputs do, one cannot be read, nobody listens, or `stop` is set.
+    pub fn start<'scope, 'env>(&'env self, scope: &'scope thread::Scope<'scope, 'env>, out: &Outlet<Row>) {
+        let own = |source: usize| self.sources[source].live();
+        for source in 0..self.sources.len() {
+            let out = out.clone();
+            if self.sources[source].inputs.contains(&Input::Feed) {
+                if let Some(feed) = self.feeds.get(&self.sources[source].name) {
+                    scope.spawn(move || self.feed(source, feed, &out));
+                }
+            } else if own(source) {
+                scope.spawn(move || self.read_items(&mut [(source, Item::Stdin)].iter(), &out));
+            }
+        }
+        let files: Vec<(usize, Item)> = self.inputs.iter().filter(|(source, _)| !own(*source)).cloned().collect();
+        let watched: Vec<usize> = (0..self.sources.len()).filter(|&source| self.sources[source].watch).collect();
+        if !files.is_empty() || !watched.is_empty() {
+            let out = out.clone();
+            scope.spawn(move || {
+                if self.read_items(&mut files.iter(), &out) && !watched.is_empty() {
+                    self.watch(&watched, &files, &out);
+                }
+            });
+        }
+    }
+
+    /// Reads inputs in order; returns whether to go on.
+    fn read_items(&self, items: &mut dyn Iterator<Item = &(usize, Item)>, out: &Outlet<Row>) -> bool {
+        for (source, item) in items {
+            let mark = self.marks.get(&item.name()).cloned().unwrap_or_default();
+            match self.read_item(*source, item, mark, out) {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(error) => return self.failed(*source, error.into(), out),
+            }
+        }
+        true
+    }
+
+    fn is_over(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.ended.load(Ordering::Relaxed)
+    }
+
+    fn failed(&self, source: usize, error: PipelineError, out: &Outlet<Row>) -> bool {
+        out.send(Row::Failed { source, error }, 0);
+        false
+    }
+
+    /// Looks for more files until the run is asked to stop; one is read when two looks in a row find it the same.
+    fn watch(&self, sources: &[usize], read: &[(usize, Item)], out: &Outlet<Row>) {
+        let mut done: HashSet<(usize, String)> = read.iter().map(|(source, item)| (*source, item.name())).collect();
+        let mut looked: BTreeMap<(usize, String), (u64, Option<std::time::SystemTime>)> = BTreeMap::new();
+        while !self.is_over() {
+            for &source in sources {
+                let found = match items(&self.sources[source]) {
+                    Ok(found) => found,
+                    Err(PipelineError::NoInput { .. }) => Vec::new(),
+                    Err(error) => {
+                        self.failed(source, error, out);
+                        return;
+                    }
+                };
+                for item in found {
+                    let key = (source, item.name());
+                    let Some(now) = item.size_and_time().filter(|_| !done.contains(&key)) else { continue };
+                    if looked.insert(key.clone(), now) != Some(now) {
+                        continue;
+                    }
+                    looked.remove(&key);
+                    done.insert(key);
+                    match self.read_new(source, &item, out) {
+                        Ok(true) => {}
+                        Ok(false) => return,
+                        Err(error) => {
+                            self.failed(source, error, out);
+                            return;
+                        }
+                    }
+                }
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Reads a file that appeared, unless an earlier run has committed it.
+    fn read_new(&self, source: usize, item: &Item, out: &Outlet<Row>) -> Result<bool, PipelineError> {
+        let mark = resume::mark_of(&self.sources[source].name, item)?;
+        if self.known.contains(&mark) {
+            return Ok(true);
+        }
+        Ok(self.read_item(source, item, mark, out)?)
+    }
+
+    /// Returns whether to go on with the next input.
+    fn read_item(
+        &self,
+        number: usize,
+        item: &Item,
+        mark: BTreeMap<String, String>,
+        out: &Outlet<Row>,
+    ) -> Result<bool, ReadError> {
+        let source = &self.sources[number];
+        let options = ReadOptions {
+            format: (source.kind != SourceKind::Files).then(|| source.kind.name()),
+            id: source.id.clone(),
+            vector: source.vector.clone(),
+            dims: source.dims,
+            element: None,
+            meta: source.meta.clone().into(),
+        };
+        match item {
+            Item::File(path) => self.send_rows(read::open(path, &options)?, number, item, mark, out),
+            Item::Stdin if source.kind == SourceKind::Arrow => {
+                with_stdin(&|| self.is_over(), Framing::Bytes, |input| {
+                    self.send_rows(read::read_arrow_stream(input, &options)?, number, item, mark, out)
+                })
+            }
+            Item::Stdin => with_stdin(&|| self.is_over(), Framing::Lines, |input| {
+                self.send_rows(read::read_stream(input, &options)?, number, item, mark, out)
+            }),
+        }
+    }
+
+    fn send_rows(
+        &self,
+        mut reader: Reader,
+        source: usize,
+        item: &Item,
+        mark: BTreeMap<String, String>,
+        out: &Outlet<Row>,
+    ) -> Result<bool, ReadError> {
+        let epoch = self.sources[source].epoch;
+        let floor = epoch.then(|| self.floor.lock().expect("no thread panics with it"));
+        let say = |row: Row, bytes: u64| {
+            let _turn = (!epoch).then(|| self.floor.lock().expect("no thread panics with it"));
+            out.send(row, bytes)
+        };
+        let (element, dims, rows_hint) = (reader.element(), reader.dims(), reader.rows_hint());
+        if !say(Row::Begin { source, item: item.clone(), element, dims, rows_hint, mark }, 0) {
+            return Ok(false);
+        }
+        while let Some(batch) = reader.next()? {
+            let stopped = self.stop.load(Ordering::Relaxed);
+            if stopped && epoch {
+                // Half an epoch is no epoch and is left out.
+                return Ok(false);
+            }
+            let bytes = batch.rows.len() as u64;
+            if !say(Row::Rows(source, batch), bytes) {
+                return Ok(false);
+            }
+            if stopped {
+                // A stream ends here, with the rows that came before.
+                break;
+            }
+        }
+        let goes_on = say(Row::End(source), 0) && !self.stop.load(Ordering::Relaxed);
+        drop(floor);
+        Ok(goes_on)
+    }
+
+    /// Passes on what is handed in, until the run is asked to stop or every handle is gone.
+    fn feed(&self, source: usize, feed: &FeedEnd, out: &Outlet<Row>) {
+        while !self.is_over() {
+            match feed.0.recv_timeout(LOOK) {
+                Ok(pushed) => {
+                    let bytes = pushed.batch.rows.len() as u64;
+                    let _turn = self.floor.lock().expect("no thread panics with it");
+                    if !out.send(Row::Fed(source, Box::new(pushed)), bytes) {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
-}
-
-/// Returns whether to go on with the next input.
-fn read_item(
-    source: &Source,
-    number: usize,
-    item: &Item,
-    stop: &AtomicBool,
-    out: &Outlet<Row>,
-) -> Result<bool, ReadError> {
-    let options = ReadOptions {
-        format: (source.kind != SourceKind::Files).then(|| source.kind.name()),
-        id: source.id.clone(),
-        vector: source.vector.clone(),
-        dims: source.dims,
-        element: None,
-    };
-    match item {
-        Item::File(path) => send_rows(read::open(path, &options)?, source, number, item, stop, out),
-        Item::Stdin => with_stdin(stop, |input| {
-            let reader = read::read_stream(input, &options)?;
-            send_rows(reader, source, number, item, stop, out)
-        }),
-    }
-}
-
-fn send_rows(
-    mut reader: Reader,
-    source: &Source,
-    number: usize,
-    item: &Item,
-    stop: &AtomicBool,
-    out: &Outlet<Row>,
-) -> Result<bool, ReadError> {
-    let begin = Row::Begin {
-        source: number,
-        item: item.clone(),
-        element: reader.element(),
-        dims: reader.dims(),
-        rows_hint: reader.rows_hint(),
-    };
-    if !out.send(begin, 0) {
-        return Ok(false);
-    }
-    while let Some(batch) = reader.next()? {
-        let stopped = stop.load(Ordering::Relaxed);
-        if stopped && source.epoch {
-            // Half an epoch is no epoch and is left out.
-            return Ok(false);
-        }
-        let bytes = batch.rows.len() as u64;
-        if !out.send(Row::Rows(batch), bytes) {
-            return Ok(false);
-        }
-        if stopped {
-            // A stream ends here, with the rows that came before.
-            break;
-        }
-    }
-    Ok(out.send(Row::End, 0) && !stop.load(Ordering::Relaxed))
 }

@@ -1,25 +1,31 @@
-//! Running a pipeline: threads for reading and for the flow, the version stage on the caller's.
+//! Running a pipeline: threads for reading, for the flow and for each sink, the version stage on the caller's.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread;
+use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
 use super::PipelineError;
-use super::config::{self, Close, Pipeline};
-use super::flow::Flow;
+use super::config::{self, ClockKind, Close, Input, Pipeline};
+use super::deliver::{Committed, Deliveries, Served, SinkEnd, served};
+use super::feed::FeedEnd;
+use super::flow::{Flow, State};
 use super::input::{Item, items};
 use super::link::{Budget, link};
-use super::reading::read_all;
+use super::metrics::Metrics;
+use super::reading::Reading;
+use super::resume::{self, Marks};
 use super::versioning::Versioning;
 use crate::capture::{CaptureError, Missing, Observer};
 use crate::event::{Event, Listener};
 use crate::route::{Condition, Route, Router};
-use crate::store::Mirror;
+use crate::store::{LetterBox, Mirror};
 use crate::version::{CommitIndex, Generation, Repository};
-use crate::window::WindowPolicy;
+use crate::window::{WindowPolicy, Windows};
 
 /// What a run takes from outside: time, a wish to stop, somebody who listens.
 pub struct Context<'a> {
@@ -33,6 +39,19 @@ pub struct Context<'a> {
     pub author: String,
     /// Whether inputs that an earlier run of this pipeline committed are passed over.
     pub resume: bool,
+    /// What a program around the pipeline takes part with.
+    pub live: Live,
+}
+
+/// What a program around a pipeline takes part with; nothing by default.
+#[derive(Clone, Default)]
+pub struct Live {
+    /// The figures of the run.
+    pub metrics: Arc<Metrics>,
+    /// Rows that are handed in, by source.
+    pub feeds: BTreeMap<String, FeedEnd>,
+    /// Whether sinks are left out.
+    pub silent: bool,
 }
 
 /// What a run did.
@@ -46,30 +65,83 @@ pub struct RunReport {
     pub skipped: Vec<String>,
     /// What was seen of each source, in the order of the pipeline.
     pub observers: Vec<Observer>,
+    /// How the sinks ended that get deltas.
+    pub sinks: Vec<SinkEnd>,
 }
 
 /// Runs a pipeline over a repository to the end of its input.
 ///
+/// A sink that fails takes nothing from the others and does not end the run: [`RunReport::sinks`] tells.
+///
 /// # Errors
 /// The first failure of any stage; every commit made before it stays, and nothing of what failed.
 pub fn run(pipeline: &Pipeline, repo: &mut Repository, context: &Context<'_>) -> Result<RunReport, PipelineError> {
+    let sinks = if context.live.silent { Vec::new() } else { served(pipeline) };
+    run_with(pipeline, repo, context, sinks)
+}
+
+/// Runs a pipeline with sinks of the caller's instead of those that it names.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(
+    pipeline: &Pipeline,
+    repo: &mut Repository,
+    context: &Context<'_>,
+    sinks: Vec<Served>,
+) -> Result<RunReport, PipelineError> {
+    let missing = |source: &&config::Source| {
+        source.inputs.contains(&Input::Feed) && !context.live.feeds.contains_key(&source.name)
+    };
+    if let Some(source) = pipeline.sources.iter().find(missing) {
+        return Err(PipelineError::NoFeed { source_name: source.name.clone() });
+    }
     let observers = pipeline.sources.iter().map(|source| Observer::new(&source.name)).collect();
     let mut report = RunReport { observers, ..RunReport::default() };
+    let memory = pipeline.settings.memory_bytes;
+    context.live.metrics.update(|figures| figures.memory_bytes = (memory, 0));
+    thread::scope(|scope| {
+        let deliveries = Deliveries::start(scope, pipeline, repo, context, sinks)?;
+        let put = |committed: Committed| deliveries.put(committed);
+        let deliver: Option<&dyn Fn(Committed)> = if deliveries.is_empty() { None } else { Some(&put) };
+        let result = run_stages(pipeline, repo, context, &mut report, deliver);
+        report.sinks = deliveries.finish();
+        result
+    })?;
+    Ok(report)
+}
+
+fn run_stages(
+    pipeline: &Pipeline,
+    repo: &mut Repository,
+    context: &Context<'_>,
+    report: &mut RunReport,
+    deliver: Option<&dyn Fn(Committed)>,
+) -> Result<(), PipelineError> {
     let mut inputs = Vec::new();
     for (number, source) in pipeline.sources.iter().enumerate() {
         inputs.extend(items(source)?.into_iter().map(|item| (number, item)));
     }
-    let marks = if context.resume {
-        super::resume::pass_over(pipeline, repo, &mut inputs, &mut report.skipped)?
-    } else {
-        BTreeMap::new()
-    };
+    let (mut marks, mut known) = (BTreeMap::new(), Marks::default());
+    if context.resume {
+        known = resume::committed(pipeline, repo)?;
+        marks = resume::pass_over(pipeline, &known, &mut inputs, &mut report.skipped)?;
+    }
     let mut mirrors = BTreeMap::new();
     let mut done = 0;
     let mut repaired = false;
     loop {
-        let result = run_once(pipeline, repo, context, &inputs[done..], &marks, &mut report, &mut mirrors);
-        match result {
+        let reading = Reading {
+            sources: &pipeline.sources,
+            inputs: &inputs[done..],
+            marks: &marks,
+            known: &known,
+            feeds: &context.live.feeds,
+            stop: context.stop,
+            ended: AtomicBool::new(false),
+            floor: Mutex::new(()),
+        };
+        match run_once(pipeline, repo, context, &reading, report, &mut mirrors, deliver) {
             Err(PipelineError::Capture { error: CaptureError::Mirror, file }) if !repaired => {
                 // The log is the truth: the mirror is made anew, and inputs are read again.
                 for collection in std::mem::take(&mut mirrors).into_keys() {
@@ -89,7 +161,7 @@ pub fn run(pipeline: &Pipeline, repo: &mut Repository, context: &Context<'_>) ->
         // The commits count already: a mirror that cannot be saved is made anew by the next writer.
         let _ = crate::version::save_mirror(repo, &pipeline.version.branch, mirror);
     }
-    Ok(report)
+    Ok(())
 }
 
 /// Returns the first input that is read again after one of them found the mirror damaged.
@@ -110,30 +182,35 @@ fn run_once(
     pipeline: &Pipeline,
     repo: &mut Repository,
     context: &Context<'_>,
-    inputs: &[(usize, Item)],
-    marks: &BTreeMap<String, BTreeMap<String, String>>,
+    reading: &Reading<'_>,
     report: &mut RunReport,
     mirrors: &mut BTreeMap<String, Arc<RwLock<Mirror>>>,
+    deliver: Option<&dyn Fn(Committed)>,
 ) -> Result<(), PipelineError> {
-    let budget = Budget::new((pipeline.settings.memory_bytes / 8).max(1 << 20));
-    let (row_out, row_in) = link(&budget);
-    let (work_out, work_in) = link(&Budget::new((pipeline.settings.memory_bytes / 8).max(1 << 20)));
+    let share = (pipeline.settings.memory_bytes / 8).max(1 << 20);
+    let (row_out, row_in) = link(&Budget::new(share));
+    let (work_out, work_in) = link(&Budget::new(share));
     let (reply_out, reply_in) = bounded(1);
     let flow = Flow {
         sources: &pipeline.sources,
         capture: &pipeline.capture,
         transformers: &pipeline.apply.transform,
         router: router(pipeline)?,
-        windows: pipeline.windows.iter().map(|w| (w.name.clone(), window_policy(&w.close))).collect(),
+        windows: Windows::new(pipeline.windows.iter().map(|w| (w.name.clone(), window_policy(w))).collect()),
+        clock: (pipeline.windows.iter()).find(|w| w.clock.kind == ClockKind::Event).map(|w| (w.clock.clone(), w.late)),
+        meta: meta(pipeline),
         now: context.now,
         listener: context.listener,
+        metrics: context.live.metrics.clone(),
         rows: row_in,
         out: work_out,
         replies: reply_in,
         disk: repo.disk().clone(),
+        letters: LetterBox::new(repo.disk().clone()),
         stop: context.stop,
         buffer_bytes: pipeline.capture.buffer_bytes.unwrap_or((pipeline.settings.memory_bytes / 2).max(1 << 20)),
         observers: std::mem::take(&mut report.observers),
+        state: State::default(),
     };
     let (commits, observers) = (&mut report.commits, &mut report.observers);
     let snapshot = pipeline.version.snapshot;
@@ -147,7 +224,8 @@ fn run_once(
         author: pipeline.settings.author.clone().unwrap_or_else(|| context.author.clone()),
         message: pipeline.version.message.clone().unwrap_or_else(|| "{file}".to_owned()),
         metadata: metadata(pipeline, context),
-        inputs: marks.clone(),
+        deliver,
+        metrics: context.live.metrics.clone(),
         generations: generations(pipeline),
         drop_unshaped: pipeline.sources.iter().all(|s| s.missing == Missing::Delete),
         forbid_mixed: pipeline.version.forbid_mixed,
@@ -159,18 +237,28 @@ fn run_once(
         batch_bytes: Cell::new(0),
         mirrors: std::mem::take(mirrors),
     };
-    let result = std::thread::scope(|scope| {
-        scope.spawn(move || read_all(&pipeline.sources, inputs, context.stop, &row_out));
+    let result = thread::scope(|scope| {
+        reading.start(scope, &row_out);
+        drop(row_out);
         let flow = scope.spawn(move || flow.run());
         let result = versioning.run(&work_in, &reply_out);
         // Whatever still waits for this stage is told that it is gone.
         drop((work_in, reply_out));
         *observers = flow.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        reading.ended.store(true, Ordering::Relaxed);
         result
     });
     report.rows_read += versioning.rows_read;
     *mirrors = versioning.mirrors;
     result
+}
+
+/// Returns the columns of metadata of all sources.
+fn meta(pipeline: &Pipeline) -> Arc<[String]> {
+    let mut names: Vec<String> = pipeline.sources.iter().flat_map(|source| source.meta.iter().cloned()).collect();
+    names.sort();
+    names.dedup();
+    names.into()
 }
 
 /// What is declared holds for every collection that the pipeline writes.
@@ -202,26 +290,47 @@ fn metadata(pipeline: &Pipeline, context: &Context<'_>) -> BTreeMap<String, Stri
 pub fn router(pipeline: &Pipeline) -> Result<Router, PipelineError> {
     let window = |name: &str| pipeline.windows.iter().position(|w| w.name == *name).unwrap_or(0);
     let route = |r: &config::Route| {
-        let mut conditions = Vec::new();
-        conditions.extend(r.when.min_l2.map(Condition::MinL2));
-        if !r.when.change.is_empty() {
-            conditions.push(Condition::Change(r.when.change.clone()));
-        }
-        conditions.extend(r.when.collection.clone().map(Condition::Collection));
-        Route::new(&r.name, &r.matches, conditions, window(&r.window), r.continues)
-            .map_err(|problem| PipelineError::Route { route: r.name.clone(), problem: problem.to_string() })
+        let route = Route::new(&r.name, &r.matches, conditions(&r.when), window(&r.window), r.continues);
+        let route =
+            route.map_err(|problem| PipelineError::Route { route: r.name.clone(), problem: problem.to_string() });
+        let mut route = route?;
+        (route.priority, route.ttl_millis) = (r.priority, r.ttl.map(millis));
+        Ok(route)
     };
-    Ok(Router::new(pipeline.routes.iter().map(route).collect::<Result<_, _>>()?))
+    Ok(Router::new(pipeline.routes.iter().map(route).collect::<Result<_, PipelineError>>()?))
 }
 
-fn window_policy(close: &Close) -> WindowPolicy {
-    match close {
+fn conditions(when: &config::When) -> Vec<Condition> {
+    let mut all = Vec::new();
+    all.extend(when.collection.clone().map(Condition::Collection));
+    all.extend((!when.change.is_empty()).then(|| Condition::Change(when.change.clone())));
+    all.extend(when.min_l2.map(Condition::MinL2));
+    all.extend(when.max_l2.map(Condition::MaxL2));
+    all.extend(when.min_max_abs.map(Condition::MinMaxAbs));
+    all.extend(when.max_cosine.map(Condition::MaxCosine));
+    all.extend(when.min_dims.map(Condition::MinDims));
+    all.extend(when.hours.map(Condition::Hours));
+    all.extend(when.meta.iter().cloned().map(|(name, values)| Condition::MetaEquals(name, values)));
+    all.extend(when.exists.iter().cloned().map(Condition::MetaExists));
+    all
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn window_policy(window: &config::Window) -> WindowPolicy {
+    match &window.close {
         Close::Epoch => WindowPolicy::epoch(),
         Close::First(t) => WindowPolicy {
             epoch: false,
-            after_millis: t.after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+            after_millis: t.after.map(millis),
+            every_millis: t.every.map(millis),
+            gap_millis: t.gap.map(millis),
             count_max: t.count,
             bytes_max: t.bytes,
+            on_meta: t.on_meta.clone(),
+            event_time: window.clock.kind == ClockKind::Event,
         },
     }
 }

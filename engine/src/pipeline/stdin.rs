@@ -17,10 +17,20 @@ const LOOK: Duration = Duration::from_millis(20);
 /// What is held back for the end of a line at most; longer lines are for the parser to refuse.
 const LINE_BYTES_MAX: usize = 65 << 20;
 
+/// What is passed on at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Whole lines.
+    Lines,
+    /// Whatever has come.
+    Bytes,
+}
+
 /// A reader that sees the end of standard input early once it is given up.
 pub struct Stdin {
     chunks: Receiver<io::Result<Vec<u8>>>,
     given_up: Receiver<()>,
+    framing: Framing,
     /// The beginning of a line whose end has not come.
     held: Vec<u8>,
     /// Whole lines, and how much of them was read.
@@ -30,22 +40,23 @@ pub struct Stdin {
 }
 
 /// Calls `work` with standard input; it is given up when `stop` is set.
-pub fn with_stdin<T>(stop: &AtomicBool, work: impl FnOnce(Stdin) -> T) -> T {
+pub fn with_stdin<T>(stop: &(dyn Fn() -> bool + Sync), framing: Framing, work: impl FnOnce(Stdin) -> T) -> T {
     let (give_up, given_up) = bounded(0);
     let (send, chunks) = bounded(4);
     thread::spawn(move || pump(&send));
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| watch(stop, &done, give_up));
-        let result = work(Stdin { chunks, given_up, held: Vec::new(), ready: Vec::new(), read: 0, ended: false });
+        let stdin = Stdin { chunks, given_up, framing, held: Vec::new(), ready: Vec::new(), read: 0, ended: false };
+        let result = work(stdin);
         done.store(true, Ordering::Relaxed);
         result
     })
 }
 
 /// Drops the sender, which the reader notices, when it is time to stop.
-fn watch(stop: &AtomicBool, done: &AtomicBool, give_up: Sender<()>) {
-    while !stop.load(Ordering::Relaxed) && !done.load(Ordering::Relaxed) {
+fn watch(stop: &(dyn Fn() -> bool + Sync), done: &AtomicBool, give_up: Sender<()>) {
+    while !stop() && !done.load(Ordering::Relaxed) {
         thread::sleep(LOOK);
     }
     drop(give_up);
@@ -76,6 +87,9 @@ impl Stdin {
             };
             if chunk.is_empty() {
                 return Ok(std::mem::take(&mut self.held));
+            }
+            if self.framing == Framing::Bytes {
+                return Ok(chunk);
             }
             let end = chunk.iter().rposition(|&byte| byte == b'\n').map(|at| at + 1);
             let end = end.or((self.held.len() > LINE_BYTES_MAX).then_some(chunk.len()));

@@ -8,8 +8,10 @@ use std::sync::{Arc, RwLock};
 use crossbeam_channel::Sender;
 
 use super::PipelineError;
-use super::flow::{Reply, Work};
+use super::deliver::Committed;
+use super::flow::{ClosedWindow, InputName, Reply, Work};
 use super::link::Inlet;
+use super::metrics::Metrics;
 use crate::apply::{Validator, validate};
 use crate::capture::Captured;
 use crate::delta::{DeltaBatch, Table};
@@ -32,8 +34,10 @@ pub struct Versioning<'a> {
     pub message: String,
     /// What every commit says besides.
     pub metadata: BTreeMap<String, String>,
-    /// What each input says besides, by its name.
-    pub inputs: BTreeMap<String, BTreeMap<String, String>>,
+    /// Who is told of each commit with its deltas.
+    pub deliver: Option<&'a dyn Fn(Committed)>,
+    /// Who counts.
+    pub metrics: Arc<Metrics>,
     /// What makes the vectors from here on, by collection.
     pub generations: BTreeMap<String, Generation>,
     /// Whether sources that do not come in a new shape of their collection go.
@@ -62,40 +66,33 @@ impl Versioning<'_> {
     /// # Errors
     /// The first failure of any stage; what was committed before stays.
     pub fn run(&mut self, work: &Inlet<Work>, replies: &Sender<Reply>) -> Result<(), PipelineError> {
-        let mut source = String::new();
-        let mut file = String::new();
+        let mut input = Arc::new(InputName::default());
         let mut collection = String::new();
         while let Some(item) = work.receive() {
             match item.into_inner() {
-                Work::Open { table, source: from, file: name } => {
-                    source = from;
-                    file = name;
-                    collection.clone_from(&table.collection);
-                    let mirror = self.open(table, &file)?;
-                    if replies.send(Reply::Mirror(mirror)).is_err() {
+                Work::Open { input: from, table, asks } => {
+                    let name = table.collection.clone();
+                    let reply = match self.open(table, &from.file) {
+                        Ok(mirror) => Reply::Mirror(mirror),
+                        Err(error @ PipelineError::OtherShape { .. }) if asks => Reply::OtherShape(error),
+                        Err(error) => return Err(error),
+                    };
+                    (input, collection) = (from, name);
+                    if replies.send(reply).is_err() {
                         return Ok(());
                     }
                 }
                 Work::Deltas(captured) => {
-                    let info = self.info(&source, &file, CloseReason::Epoch, true);
-                    let staged = self.epoch(work, info, &file, &collection, Some(captured))?;
-                    self.commit(staged, replies)?;
+                    let info = self.info(&input, CloseReason::Epoch, true);
+                    let staged = self.epoch(work, info, &input.file, &collection, Some(captured))?;
+                    self.commit(staged, None, replies)?;
                 }
-                Work::EndEpoch => {
-                    let info = self.info(&source, &file, CloseReason::Epoch, true);
-                    let staged = self.epoch(work, info, &file, &collection, None)?;
-                    self.commit(staged, replies)?;
+                Work::EndEpoch(input) => {
+                    let info = self.info(&input, CloseReason::Epoch, true);
+                    let staged = self.epoch(work, info, &input.file, &collection, None)?;
+                    self.commit(staged, None, replies)?;
                 }
-                Work::Closed { window, closed, whole, unchanged, raw_bytes } => {
-                    let mut info = self.info(&source, &file, closed.reason, whole);
-                    info.metadata.insert("window".to_owned(), window);
-                    // An id that came several times within the window was read as often.
-                    let composed = closed.metrics.added.saturating_sub(closed.batch.deltas.len() as u64);
-                    self.rows_read += composed;
-                    let captured = Captured { batch: closed.batch, unchanged, raw_bytes };
-                    let staged = self.window(info, &file, captured)?;
-                    self.commit(staged, replies)?;
-                }
+                Work::Closed(closed) => self.closed(*closed, replies)?,
                 Work::Failed(error) => return Err(error),
             }
         }
@@ -161,14 +158,16 @@ impl Versioning<'_> {
         loop {
             if let Some(captured) = next.take() {
                 rows += captured.unchanged + not_deleted(&captured.batch);
-                self.add(&mut stage, number, file, captured)?;
+                self.check(file, &captured.batch)?;
+                let Captured { batch, unchanged, raw_bytes } = captured;
+                self.add(&mut stage, number, Arc::new(batch), unchanged, raw_bytes)?;
             }
             if ended {
                 break;
             }
             match work.receive().map(super::link::Loaded::into_inner) {
                 Some(Work::Deltas(captured)) => next = Some(captured),
-                Some(Work::EndEpoch) => ended = true,
+                Some(Work::EndEpoch(_)) => ended = true,
                 Some(Work::Failed(error)) => return Err(error),
                 // The flow ended within an epoch: it is left out.
                 _ => return Ok(None),
@@ -179,35 +178,63 @@ impl Versioning<'_> {
         Ok(Some(staged))
     }
 
-    fn window(&mut self, info: CommitInfo, file: &str, captured: Captured) -> Result<Option<Staged>, PipelineError> {
-        let rows = captured.unchanged + not_deleted(&captured.batch);
-        let mirror = self.mirrors[&captured.batch.table.collection].clone();
-        let mut stage = Stage::begin(self.repo, &info, (self.now)())?;
-        let number = stage.add_collection(mirror)?;
-        self.add(&mut stage, number, file, captured)?;
-        let staged = stage.finish(info)?;
+    /// Commits a window that was closed.
+    fn closed(&mut self, work: ClosedWindow, replies: &Sender<Reply>) -> Result<(), PipelineError> {
+        let ClosedWindow { input, window, closed, whole, unchanged, raw_bytes, marks } = work;
+        let mut info = self.info(&input, closed.reason, whole);
+        info.metadata.insert("window".to_owned(), window);
+        info.metadata.extend(marks);
+        // An id that came several times within the window was read as often.
+        let composed = closed.metrics.added.saturating_sub(closed.batch.deltas.len() as u64);
+        let rows = unchanged + not_deleted(&closed.batch) + composed;
+        let batch = Arc::new(closed.batch);
+        let mirror = self.mirrors[&batch.table.collection].clone();
+        let metrics = self.metrics.clone();
+        let staged = metrics.busy("apply", || {
+            let mut stage = Stage::begin(self.repo, &info, (self.now)())?;
+            let number = stage.add_collection(mirror)?;
+            self.check(&input.file, &batch)?;
+            self.add(&mut stage, number, batch.clone(), unchanged, raw_bytes)?;
+            Ok::<_, PipelineError>(stage.finish(info)?)
+        })?;
         self.rows_read += rows;
-        Ok(Some(staged))
+        self.commit(Some(staged), Some(batch), replies)
     }
 
-    fn add(&self, stage: &mut Stage<'_>, number: usize, file: &str, captured: Captured) -> Result<(), PipelineError> {
-        if let Err(rejection) = validate(self.validators, &captured.batch) {
-            let target = format!("{}/{}", captured.batch.table.collection, rejection.key);
-            (self.listener)(&Event::DeltaRejected { target, reason: rejection.reason.clone() });
-            return Err(PipelineError::Rejected { file: file.to_owned(), rejection });
-        }
-        let deltas = captured.batch.deltas.len() as u64;
-        stage.count(captured.unchanged, captured.raw_bytes);
-        let target = captured.batch.table.collection.clone();
-        self.batch_bytes.set(self.batch_bytes.get() + captured.batch.new.len() as u64);
-        stage.add(number, captured.batch)?;
+    /// Refuses deltas that break a rule.
+    fn check(&self, file: &str, batch: &DeltaBatch) -> Result<(), PipelineError> {
+        let Err(rejection) = validate(self.validators, batch) else { return Ok(()) };
+        let target = format!("{}/{}", batch.table.collection, rejection.key);
+        (self.listener)(&Event::DeltaRejected { target, reason: rejection.reason.clone() });
+        Err(PipelineError::Rejected { file: file.to_owned(), rejection })
+    }
+
+    fn add(
+        &self,
+        stage: &mut Stage<'_>,
+        number: usize,
+        batch: Arc<DeltaBatch>,
+        unchanged: u64,
+        raw_bytes: u64,
+    ) -> Result<(), PipelineError> {
+        let deltas = batch.deltas.len() as u64;
+        stage.count(unchanged, raw_bytes);
+        let target = batch.table.collection.clone();
+        self.batch_bytes.set(self.batch_bytes.get() + batch.new.len() as u64);
+        stage.add(number, batch)?;
         if deltas > 0 {
             (self.listener)(&Event::DeltaApplied { target, deltas });
         }
         Ok(())
     }
 
-    fn commit(&mut self, staged: Option<Staged>, replies: &Sender<Reply>) -> Result<(), PipelineError> {
+    /// Takes a commit over, and tells who waits for it; `batch` is all that it changed, where that is at hand.
+    fn commit(
+        &mut self,
+        staged: Option<Staged>,
+        batch: Option<Arc<DeltaBatch>>,
+        replies: &Sender<Reply>,
+    ) -> Result<(), PipelineError> {
         let Some(staged) = staged else { return Ok(()) };
         let first = self.repo.head(&self.branch).is_none();
         let commit = self.repo.take(staged)?;
@@ -215,6 +242,20 @@ impl Versioning<'_> {
         (self.committed)(self.repo, commit)?;
         // The flow may have ended: then nobody waits for the answer.
         let _ = replies.send(Reply::Committed);
+        self.deliver(commit, batch)
+    }
+
+    /// Hands the commit to the sinks.
+    fn deliver(&self, commit: CommitIndex, batch: Option<Arc<DeltaBatch>>) -> Result<(), PipelineError> {
+        let counts = self.repo.commit(commit)?.body.counts;
+        let deltas = counts.inserted + counts.updated + counts.deleted;
+        self.metrics.update(|f| f.commits = (f.commits.0 + 1, f.commits.1 + deltas));
+        let Some(deliver) = self.deliver else { return Ok(()) };
+        let entry = self.repo.entry(commit);
+        // A change of shape deletes more than the window says.
+        let batch = batch.filter(|batch| batch.deltas.len() as u64 == deltas);
+        let committed = Committed { number: commit, commit: entry.id, millis: entry.time.physical_millis, batch };
+        self.metrics.blocked("apply", "sinks", || deliver(committed));
         Ok(())
     }
 
@@ -235,13 +276,14 @@ impl Versioning<'_> {
     }
 
     /// Says of a commit where it comes from; the mark by which a file is passed over stands on its last commit.
-    fn info(&self, source: &str, file: &str, reason: CloseReason, whole: bool) -> CommitInfo {
+    fn info(&self, input: &InputName, reason: CloseReason, whole: bool) -> CommitInfo {
+        let (source, file) = (&input.source, input.file.as_str());
         let name = Path::new(file).file_name().map_or(file.into(), |n| n.to_string_lossy());
         let mut metadata = self.metadata.clone();
         metadata.insert("file".to_owned(), name.to_string());
         metadata.insert("closed_by".to_owned(), reason.name().to_owned());
-        if let Some(own) = self.inputs.get(file).filter(|_| whole) {
-            metadata.extend(own.clone());
+        if whole {
+            metadata.extend(input.mark.clone());
         }
         CommitInfo {
             branch: self.branch.clone(),

@@ -104,6 +104,8 @@ pub enum BlockKind {
     Fresh = 2,
     /// Rows coded against their old bits.
     Change = 3,
+    /// What rows brought besides their vectors.
+    Notes = 4,
 }
 
 /// One block of a transaction. Blocks stand directly before the record, in this order.

@@ -6,7 +6,7 @@ use super::frame::FrameHeader;
 use super::head::{self, HEAD, Head};
 use super::recovery;
 use super::segment::{self, SEGMENT_HEADER, Scanner, Segment};
-use super::wal::WAL;
+use super::{JOURNALS, cursors::CURSORS, letters::LETTERS, wal::WAL};
 
 /// Reads all that was reported and compares it with its hashes; returns the bytes read and what is wrong.
 ///
@@ -39,7 +39,9 @@ pub fn check_files(disk: &dyn Disk) -> Result<(u64, Vec<Damage>)> {
             }
         }
         check_names(disk, &head, &mut problems)?;
-        super::wal::check(disk, &mut problems)?;
+        for kind in [WAL, CURSORS, LETTERS] {
+            super::journal::check(disk, &kind, &mut problems)?;
+        }
         if let Some(problem) = recovery::older_than_log(disk, &head)?
             && head::read(disk)?.and_then(|s| s.newest()) == Some(head)
         {
@@ -100,7 +102,8 @@ fn check_names(disk: &dyn Disk, head: &Head, problems: &mut Vec<Damage>) -> Resu
         segment::number(path).is_some_and(|n| (first..=next).contains(&n) || left(n))
     };
     let stray = list("log")?.into_iter().map(|n| format!("log/{n}")).filter(|p| !known(p));
-    let top = list("")?.into_iter().filter(|n| !["cache", "log", WAL, HEAD, "head.new"].contains(&n.as_str()));
+    let known = |n: &&str| ["cache", "log", HEAD, "head.new"].contains(n) || JOURNALS.contains(n);
+    let top = list("")?.into_iter().filter(|n| !known(&n.as_str()));
     for path in stray.chain(top) {
         problems.push(Damage {
             path: disk.display(&path),

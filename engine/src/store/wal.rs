@@ -1,34 +1,24 @@
 //! The write-ahead log of a live source: rows that no file holds, kept until they are committed.
 //!
-//! A batch is written and synced before it enters a window. After a crash the rows are captured again; those whose
-//! window was committed are then the same as the table and make no delta, so nothing is lost and nothing comes twice.
-//!
-//! ```text
-//!  | VDWAL001 | payload length | BLAKE3 of the payload | payload ... |   next record ...
-//! ```
+//! A batch is written and synced before it enters a window. After a crash the rows are captured again, of each id the
+//! last one: where its window was committed it is the same as the table and makes no delta, so nothing is lost and
+//! nothing comes twice.
 
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::disk::{Disk, DiskFile};
-use super::error::{Damage, Result, StoreError};
-use crate::delta::{Element, Keys, RowBatch, Table, domain};
+use super::disk::Disk;
+use super::error::{Result, StoreError};
+use super::journal::{Journal, JournalKind};
+use crate::delta::{Element, Keys, Notes, RowBatch, Table};
 
-/// The directory of write-ahead logs.
-pub const WAL: &str = "wal";
-
-const MAGIC: &[u8; 8] = b"VDWAL001";
-const HEADER: usize = 8 + 8 + 32;
-
-static DOMAIN: LazyLock<[u8; 32]> = LazyLock::new(|| domain("vecdelta v1 wal"));
+/// What a write-ahead log is among the journals.
+pub const WAL: JournalKind = JournalKind { magic: b"VDWAL001", domain: "vecdelta v1 wal", directory: "wal" };
 
 /// The write-ahead log of one source.
-pub struct Wal {
-    file: Box<dyn DiskFile>,
-    display: String,
-    end: u64,
-}
+pub struct Wal(Journal);
 
 #[derive(BorshSerialize, BorshDeserialize)]
 struct Payload {
@@ -38,6 +28,8 @@ struct Payload {
     first_row: u64,
     keys: Vec<String>,
     rows: Vec<u8>,
+    names: Vec<String>,
+    cells: Vec<Option<String>>,
 }
 
 /// Rows that a crash kept from being committed, with their shape.
@@ -49,32 +41,18 @@ pub struct Recovered {
 }
 
 impl Wal {
-    /// Opens the log of a source and returns the rows it holds; a torn end is cut off.
+    /// Opens the log of a source and returns the rows it holds, of each id the last one; a torn end is cut off.
     ///
     /// # Errors
     /// When the disk refuses, or a record that was synced is damaged.
     pub fn open(disk: &Arc<dyn Disk>, source: &str) -> Result<(Self, Vec<Recovered>)> {
-        let path = path(source);
-        let display = disk.display(&path);
-        let open = || {
-            disk.create_dir(WAL)?;
-            let file = disk.open(&path, true)?;
-            disk.sync_dir(WAL)?;
-            disk.sync_dir("")?;
-            Ok(file)
+        let path = WAL.path(source);
+        let (journal, records) = Journal::open(disk, WAL, &path)?;
+        let parse = |record: &Vec<u8>| {
+            parse(record).ok_or_else(|| StoreError::corrupt(disk.display(&path), None, "a record cannot be read"))
         };
-        let file: Box<dyn DiskFile> = open().map_err(StoreError::io("open", &display))?;
-        let len = file.len().map_err(StoreError::io("look at", &display))?;
-        let mut bytes = vec![0; len as usize];
-        file.read_at(&mut bytes, 0).map_err(StoreError::io("read", &display))?;
-        let (recovered, end) = records(&bytes);
-        if is_damaged(&bytes[end as usize..]) {
-            return Err(StoreError::corrupt(display, Some(end), DAMAGED));
-        }
-        if end < len {
-            file.set_len(end).map_err(StoreError::io("cut", &display))?;
-        }
-        Ok((Self { file, display, end }, recovered))
+        let recovered = records.iter().map(parse).collect::<Result<Vec<_>>>()?;
+        Ok((Self(journal), last_of_each_id(recovered)))
     }
 
     /// Keeps a batch: it is durable when this returns.
@@ -82,6 +60,7 @@ impl Wal {
     /// # Errors
     /// When the disk refuses.
     pub fn append(&mut self, table: &Table, batch: &RowBatch) -> Result<()> {
+        let text = |cell: &Option<Arc<str>>| cell.as_deref().map(str::to_owned);
         let payload = Payload {
             collection: table.collection.clone(),
             element: table.element.code(),
@@ -89,17 +68,10 @@ impl Wal {
             first_row: batch.first_row,
             keys: batch.keys.iter().map(str::to_owned).collect(),
             rows: batch.rows.to_vec(),
+            names: batch.notes.names().to_vec(),
+            cells: (0..batch.keys.len()).flat_map(|row| batch.notes.cells(row).iter().map(text)).collect(),
         };
-        let payload = borsh::to_vec(&payload).expect("writing to memory cannot fail");
-        let mut bytes = Vec::with_capacity(HEADER + payload.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(blake3::keyed_hash(&DOMAIN, &payload).as_bytes());
-        bytes.extend_from_slice(&payload);
-        let write = self.file.write_at(&bytes, self.end).and_then(|()| self.file.sync());
-        write.map_err(StoreError::io("write", &self.display))?;
-        self.end += bytes.len() as u64;
-        Ok(())
+        self.0.append(&borsh::to_vec(&payload).expect("writing to memory cannot fail"))
     }
 
     /// Forgets what was committed. When a crash undoes this, the rows are captured again and make no delta.
@@ -107,81 +79,55 @@ impl Wal {
     /// # Errors
     /// When the disk refuses.
     pub fn clear(&mut self) -> Result<()> {
-        if self.end > 0 {
-            self.file.set_len(0).map_err(StoreError::io("cut", &self.display))?;
-            self.end = 0;
+        self.0.clear()
+    }
+}
+
+/// Leaves out the rows whose id comes again: both may be committed, and the earlier one would undo the later.
+fn last_of_each_id(batches: Vec<Recovered>) -> Vec<Recovered> {
+    let mut last: HashMap<(String, String), (usize, usize)> = HashMap::new();
+    for (number, Recovered { table, rows }) in batches.iter().enumerate() {
+        for (row, key) in rows.keys.iter().enumerate() {
+            last.insert((table.collection.clone(), key.to_owned()), (number, row));
         }
-        Ok(())
     }
-}
-
-/// Returns the path of a source's log; names are data, so they appear only hashed.
-fn path(source: &str) -> String {
-    format!("{WAL}/{}.wal", &blake3::keyed_hash(&DOMAIN, source.as_bytes()).to_hex()[..16])
-}
-
-/// Reads whole records from the front; returns them and where they end.
-fn records(bytes: &[u8]) -> (Vec<Recovered>, u64) {
-    let mut found = Vec::new();
-    let mut rest = bytes;
-    while let Some((record, tail)) = split_record(rest) {
-        let Some(recovered) = parse(record) else { break };
-        found.push(recovered);
-        rest = tail;
-    }
-    (found, (bytes.len() - rest.len()) as u64)
-}
-
-const DAMAGED: &str = "a record does not match its hash, and whole ones follow";
-
-/// Tells damage from the end that a crash tore: only the last record can be torn.
-fn is_damaged(rest: &[u8]) -> bool {
-    let begins = |at: &usize| rest[*at..].starts_with(MAGIC);
-    (1..rest.len()).filter(begins).any(|at| split_record(&rest[at..]).is_some())
-}
-
-/// Notes damage in any write-ahead log.
-///
-/// # Errors
-/// When the disk refuses.
-pub(super) fn check(disk: &dyn Disk, problems: &mut Vec<Damage>) -> Result<()> {
-    for name in disk.list(WAL).map_err(StoreError::io("list", disk.display(WAL)))? {
-        let path = format!("{WAL}/{name}");
-        let display = disk.display(&path);
-        let read = || {
-            let mut bytes = vec![0; disk.len(&path)?.unwrap_or(0) as usize];
-            disk.open(&path, false)?.read_at(&mut bytes, 0)?;
-            Ok(bytes)
+    let keep = |(number, Recovered { table, rows }): (usize, Recovered)| {
+        let is_last = |&row: &usize| last[&(table.collection.clone(), rows.keys.get(row).to_owned())] == (number, row);
+        let kept: Vec<usize> = (0..rows.keys.len()).filter(is_last).collect();
+        let size = table.row_bytes();
+        let rows = RowBatch {
+            keys: Keys::from_texts(kept.iter().map(|&row| rows.keys.get(row))),
+            rows: kept.iter().flat_map(|&row| &rows.rows[row * size..(row + 1) * size]).copied().collect(),
+            first_row: rows.first_row,
+            notes: rows.notes.pick(kept.iter().copied()),
         };
-        let bytes: Vec<u8> = read().map_err(StoreError::io("read", &display))?;
-        let end = records(&bytes).1;
-        if is_damaged(&bytes[end as usize..]) {
-            problems.push(Damage { path: display, offset: Some(end), commit: None, problem: DAMAGED.to_owned() });
-        }
-    }
-    Ok(())
-}
-
-/// Splits off the payload of the first record, if it is whole.
-fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (header, rest) = bytes.split_first_chunk::<HEADER>()?;
-    let len = u64::from_le_bytes(header[8..16].try_into().expect("8 bytes"));
-    let (payload, tail) = rest.split_at_checked(usize::try_from(len).ok()?)?;
-    let whole = &header[..8] == MAGIC && blake3::keyed_hash(&DOMAIN, payload).as_bytes()[..] == header[16..];
-    whole.then_some((payload, tail))
+        Recovered { table, rows }
+    };
+    let batches: Vec<Recovered> = batches.into_iter().enumerate().map(keep).collect();
+    batches.into_iter().filter(|batch| !batch.rows.keys.is_empty()).collect()
 }
 
 fn parse(payload: &[u8]) -> Option<Recovered> {
-    let payload: Payload = borsh::from_slice(payload).ok()?;
+    // A log that was written before rows had notes ends without them.
+    let payload: Payload =
+        borsh::from_slice(payload).or_else(|_| borsh::from_slice(&[payload, &[0; 8]].concat())).ok()?;
     let table =
         Table { collection: payload.collection, element: Element::from_code(payload.element)?, dims: payload.dims };
-    (table.row_bytes().checked_mul(payload.keys.len())? == payload.rows.len()).then_some(())?;
+    let rows = payload.keys.len();
+    (table.row_bytes().checked_mul(rows)? == payload.rows.len()).then_some(())?;
+    (payload.names.len().checked_mul(rows)? == payload.cells.len()).then_some(())?;
+    let width = payload.names.len();
+    let mut notes = Notes::new(payload.names.into());
+    if width > 0 {
+        payload.cells.chunks(width).for_each(|cells| notes.push(cells.iter().map(|c| c.as_deref().map(Arc::from))));
+    }
     Some(Recovered {
         table,
         rows: RowBatch {
             keys: Keys::from_texts(payload.keys.iter().map(String::as_str)),
             rows: payload.rows.into(),
             first_row: payload.first_row,
+            notes,
         },
     })
 }
@@ -191,40 +137,43 @@ mod tests {
     use super::*;
     use crate::store::MemoryDisk;
 
-    fn batch(n: u8) -> RowBatch {
-        RowBatch { keys: Keys::from_texts(["a", "b"]), rows: vec![n, n + 1].into(), first_row: u64::from(n) }
+    fn table() -> Table {
+        Table { collection: "c".into(), element: Element::U8, dims: 1 }
+    }
+
+    fn rows(found: &[Recovered]) -> Vec<(String, u8, Option<String>)> {
+        let row = |r: &Recovered, i: usize| {
+            (r.rows.keys.get(i).to_owned(), r.rows.rows[i], r.rows.notes.get(i, "lang").map(str::to_owned))
+        };
+        found.iter().flat_map(|r| (0..r.rows.keys.len()).map(|i| row(r, i)).collect::<Vec<_>>()).collect()
     }
 
     #[test]
-    fn what_was_appended_comes_back_and_a_torn_end_does_not() {
-        let memory = MemoryDisk::default();
-        let disk: Arc<dyn Disk> = Arc::new(memory.clone());
-        let table = Table { collection: "c".into(), element: Element::U8, dims: 1 };
+    fn of_each_id_the_last_row_comes_back_with_its_notes() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
         let (mut wal, none) = Wal::open(&disk, "live").unwrap();
         assert!(none.is_empty());
-        (0..3).for_each(|n| wal.append(&table, &batch(n)).unwrap());
-        let (path, whole) = memory.files().into_iter().next().unwrap();
-        let record = whole.len() / 3;
-        for cut in 0..=whole.len() {
-            memory.put(&path, whole[..cut].to_vec());
-            let (mut wal, found) = Wal::open(&disk, "live").unwrap();
-            assert_eq!(found.len(), cut / record, "cut at {cut}");
-            wal.append(&table, &batch(9)).unwrap();
-            let (mut wal, found) = Wal::open(&disk, "live").unwrap();
-            assert_eq!(found.last().unwrap().rows.first_row, 9);
-            wal.clear().unwrap();
-            assert!(Wal::open(&disk, "live").unwrap().1.is_empty());
+        for (n, keys) in [["a", "b"], ["a", "c"], ["b", "d"]].into_iter().enumerate() {
+            let mut notes = Notes::new(["lang".to_owned()].into());
+            notes.push([Some(format!("l{n}").into())]);
+            notes.push([None]);
+            let rows = vec![10 * n as u8, 10 * n as u8 + 1].into();
+            let batch = RowBatch { keys: Keys::from_texts(keys), rows, first_row: n as u64, notes };
+            wal.append(&table(), &batch).unwrap();
         }
-        for at in 0..whole.len() {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 1;
-            memory.put(&path, bytes);
-            let opened = Wal::open(&disk, "live");
-            if at < 2 * record {
-                assert!(matches!(opened, Err(StoreError::Corrupt(_))), "the flip at {at} is noticed");
-            } else {
-                assert_eq!(opened.unwrap().1.len(), 2, "the last record may have been torn");
-            }
-        }
+        let (mut wal, found) = Wal::open(&disk, "live").unwrap();
+        let want = [("a", 10, Some("l1")), ("c", 11, None), ("b", 20, Some("l2")), ("d", 21, None)];
+        assert_eq!(rows(&found), want.map(|(k, v, l)| (k.to_owned(), v, l.map(str::to_owned))));
+        wal.clear().unwrap();
+        assert!(Wal::open(&disk, "live").unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn a_log_from_before_there_were_notes_is_read() {
+        #[derive(BorshSerialize)]
+        struct Before(String, u8, u32, u64, Vec<String>, Vec<u8>);
+        let before = Before("c".into(), Element::U8.code(), 1, 0, vec!["a".into()], vec![5]);
+        let found = parse(&borsh::to_vec(&before).unwrap()).unwrap();
+        assert_eq!(rows(&[found]), [("a".to_owned(), 5, None)]);
     }
 }

@@ -87,6 +87,7 @@ fn batch_of(mirror: &mut Mirror, part: &Differences) -> Result<DeltaBatch> {
         deltas: Vec::with_capacity(part.sources.len()),
         old: Vec::with_capacity(part.sources.len() * size),
         new: Vec::with_capacity(part.sources.len() * size),
+        notes: crate::delta::Notes::default(),
     };
     mirror.keys_mut().index();
     for d in &part.sources {

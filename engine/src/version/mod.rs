@@ -17,6 +17,7 @@ mod look;
 mod merge;
 mod mirrors;
 mod names;
+mod notes;
 mod proof;
 mod prove;
 mod replay;
@@ -56,6 +57,7 @@ pub use merge::{
 };
 pub use mirrors::{discard_mirror, open_mirror, rebuild, reshape_mirror, save_mirror};
 pub use names::{delete_branch, delete_tag, rename_branch, rename_tag, set_branch, set_tag};
+pub use notes::notes_of;
 pub use proof::{Checkpoint, check_since, checkpoint};
 pub use prove::{Proof, Proven, Row, Shows, SourcePart, check_proof, prove_commit, prove_since, prove_source};
 pub use repository::{Actor, CommitIndex, MAIN, Repository, new_origin, table_of};

@@ -8,7 +8,7 @@ use super::graph::{CommitEntry, Composed, Graph, Operation, Parked};
 use super::index::Index;
 use crate::delta::{CommitId, Element, Table, Timestamp, domain};
 use crate::store::{
-    Action, BlockRef, CollectionState, CommitRecord, Disk, Known, Link, Log, OperationRecord, Place, Record,
+    Action, BlockRef, CollectionState, CommitRecord, Disk, JOURNALS, Known, Link, Log, OperationRecord, Place, Record,
     StoreError, Transaction, keep_measures, log_start,
 };
 
@@ -387,7 +387,8 @@ fn take_lock(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>> {
 /// Refuses a directory that holds other things.
 fn check_place(disk: &dyn Disk) -> Result<()> {
     let names = disk.list("").map_err(StoreError::io("list", disk.display("")))?;
-    if names.iter().any(|n| !["cache", "log", "wal", "head.new"].contains(&n.as_str())) {
+    let known = |n: &str| ["cache", "log", "head.new"].contains(&n) || JOURNALS.contains(&n);
+    if names.iter().any(|n| !known(n)) {
         return Err(StoreError::NotARepository { path: disk.display("") }.into());
     }
     Ok(())

@@ -15,15 +15,15 @@ use super::repository::{CommitIndex, Repository, table_of};
 use super::root::state_root;
 use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hash, row_hash};
 use crate::store::{
-    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Measures, Mirror, PartBlock, PartRow,
-    Place, Record, RowGenerations, Transaction, Written, encode_keys, encode_part, row_sum,
+    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Measures, Mirror, NOTES, PartBlock,
+    PartRow, Place, Record, RowGenerations, SlotNotes, Transaction, Written, encode_keys, encode_part, row_sum,
 };
 
 /// Rows are coded and written when this many bytes of them were gathered.
 const PART_BYTES: usize = 32 << 20;
 
-/// A row that would cost more to read back than this is written whole.
-pub const COST_MAX: u8 = 128;
+/// A row that would cost more to read back than this is written whole: the changes behind it are as large as six rows.
+pub const COST_MAX: u8 = 96;
 
 /// What a commit says beside its deltas.
 #[derive(Clone, Debug, Default)]
@@ -82,10 +82,11 @@ struct Collection {
     /// The sources that were there in another shape.
     unshaped: Option<RowGenerations>,
     first_new: u32,
-    pending: Vec<DeltaBatch>,
+    pending: Vec<Arc<DeltaBatch>>,
     pending_bytes: usize,
     written: Vec<Written>,
     measures: Measures,
+    notes: SlotNotes,
 }
 
 impl<'r> Stage<'r> {
@@ -143,6 +144,7 @@ impl<'r> Stage<'r> {
             pending_bytes: 0,
             written: Vec::new(),
             measures: Measures::default(),
+            notes: SlotNotes::default(),
         });
         Ok(self.collections.len() - 1)
     }
@@ -157,7 +159,8 @@ impl<'r> Stage<'r> {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn add(&mut self, collection: usize, batch: DeltaBatch) -> Result<()> {
+    pub fn add(&mut self, collection: usize, batch: impl Into<Arc<DeltaBatch>>) -> Result<()> {
+        let batch: Arc<DeltaBatch> = batch.into();
         for (i, delta) in batch.deltas.iter().enumerate() {
             // A first commit has no neighbour to be compared with.
             if self.base.parent.is_some() {
@@ -178,6 +181,9 @@ impl<'r> Stage<'r> {
             }
         }
         let own = &mut self.collections[collection];
+        if !batch.notes.is_empty() {
+            own.notes.add(batch.deltas.iter().map(|delta| delta.slot), &batch.notes);
+        }
         own.pending_bytes += batch.new.len();
         own.pending.push(batch);
         if own.pending_bytes >= PART_BYTES {
@@ -217,7 +223,7 @@ impl<'r> Stage<'r> {
     ///
     /// # Errors
     /// When the disk refuses; then nothing of it counts.
-    pub fn finish(mut self, info: CommitInfo) -> Result<Staged> {
+    pub fn finish(mut self, mut info: CommitInfo) -> Result<Staged> {
         for i in 0..self.collections.len() {
             self.flush(i)?;
             self.drop_unshaped(i, info.drop_unshaped)?;
@@ -236,6 +242,10 @@ impl<'r> Stage<'r> {
                 }
             }
             order.push(state.name);
+        }
+        let hashes = self.write_notes()?;
+        if !hashes.is_empty() {
+            info.metadata.insert(NOTES.to_owned(), hashes.join(" "));
         }
         let place_of = |name: &String| states.iter().position(|s| s.name == *name).expect("it was put there");
         let renumbered: Vec<u16> = order.iter().map(|n| place_of(n) as u16).collect();
@@ -271,6 +281,19 @@ impl<'r> Stage<'r> {
         });
         let place = self.tx.finish(&record)?;
         Ok(Staged { place, record, measures })
+    }
+
+    /// Writes what rows brought besides their vectors; returns the hashes.
+    fn write_notes(&mut self) -> Result<Vec<String>> {
+        let mut hashes = Vec::new();
+        for (i, own) in self.collections.iter().enumerate() {
+            if let Some((entry, block, hash)) = own.notes.encode(i as u16) {
+                append(&mut self.tx, &mut self.blocks, &[(entry, block)])?;
+                hashes.push(hash);
+            }
+        }
+        hashes.sort_unstable();
+        Ok(hashes)
     }
 
     /// Deletes the sources that were there in another shape and did not come in the new one.
@@ -376,7 +399,7 @@ struct Sorted<'b> {
 }
 
 impl<'b> Sorted<'b> {
-    fn of(batches: &'b [DeltaBatch], mirror: &Mirror) -> Self {
+    fn of(batches: &'b [Arc<DeltaBatch>], mirror: &Mirror) -> Self {
         let mut out = Self { fresh: Vec::new(), change: Vec::new(), deleted: Vec::new() };
         for batch in batches {
             for (i, delta) in batch.deltas.iter().enumerate() {

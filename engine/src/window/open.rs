@@ -6,7 +6,7 @@ use std::sync::Arc;
 use vecdelta_kernels::{differs, measure, norm_squared};
 
 use super::{CloseReason, WindowPolicy};
-use crate::delta::{Change, DeltaBatch, DeltaRow, Keys, Table};
+use crate::delta::{Change, DeltaBatch, DeltaRow, Keys, Note, Notes, Table};
 
 /// What a window has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,9 @@ pub struct Window {
     policy: WindowPolicy,
     table: Arc<Table>,
     opened_millis: Option<u64>,
+    last_millis: u64,
+    /// A row said that it is the last one.
+    ended: bool,
     places: HashMap<u32, usize>,
     entries: Vec<Option<Entry>>,
     metrics: WindowMetrics,
@@ -49,6 +52,8 @@ struct Entry {
     old: Option<Vec<u8>>,
     /// The row after the last delta, if there is one.
     new: Option<Vec<u8>>,
+    /// What the last delta brought besides.
+    note: Option<Note>,
 }
 
 impl Window {
@@ -58,6 +63,8 @@ impl Window {
             policy,
             table,
             opened_millis: None,
+            last_millis: 0,
+            ended: false,
             places: HashMap::new(),
             entries: Vec::new(),
             metrics: WindowMetrics::default(),
@@ -90,11 +97,14 @@ impl Window {
         let delta = &batch.deltas[i];
         let (old, new) = batch.rows(i);
         self.opened_millis.get_or_insert(now_millis);
+        self.last_millis = self.last_millis.max(now_millis);
+        self.ended |= self.policy.on_meta.as_ref().is_some_and(|name| batch.notes.get(i, name).is_some());
         self.metrics.added += 1;
         self.metrics.bytes += new.len() as u64;
         let new = (delta.change != Change::Delete).then(|| new.to_vec());
+        let note = (!batch.notes.is_empty()).then(|| batch.notes.note(i));
         if let Some(entry) = self.places.get(&delta.slot).and_then(|&at| self.entries[at].as_mut()) {
-            entry.new = new;
+            (entry.new, entry.note) = (new, note);
             return;
         }
         self.places.insert(delta.slot, self.entries.len());
@@ -103,16 +113,20 @@ impl Window {
             key: batch.keys.get(i).to_owned(),
             old: (delta.change != Change::Insert).then(|| old.to_vec()),
             new,
+            note,
         }));
     }
 
     /// Returns the time at which the window closes by itself.
     pub fn deadline(&self) -> Option<u64> {
-        Some(self.opened_millis?.saturating_add(self.policy.after_millis?))
+        self.policy.deadline(self.opened_millis?, self.last_millis)
     }
 
     /// Returns why the window should close now, if it should.
     pub fn due(&self, now_millis: u64) -> Option<CloseReason> {
+        if self.ended {
+            return Some(CloseReason::Meta);
+        }
         let reached = |max: Option<u64>, value: u64| max.is_some_and(|max| value >= max);
         if reached(self.policy.count_max, self.metrics.added) {
             return Some(CloseReason::Count);
@@ -121,7 +135,10 @@ impl Window {
             return Some(CloseReason::Bytes);
         }
         // A clock that steps back keeps the window open; it cannot close it early.
-        self.deadline().filter(|&d| now_millis >= d).map(|_| CloseReason::Time)
+        let first = self.opened_millis?;
+        self.deadline()
+            .filter(|&deadline| now_millis >= deadline)
+            .map(|_| self.policy.deadline_reason(first, self.last_millis))
     }
 
     /// Closes the window and leaves an empty one.
@@ -137,7 +154,11 @@ impl Window {
             deltas: entries.iter().map(|e| e.delta(&whole.table)).collect(),
             old: Vec::with_capacity(entries.len() * size),
             new: Vec::with_capacity(entries.len() * size),
+            notes: Notes::default(),
         };
+        if entries.iter().all(|entry| entry.note.is_some()) {
+            entries.iter().filter_map(|entry| entry.note.as_ref()).for_each(|note| batch.notes.push_note(note));
+        }
         let absent = vec![0; size];
         for entry in &entries {
             batch.old.extend_from_slice(entry.old.as_ref().unwrap_or(&absent));
@@ -192,6 +213,7 @@ mod tests {
             deltas: deltas.iter().map(|d| DeltaRow::whole(d.0, d.1, &table(), 1.0, 1.0)).collect(),
             old: deltas.iter().flat_map(|d| d.2).collect(),
             new: deltas.iter().flat_map(|d| d.3).collect(),
+            notes: Notes::default(),
         }
     }
 

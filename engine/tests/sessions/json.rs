@@ -88,6 +88,7 @@ pub const COMMANDS: &[(&str, &[(&str, &str)])] = &[
     ("graph", &[]),
     ("explain", &[]),
     ("completions", &[]),
+    ("inspect", &[]),
 ];
 
 fn set_up(name: &str) -> Session {

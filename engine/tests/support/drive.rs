@@ -72,6 +72,7 @@ fn attempt(repo: &mut Repository, branch: &str, now: u64, epochs: &[Epoch]) -> R
                     keys: Keys::from_texts(rows.iter().map(|(k, _)| k.as_str())),
                     rows: Bytes::from(rows.iter().flat_map(|(_, r)| r.clone()).collect::<Vec<u8>>()),
                     first_row: (i * epoch.batch_rows) as u64,
+                    notes: vecdelta::delta::Notes::default(),
                 };
                 let captured = capture.step(&batch).map_err(failed)?;
                 stage.count(captured.unchanged, captured.raw_bytes);

@@ -7,7 +7,7 @@ use vecdelta::event::Event;
 use vecdelta::pipeline::config::{
     self, Close, FileOrder, Input, Missing, Pipeline, Settings, Source, SourceKind, Window,
 };
-use vecdelta::pipeline::{Context, PipelineError, RunReport, run};
+use vecdelta::pipeline::{Context, Live, PipelineError, RunReport, run};
 use vecdelta::version::{MAIN, Repository};
 
 /// The time at which everything in the tests happens, unless they say otherwise.
@@ -56,6 +56,8 @@ pub fn epochs(files: Vec<PathBuf>, missing: Missing) -> Pipeline {
             collection: "vectors".to_owned(),
             missing,
             epoch: true,
+            meta: Vec::new(),
+            watch: false,
         }],
         routes: vec![config::Route {
             name: "all".to_owned(),
@@ -64,8 +66,10 @@ pub fn epochs(files: Vec<PathBuf>, missing: Missing) -> Pipeline {
             window: "epoch".to_owned(),
             to: Vec::new(),
             continues: false,
+            priority: config::Priority::Normal,
+            ttl: None,
         }],
-        windows: vec![Window { name: "epoch".to_owned(), close: Close::Epoch }],
+        windows: vec![Window::new("epoch".to_owned(), Close::Epoch)],
         version: config::Version { branch: MAIN.to_owned(), ..config::Version::default() },
         ..Pipeline::default()
     }
@@ -79,6 +83,6 @@ pub fn run_at(
     resume: bool,
     listener: &(dyn Fn(&Event) + Sync),
 ) -> Result<RunReport, PipelineError> {
-    let context = Context { now: &|| NOW, stop, listener, author: "test".to_owned(), resume };
+    let context = Context { now: &|| NOW, stop, listener, author: "test".to_owned(), resume, live: Live::default() };
     run(pipeline, repo, &context)
 }

@@ -74,7 +74,7 @@ proptest! {
             values[bad] = 0.0;
         }
         let keys: Vec<String> = (0..values.len()).map(|i| format!("k{i}")).collect();
-        let batch = RowBatch { keys: Keys::from_texts(keys.iter().map(String::as_str)), rows: row(&values).into(), first_row: 7 };
+        let batch = RowBatch { keys: Keys::from_texts(keys.iter().map(String::as_str)), rows: row(&values).into(), first_row: 7, notes: crate::delta::Notes::default() };
         match transform_rows(&[Transformer::Renormalise], Element::F32, batch) {
             Ok(done) => {
                 let want: Vec<f32> = values.iter().map(|value| value.signum()).collect();

@@ -163,15 +163,16 @@ impl ArrowRows {
     fn decode_batch(&mut self, batch: RecordBatch, body: &Buffer, version: MetadataVersion) -> Result<(), Fault> {
         check_compressed(Some(batch), body)?;
         let row = self.batches.next_row();
-        let projection = [self.columns.id, self.columns.vector];
+        let projection = [&[self.columns.id, self.columns.vector], self.columns.meta.as_slice()].concat();
         let decoded = RecordBatchDecoder::try_new(body, batch, self.schema.clone(), &self.dictionaries, &version)
             .and_then(|decoder| decoder.with_projection(Some(&projection)).read_record_batch())
             .map_err(|error| Fault::decoder("the batch that begins here", &error).on_row(row))?;
-        self.batches.push(decoded.column(0).clone(), decoded.column(1).clone())
+        self.batches.push(decoded.column(0).clone(), decoded.column(1).clone(), decoded.columns()[2..].to_vec())
     }
 
     fn ids_need_dictionaries(&self) -> bool {
-        matches!(self.schema.field(self.columns.id).data_type(), DataType::Dictionary(..))
+        let mut read = self.columns.meta.iter().chain([&self.columns.id]);
+        read.any(|&at| matches!(self.schema.field(at).data_type(), DataType::Dictionary(..)))
     }
 }
 

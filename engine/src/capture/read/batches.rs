@@ -1,12 +1,15 @@
 //! Decoded Arrow columns, handed on in batches of rows.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use arrow_array::ArrayRef;
 
 use super::columns::Columns;
 use super::error::Fault;
 use super::ids;
 use super::vectors::Shape;
-use crate::delta::RowBatch;
+use crate::delta::{Notes, RowBatch};
 
 /// The most rows of one batch.
 pub(super) const BATCH_ROWS_MAX: usize = 4_096;
@@ -24,6 +27,9 @@ pub(super) struct Batches {
     shape: Shape,
     /// Ids and vectors, equally long.
     decoded: Option<(ArrayRef, ArrayRef)>,
+    /// The columns of metadata beside them.
+    meta: Vec<ArrayRef>,
+    meta_names: Arc<[String]>,
     /// The rows of `decoded` that have been handed on.
     taken: usize,
     /// The number within the file of row 0 of `decoded`.
@@ -33,7 +39,14 @@ pub(super) struct Batches {
 impl Batches {
     /// Starts with no rows.
     pub fn new(columns: &Columns) -> Self {
-        Self { shape: Shape { element: columns.element, dims: columns.dims }, decoded: None, taken: 0, first_row: 0 }
+        Self {
+            shape: Shape { element: columns.element, dims: columns.dims },
+            decoded: None,
+            meta: Vec::new(),
+            meta_names: columns.meta_names.clone(),
+            taken: 0,
+            first_row: 0,
+        }
     }
 
     /// Returns the width, as soon as it is known.
@@ -58,7 +71,7 @@ impl Batches {
     }
 
     /// Adds decoded columns; those before must have been taken.
-    pub fn push(&mut self, ids: ArrayRef, vectors: ArrayRef) -> Result<(), Fault> {
+    pub fn push(&mut self, ids: ArrayRef, vectors: ArrayRef, meta: Vec<ArrayRef>) -> Result<(), Fault> {
         if ids.len() != vectors.len() {
             let message = format!("{} ids and {} vectors lie side by side", ids.len(), vectors.len());
             return Err(Fault::row(self.next_row(), message));
@@ -66,6 +79,7 @@ impl Batches {
         self.first_row = self.next_row();
         self.taken = 0;
         self.decoded = Some((ids, vectors));
+        self.meta = meta;
         Ok(())
     }
 
@@ -88,8 +102,21 @@ impl Batches {
             keys: ids::keys(ids, range.clone(), self.first_row)?,
             rows: self.shape.rows(vectors, range.clone(), self.first_row)?,
             first_row: self.first_row + range.start as u64,
+            notes: self.notes(range.clone())?,
         };
         self.taken = range.end;
         Ok(Some(batch))
+    }
+
+    fn notes(&self, range: Range<usize>) -> Result<Notes, Fault> {
+        let mut notes = Notes::new(self.meta_names.clone());
+        if self.meta_names.is_empty() {
+            return Ok(notes);
+        }
+        for row in range {
+            let cells = self.meta.iter().map(|column| super::meta::cell(column, row));
+            notes.push(cells.collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(notes)
     }
 }

@@ -23,6 +23,10 @@ pub(super) struct Columns {
     pub element: Element,
     /// The width, where the column's type names one.
     pub dims: Option<u32>,
+    /// The numbers of the columns of metadata.
+    pub meta: Vec<usize>,
+    /// Their names.
+    pub meta_names: std::sync::Arc<[String]>,
 }
 
 /// Finds the id and the vector column of a schema.
@@ -36,7 +40,25 @@ pub(super) fn find(schema: &Schema, options: &ReadOptions) -> Result<Columns, Fa
     if let Some(dims) = dims {
         check_dims(u64::from(dims))?;
     }
-    Ok(Columns { id, vector, element, dims })
+    let meta = options.meta.iter().map(|name| find_meta(schema, name, id, vector)).collect::<Result<_, _>>()?;
+    Ok(Columns { id, vector, element, dims, meta, meta_names: options.meta.clone() })
+}
+
+fn find_meta(schema: &Schema, name: &str, id: usize, vector: usize) -> Result<usize, Fault> {
+    let at = match positions(schema, |field| field.name() == name)[..] {
+        [at] => at,
+        [] => {
+            return Err(Fault::data(format!("there is no column `{name}`"))
+                .help(format!("`meta` can name some of {}", all_names(schema))));
+        }
+        _ => return Err(Fault::data(format!("there are several columns `{name}`")).help("give them different names")),
+    };
+    let kind = schema.field(at).data_type();
+    if at == id || at == vector || !super::meta::is_meta(kind) {
+        return Err(Fault::data(format!("column `{name}` holds {kind}, and cannot be metadata"))
+            .help("metadata are texts, numbers, times, true or false, in columns of their own"));
+    }
+    Ok(at)
 }
 
 /// Checks that a width is 1 to [`DIMS_MAX`].

@@ -6,26 +6,26 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::error::Fault;
 use super::numbers::push_number;
-use crate::delta::Element;
+use crate::delta::{Cell, Element};
 
 /// The names of the fields that are read.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub id: String,
     pub vector: String,
+    pub meta: std::sync::Arc<[String]>,
 }
 
+/// The id and the width, where a line has them, and its metadata.
+pub(super) type Parsed = (Option<String>, Option<u64>, Vec<Cell>);
+
 /// Parses a line; adds the vector's bits to `values` and returns the id and the width, where the line has them.
-pub(super) fn parse(
-    line: &[u8],
-    names: &Names,
-    element: Element,
-    values: &mut Vec<u8>,
-) -> Result<(Option<String>, Option<u64>), Fault> {
-    let mut row = Row { id: None, dims: None, values, names, element };
+pub(super) fn parse(line: &[u8], names: &Names, element: Element, values: &mut Vec<u8>) -> Result<Parsed, Fault> {
+    let meta = vec![None; names.meta.len()];
+    let mut row = Row { id: None, dims: None, meta, values, names, element };
     let mut json = serde_json::Deserializer::from_slice(line);
     json.deserialize_map(&mut row).and_then(|()| json.end()).map_err(|error| syntax(&error))?;
-    Ok((row.id, row.dims))
+    Ok((row.id, row.dims, row.meta))
 }
 
 /// Says what is wrong within a line, without the line number that the parser of one line gives.
@@ -45,6 +45,7 @@ pub(super) fn syntax(error: &serde_json::Error) -> Fault {
 struct Row<'a> {
     id: Option<String>,
     dims: Option<u64>,
+    meta: Vec<Cell>,
     /// The vectors of the batch; this row's is added at the end.
     values: &'a mut Vec<u8>,
     names: &'a Names,
@@ -66,6 +67,19 @@ impl<'de> Visitor<'de> for &mut Row<'_> {
                     let vector = Vector { values: self.values, element: self.element };
                     self.dims = Some(map.next_value_seed(vector)?);
                 }
+                Some(Which::Meta(column)) => {
+                    self.meta[column] = match map.next_value::<serde_json::Value>()? {
+                        serde_json::Value::Null => None,
+                        serde_json::Value::String(text) => Some(text.into()),
+                        other @ (serde_json::Value::Bool(_) | serde_json::Value::Number(_)) => {
+                            Some(other.to_string().into())
+                        }
+                        _ => {
+                            let name = &self.names.meta[column];
+                            return Err(A::Error::custom(format!("`{name}` is no text, number, true or false")));
+                        }
+                    };
+                }
                 None => drop(map.next_value::<IgnoredAny>()?),
                 Some(Which::Id) => return Err(A::Error::custom(format!("`{}` stands there twice", self.names.id))),
                 Some(Which::Vector) => {
@@ -80,6 +94,7 @@ impl<'de> Visitor<'de> for &mut Row<'_> {
 enum Which {
     Id,
     Vector,
+    Meta(usize),
 }
 
 /// Tells which field a name is, without keeping the name.
@@ -104,7 +119,7 @@ impl Visitor<'_> for FieldName<'_> {
         Ok(match name {
             name if name == self.0.id => Some(Which::Id),
             name if name == self.0.vector => Some(Which::Vector),
-            _ => None,
+            name => self.0.meta.iter().position(|known| known == name).map(Which::Meta),
         })
     }
 }

@@ -16,7 +16,7 @@ use super::error::Fault;
 use super::ids::KeyList;
 use super::json_row::{self, Names, syntax};
 use super::{Opened, ReadOptions, Rows};
-use crate::delta::{Element, RowBatch};
+use crate::delta::{Element, Notes, RowBatch};
 
 /// The longest line; a vector of the greatest width in 60 digits a number fits.
 const LINE_BYTES_MAX: u64 = 64 << 20;
@@ -59,8 +59,13 @@ fn find_names(line: &[u8], options: &ReadOptions) -> Result<Names, Fault> {
     let row: Map<String, Value> = serde_json::from_slice(line).map_err(|error| syntax(&error))?;
     let fields = row.iter().map(|(name, value)| Field::new(name, type_of(value), true)).collect::<Vec<_>>();
     let schema = Schema::new(fields);
-    let found = columns::find(&schema, options)?;
-    Ok(Names { id: schema.field(found.id).name().clone(), vector: schema.field(found.vector).name().clone() })
+    // A row may lack metadata, even the first one.
+    let found = columns::find(&schema, &ReadOptions { meta: Vec::new().into(), ..options.clone() })?;
+    Ok(Names {
+        meta: options.meta.clone(),
+        id: schema.field(found.id).name().clone(),
+        vector: schema.field(found.vector).name().clone(),
+    })
 }
 
 fn type_of(value: &Value) -> DataType {
@@ -145,9 +150,10 @@ impl Rows for JsonRows {
         let first_row = self.next_row;
         let mut keys = KeyList::new(first_row, 0);
         let mut rows = Vec::new();
+        let mut notes = Notes::new(self.names.meta.clone());
         while self.waiting || self.lines.next()? {
             self.waiting = false;
-            self.parse(&mut keys, &mut rows).map_err(|fault| fault.on_line(self.lines.number))?;
+            self.parse(&mut keys, &mut rows, &mut notes).map_err(|fault| fault.on_line(self.lines.number))?;
             self.next_row += 1;
             let count = (self.next_row - first_row) as usize;
             let full = count >= BATCH_ROWS_MAX || count >= batch_rows(rows.len() / count);
@@ -158,17 +164,18 @@ impl Rows for JsonRows {
         if self.next_row == first_row {
             return Ok(None);
         }
-        Ok(Some(RowBatch { keys: keys.finish()?, rows: rows.into(), first_row }))
+        Ok(Some(RowBatch { keys: keys.finish()?, rows: rows.into(), first_row, notes }))
     }
 }
 
 impl JsonRows {
     /// Adds the current line's row.
-    fn parse(&mut self, keys: &mut KeyList, rows: &mut Vec<u8>) -> Result<(), Fault> {
-        let (id, dims) = json_row::parse(&self.lines.line, &self.names, self.element, rows)?;
+    fn parse(&mut self, keys: &mut KeyList, rows: &mut Vec<u8>, notes: &mut Notes) -> Result<(), Fault> {
+        let (id, dims, meta) = json_row::parse(&self.lines.line, &self.names, self.element, rows)?;
         let id = id.ok_or_else(|| Fault::data(format!("there is no `{}`", self.names.id)))?;
         let dims = dims.ok_or_else(|| Fault::data(format!("there is no `{}`", self.names.vector)))?;
         keys.push(id.as_bytes())?;
+        notes.push(meta);
         let known = match self.dims {
             Some(known) => known,
             None => *self.dims.insert(columns::check_dims(dims)?),

@@ -13,6 +13,7 @@
 //! renaming, as all tools that write tables do.
 
 mod arrow;
+mod arrow_live;
 mod arrow_messages;
 mod batches;
 mod behind;
@@ -24,6 +25,7 @@ mod fvecs;
 mod ids;
 mod json_row;
 mod jsonl;
+mod meta;
 mod npy;
 mod numbered;
 mod numbers;
@@ -66,6 +68,8 @@ pub struct ReadOptions {
     pub vector: Option<String>,
     /// The width that the table must have.
     pub dims: Option<u32>,
+    /// The columns whose values are notes of the rows.
+    pub meta: std::sync::Arc<[String]>,
     /// The element type that the table must have; JSON numbers, which have none, become it (`f32` unless named).
     pub element: Option<Element>,
 }
@@ -129,6 +133,29 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Reader, ReadError> {
 pub fn read_stream(input: impl Read + Send + 'static, options: &ReadOptions) -> Result<Reader, ReadError> {
     let path = Path::new("-");
     jsonl::open(input, jsonl::Source::Stream, options)
+        .and_then(|opened| Reader::new(path, opened, options))
+        .map_err(|fault| fault.at(path))
+}
+
+/// Reads an Arrow IPC stream, such as from standard input; errors call it `-`. Rows are handed on batch by batch.
+///
+/// # Errors
+/// When it does not begin with the schema of a table with one id and one vector column.
+pub fn read_arrow_stream(input: impl Read + Send + 'static, options: &ReadOptions) -> Result<Reader, ReadError> {
+    let path = Path::new("-");
+    arrow_live::open(input, options)
+        .and_then(|opened| Reader::new(path, opened, options))
+        .map_err(|fault| fault.at(path))
+}
+
+/// Reads a table that is in memory, such as the body of a request, in the format that its first bytes show or the options
+/// name; errors call it `name`.
+///
+/// # Errors
+/// When it is not a table with one id and one vector column.
+pub fn read_bytes(name: &str, bytes: Bytes, options: &ReadOptions) -> Result<Reader, ReadError> {
+    let path = Path::new(name);
+    open_bytes(path, bytes, options)
         .and_then(|opened| Reader::new(path, opened, options))
         .map_err(|fault| fault.at(path))
 }

@@ -106,7 +106,7 @@ impl Rows for NumberedRows {
         };
         let rows = (self.matrix.read)(first_row..first_row + count)?;
         self.next_row += count;
-        Ok(Some(RowBatch { keys, rows, first_row }))
+        Ok(Some(RowBatch { keys, rows, first_row, notes: crate::delta::Notes::default() }))
     }
 }
 

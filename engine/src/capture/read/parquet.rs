@@ -50,7 +50,7 @@ fn open_checked(file: Bytes, options: &ReadOptions) -> Result<Opened, Fault> {
         .map_err(|error| Fault::decoder("the footer", &error))?;
     let columns = columns::find(metadata.schema(), options)?;
     let rows = total_rows(metadata.metadata())?;
-    let mask = ProjectionMask::roots(metadata.parquet_schema(), [columns.id, columns.vector]);
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), roots(&columns));
     let batch_rows = batch_rows(row_bytes(metadata.metadata(), &columns));
     let rows = ParquetRows {
         batches: Batches::new(&columns),
@@ -150,12 +150,15 @@ impl ParquetRows {
             let what = format!("the data of this row or of one of the {} after it", self.batch_rows.saturating_sub(1));
             Fault::decoder(&what, &error).on_row(row)
         })?;
-        let [first, second] = batch.columns() else {
-            return Err(Fault::data("the id and the vector column are one column"));
-        };
         // A projection keeps the order of the file.
-        let (ids, vectors) = if self.columns.id < self.columns.vector { (first, second) } else { (second, first) };
-        self.batches.push(ids.clone(), vectors.clone())?;
+        let roots = roots(&self.columns);
+        if batch.num_columns() != roots.len() {
+            return Err(Fault::data("the id and the vector column are one column"));
+        }
+        let place = |root: usize| roots.binary_search(&root).map_err(|_| Fault::data("a column is missing"));
+        let column = |root: usize| Ok(batch.column(place(root)?).clone());
+        let meta = self.columns.meta.iter().map(|&root| column(root)).collect::<Result<_, Fault>>()?;
+        self.batches.push(column(self.columns.id)?, column(self.columns.vector)?, meta)?;
         Ok(true)
     }
 
@@ -168,7 +171,7 @@ impl ParquetRows {
                 false => Err(Fault::row(row, format!("the rows end here, the footer promises {}", self.rows))),
             };
         }
-        for root in [self.columns.id, self.columns.vector] {
+        for root in roots(&self.columns) {
             for column in leaves(self.metadata.metadata(), group, root) {
                 check_column(&self.file, column, self.metadata.metadata().row_group(group).num_rows())?;
             }
@@ -186,6 +189,14 @@ impl ParquetRows {
         self.next_group += 1;
         Ok(true)
     }
+}
+
+/// Returns the numbers of all columns that are read, in the order of the file.
+fn roots(columns: &Columns) -> Vec<usize> {
+    let mut roots = [&[columns.id, columns.vector], columns.meta.as_slice()].concat();
+    roots.sort_unstable();
+    roots.dedup();
+    roots
 }
 
 /// Checks that a column can be decoded, lies within the file, and claims no more than its bytes can hold.

@@ -15,7 +15,8 @@ use super::view::View;
 use super::{route, source, value, window};
 use crate::apply::{Dims, Transformer, Validator};
 use crate::capture::{Detector, Threshold};
-use crate::delta::Element;
+use crate::delta::{Element, Timestamp};
+use crate::route::DeliveryGuarantee;
 use crate::store::place_from;
 use crate::version::{Generation, MADE_BY};
 
@@ -62,6 +63,7 @@ fn capture(view: View<'_>) -> Capture {
         detect: if any_bit || limits.is_empty() { Detector::AnyBit } else { Detector::Any(limits) },
         epsilon: view.number("epsilon").unwrap_or_default(),
         buffer_bytes: view.size("buffer_limit"),
+        min_interval: view.duration("min_interval"),
         heartbeat: view.duration("heartbeat"),
     }
 }
@@ -136,7 +138,14 @@ fn sink(name: &str, node: &Node, base_dir: &Path) -> Sink {
         kind,
         path: source::absolute(base_dir, &view.text("path").unwrap_or_default()).to_string_lossy().into_owned(),
         what,
-        fields: if kind == SinkKind::Jsonl { fields } else { Vec::new() },
+        fields: if matches!(kind, SinkKind::Jsonl | SinkKind::Webhook) { fields } else { Vec::new() },
+        url: view.text("url"),
+        roll_bytes: view.size("roll"),
+        guarantee: view.choice("guarantee").unwrap_or(match kind {
+            SinkKind::Webhook => DeliveryGuarantee::AtLeastOnce,
+            _ => DeliveryGuarantee::ExactlyOnce,
+        }),
+        on_slow: view.choice("on_slow").unwrap_or_default(),
     }
 }
 
@@ -172,6 +181,8 @@ fn test(row: &Node, collection: Option<&str>) -> Test {
             collection: given.text("collection").or(collection.map(str::to_owned)).unwrap_or_default(),
             before: given.numbers("before"),
             after: given.numbers("after"),
+            meta: given.map("meta").into_iter().map(|(name, values)| (name, values.concat())).collect(),
+            now_millis: given.text("now").and_then(|text| Timestamp::parse_rfc3339(&text)).unwrap_or(0),
         },
         expect: Expect {
             captured: expect.bool("captured"),
@@ -179,6 +190,8 @@ fn test(row: &Node, collection: Option<&str>) -> Test {
             changed_dims: expect.count_32("changed_dims"),
             route: expect.text("route"),
             to: expect.texts("to"),
+            priority: expect.choice("priority"),
+            window: expect.text("window"),
         },
     }
 }

@@ -1,8 +1,8 @@
 //! What the sections demand of each other. Nothing here looks at a file besides the pipeline file.
 
 use super::codes::{
-    CONFIG_VERSION, EMPTY, HEARTBEAT, LOCK_OUTSIDE, LOSSY, MEMORY, MISSING_KEY, NO_EFFECT, SINK_UNREACHED,
-    WINDOW_UNREACHED,
+    CONFIG_VERSION, EMPTY, HEARTBEAT, LOCK_OUTSIDE, LOSSY, MEMORY, MIN_INTERVAL, MISSING_KEY, NO_EFFECT,
+    SINK_UNREACHED, WINDOW_UNREACHED,
 };
 use super::diagnostic::{Diagnostic, Report};
 use super::tree::{Node, Place, Value};
@@ -168,11 +168,19 @@ fn check_heartbeat(checks: &mut Checks<'_, '_>) {
     {
         return;
     }
-    if capture.heartbeat.is_some() && !sources.iter().any(|source| source.live()) {
+    if capture.heartbeat.is_some() && !sources.iter().any(|source| source.waits()) {
         let diagnostic = Diagnostic::error(HEARTBEAT, "`heartbeat` cannot be honoured")
             .label("no source is live: files end")
             .help("remove `heartbeat`, or read a source from standard input with `path = \"-\"`");
         checks.report_at(&["capture", "heartbeat"], diagnostic);
+    }
+    let streams = checks.pipeline.sources.iter().any(|source| !source.epoch);
+    let sound = checks.pipeline.sources.iter().all(|source| checks.sound("source", &source.name));
+    if checks.pipeline.capture.min_interval.is_some() && !streams && sound {
+        let diagnostic = Diagnostic::error(MIN_INTERVAL, "`min_interval` cannot be honoured")
+            .label("every source is read in epochs, which hold each id once")
+            .help("remove `min_interval`, or set `epoch = false` in a source");
+        checks.report_at(&["capture", "min_interval"], diagnostic);
     }
 }
 

@@ -1,10 +1,15 @@
 //! The closed lists of words as enums. The words and their meanings stand in the [`super::table`] alone.
 
 use super::keys::Word;
-use super::table::{CHANGES, FILE_ORDERS, MISSING, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, SOURCE_KINDS};
-use super::types::{FileOrder, SinkContent, SinkField, SinkKind, SourceKind};
+use super::table::{
+    CHANGES, CLOCKS, FILE_ORDERS, GUARANTEES, LATE, MISSING, ON_SLOW, PRIORITIES, SINK_CONTENTS, SINK_FIELDS,
+    SINK_KINDS, SOURCE_KINDS,
+};
+use super::types::{ClockKind, FileOrder, Late, SinkContent, SinkField, SinkKind, SourceKind};
 use crate::capture::Missing;
 use crate::delta::Change;
+use crate::pipeline::deliver::OnSlow;
+use crate::route::{DeliveryGuarantee, Priority};
 
 /// An enum whose values are words of the table, in the same order.
 pub(super) trait Choice: Copy + PartialEq + 'static {
@@ -29,7 +34,7 @@ pub(super) trait Choice: Copy + PartialEq + 'static {
 impl Choice for SourceKind {
     const WORDS: &'static [Word] = SOURCE_KINDS;
     const ALL: &'static [Self] =
-        &[Self::Parquet, Self::Arrow, Self::Npy, Self::Fvecs, Self::Safetensors, Self::Jsonl, Self::Files];
+        &[Self::Parquet, Self::Arrow, Self::Npy, Self::Fvecs, Self::Safetensors, Self::Jsonl, Self::Files, Self::Feed];
 }
 
 impl Choice for FileOrder {
@@ -49,7 +54,7 @@ impl Choice for Change {
 
 impl Choice for SinkKind {
     const WORDS: &'static [Word] = SINK_KINDS;
-    const ALL: &'static [Self] = &[Self::Parquet, Self::Arrow, Self::Npy, Self::Jsonl];
+    const ALL: &'static [Self] = &[Self::Parquet, Self::Arrow, Self::Npy, Self::Jsonl, Self::Webhook];
 }
 
 impl Choice for SinkContent {
@@ -75,7 +80,34 @@ impl Choice for SinkField {
         Self::Result,
         Self::Vector,
         Self::Bits,
+        Self::Delta,
+        Self::Meta,
     ];
+}
+
+impl Choice for Priority {
+    const WORDS: &'static [Word] = PRIORITIES;
+    const ALL: &'static [Self] = &[Self::Low, Self::Normal, Self::High, Self::Critical];
+}
+
+impl Choice for DeliveryGuarantee {
+    const WORDS: &'static [Word] = GUARANTEES;
+    const ALL: &'static [Self] = &[Self::AtMostOnce, Self::AtLeastOnce, Self::ExactlyOnce];
+}
+
+impl Choice for OnSlow {
+    const WORDS: &'static [Word] = ON_SLOW;
+    const ALL: &'static [Self] = &[Self::Spill, Self::Block, Self::DropOldest, Self::Detach];
+}
+
+impl Choice for ClockKind {
+    const WORDS: &'static [Word] = CLOCKS;
+    const ALL: &'static [Self] = &[Self::Processing, Self::Event];
+}
+
+impl Choice for Late {
+    const WORDS: &'static [Word] = LATE;
+    const ALL: &'static [Self] = &[Self::NewVersion, Self::DeadLetter];
 }
 
 impl SourceKind {
@@ -129,5 +161,10 @@ mod tests {
         words_and_values_agree::<SinkKind>();
         words_and_values_agree::<SinkContent>();
         words_and_values_agree::<SinkField>();
+        words_and_values_agree::<Priority>();
+        words_and_values_agree::<DeliveryGuarantee>();
+        words_and_values_agree::<OnSlow>();
+        words_and_values_agree::<ClockKind>();
+        words_and_values_agree::<Late>();
     }
 }

@@ -92,6 +92,14 @@ were read to find out; nothing was written."),
 
 A detector or validator is one condition, a transformer one step: write `[{ l2 = 0.1 }, { cosine = 0.01 }]` for two. A window closes either by
 `epoch = true`, one commit per file, or by the other triggers, whichever comes first."),
+    ("VD0212", "The text is not a time of day, or not a moment.
+
+A time of day has a zone, because it would mean another time on another machine: \"06:00-22:00Z\", or
+\"22:00-06:00+02:00\" over midnight. The end is not part of it."),
+    ("VD0213", "The address cannot be used.
+
+A webhook is posted to over plain HTTP. TLS is not built in: a proxy on the same machine can speak it, and keeps the
+keys out of this file."),
     ("VD0302", "A route names a window that does not exist.
 
 Define it as `[window.NAME]`, or use `epoch`, which exists without being defined."),
@@ -113,6 +121,10 @@ other row would be deleted."),
     ("VD0307", "There is nothing to send heartbeats about.
 
 A heartbeat says that a quiet source is alive. Files end, so only a source that reads standard input can be quiet."),
+    ("VD0308", "The source has nothing to wait for.
+
+`watch = true` waits for more files that fit the pattern in `path`, and reads each as it appears. A plain path names one
+file, which is there or not."),
     ("VD0310", "Capture is lossy.
 
 With `epsilon` above 0, or with thresholds, some changes are left out on purpose. What is captured is still exact, and the
@@ -134,6 +146,18 @@ With `epoch = false` rows are a stream of changes. Route it to a window with `af
     ("VD0323", "Several windows are defined, and no route says which to use.
 
 Add `[[route]]` sections that name a window each, or keep a single window."),
+    ("VD0324", "The clock of the window does not make sense.
+
+A clock of events runs by a time that each row brings along, in a column that the source names in `meta`. It needs `idle`,
+or the last window would never close. Rows are put in order before they are routed, so there is one such clock a file."),
+    ("VD0331", "The sink cannot keep what `guarantee` promises.
+
+Exactly once means that the place in the history is stored with what is written, both or neither. A server that is told
+of deltas stores no place for us; it can pass over a `delta` that it has. `drop_oldest` leaves deltas out, so it goes
+with `at_most_once` only."),
+    ("VD0332", "`min_interval` would have no effect.
+
+It bounds how often one id of a stream is captured. An epoch holds each id once."),
     ("VD0351", "The route is never reached.
 
 The first route that matches takes a delta. An earlier one matches everything that this one would. Put the special route
@@ -151,9 +175,16 @@ unless `collection` says otherwise."),
     ("VD0355", "No route takes the rows of the source.
 
 A delta that no route takes is not committed. Put a route with `match = \"**\"` last to catch the rest."),
+    ("VD0356", "No source reads this column.
+
+Conditions and clocks can ask for the columns that a source names in `meta`. A condition on another one never holds."),
     ("VD0360", "A window, or all of them, may hold more bytes than the whole budget.
 
 `memory` bounds all queues and open windows together, so this limit could never be reached."),
+    ("VD0361", "The deltas of this route are too old before anybody can get them.
+
+A delta waits for its window to close and be committed. `ttl` counts from its capture, so it must be longer than the
+window stays open."),
     ("VD0370", "The locked or masked dimensions reach outside of the vectors.
 
 \"0..8\" stands for the components 0 to 7; with `dims = 4` there are only 0 to 3."),

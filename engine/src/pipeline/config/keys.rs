@@ -66,6 +66,12 @@ pub(super) enum Kind {
     Duration { zero: bool },
     /// A range of dimensions.
     DimRange,
+    /// A time of day with a zone.
+    Hours,
+    /// A moment.
+    Moment,
+    /// An address that begins with `http://`.
+    Url,
     /// A whole number within bounds.
     Count { min: u64, max: u64 },
     /// A finite number within bounds.
@@ -82,6 +88,8 @@ pub(super) enum Kind {
     List(&'static Kind, usize),
     /// Whichever of these has the value's type.
     Either(&'static [Kind]),
+    /// A table whose keys are free, each with such a value.
+    Map(&'static Kind),
     /// One table.
     Table(&'static Section),
     /// Tables by name: `[source.NAME]`.
@@ -108,6 +116,10 @@ impl Kind {
             Self::Size => "a size such as \"64MiB\"".into(),
             Self::Duration { .. } => "a duration such as \"30s\"".into(),
             Self::DimRange => "a range such as \"0..8\"".into(),
+            Self::Hours => "a time of day such as \"06:00-22:00Z\"".into(),
+            Self::Moment => "a moment such as \"2026-01-05T09:00:00Z\"".into(),
+            Self::Url => "an address such as \"http://127.0.0.1:8080/hook\"".into(),
+            Self::Map(value) => format!("a table `{{ name = .. }}`, each {}", value.expected()),
             Self::Count { .. } => format!("a whole number{}", self.bounds()),
             Self::Number { .. } => format!("a number{}", self.bounds()),
             Self::AnyNumber => "a number".into(),

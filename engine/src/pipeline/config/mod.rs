@@ -48,13 +48,15 @@ pub use reference::reference;
 pub use render::render;
 pub use schema::json_schema;
 pub use types::{
-    Apply, Capture, Close, Expect, FileOrder, Given, Input, Pipeline, Route, Settings, Sink, SinkContent, SinkField,
-    SinkKind, SnapshotRule, Source, SourceKind, Test, Triggers, Version, When, Window,
+    Apply, Capture, Clock, ClockKind, Close, Expect, FileOrder, Given, Input, Late, Pipeline, Route, Settings, Sink,
+    SinkContent, SinkField, SinkKind, SnapshotRule, Source, SourceKind, Test, Triggers, Version, When, Window,
 };
 
 pub use crate::apply::{Transformer, Validator};
 pub use crate::capture::{Detector, Missing, Threshold};
 pub use crate::delta::Change;
+pub use crate::pipeline::deliver::OnSlow;
+pub use crate::route::{DeliveryGuarantee, Hours, Priority};
 
 use diagnostic::Report;
 

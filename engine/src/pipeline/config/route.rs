@@ -1,15 +1,18 @@
 //! `[[route]]`: reading it, where it leads, and whether anything reaches it.
 
 use super::check::Checks;
-use super::codes::{ROUTE_MATCHES_NOTHING, SHADOWED, SOURCE_UNROUTED, UNKNOWN_SINK, UNKNOWN_WINDOW, WHICH_WINDOW};
+use super::codes::{
+    OUT_OF_RANGE, ROUTE_MATCHES_NOTHING, SHADOWED, SOURCE_UNROUTED, TTL, UNKNOWN_SINK, UNKNOWN_WINDOW, WHICH_WINDOW,
+};
 use super::diagnostic::Diagnostic;
 use super::suggest::{nearest, one_of};
 use super::table::{ROUTE, WHEN};
 use super::tree::Node;
-use super::types::{Route, Sink, When, Window};
+use super::types::{Close, Route, Sink, When, Window};
 use super::view::View;
 use super::window::BUILT_IN;
 use crate::delta::Glob;
+use crate::route::{Hours, Priority};
 
 /// Reads the routes; without any there is one that takes everything.
 pub(super) fn read(rows: &[Node], windows: &[Window], sinks: &[Sink]) -> Vec<Route> {
@@ -26,6 +29,8 @@ pub(super) fn read(rows: &[Node], windows: &[Window], sinks: &[Sink]) -> Vec<Rou
             window: window.to_owned(),
             to: all_sinks(),
             continues: false,
+            priority: Priority::Normal,
+            ttl: None,
         }];
     }
     let read_row = |(index, row): (usize, &Node)| {
@@ -37,6 +42,8 @@ pub(super) fn read(rows: &[Node], windows: &[Window], sinks: &[Sink]) -> Vec<Rou
             window: view.text("window").unwrap_or_else(|| window.to_owned()),
             to: view.texts("to").unwrap_or_else(all_sinks),
             continues: view.bool("continue").unwrap_or(false),
+            priority: view.choice("priority").unwrap_or_default(),
+            ttl: view.duration("ttl"),
         }
     };
     rows.iter().enumerate().map(read_row).collect()
@@ -45,6 +52,13 @@ pub(super) fn read(rows: &[Node], windows: &[Window], sinks: &[Sink]) -> Vec<Rou
 fn when(view: View<'_>) -> When {
     When {
         min_l2: view.number("min_l2"),
+        max_l2: view.number("max_l2"),
+        min_max_abs: view.number("min_max_abs"),
+        max_cosine: view.number("max_cosine"),
+        min_dims: view.count_32("min_dims"),
+        meta: view.map("meta"),
+        exists: view.texts("exists").unwrap_or_default(),
+        hours: view.text("hours").and_then(|text| Hours::parse(&text).ok()),
         change: view.choices("change").unwrap_or_default(),
         collection: view.text("collection"),
     }
@@ -58,6 +72,8 @@ pub(super) fn check(checks: &mut Checks<'_, '_>) {
     let routes = &checks.pipeline.routes;
     for (index, route) in routes.iter().enumerate() {
         check_targets(checks, index, route);
+        check_meta(checks, index, route);
+        check_ttl(checks, index, route);
         if checks.sound("route", &index.to_string()) {
             check_shadow(checks, index, route);
             check_match(checks, index, route);
@@ -144,11 +160,28 @@ fn covers(earlier: &Route, later: &Route) -> bool {
 }
 
 fn when_covers(earlier: &When, later: &When) -> bool {
-    let l2 = earlier.min_l2.is_none_or(|min| later.min_l2.is_some_and(|other| min <= other));
+    let least = |a: Option<f64>, b: Option<f64>| a.is_none_or(|a| b.is_some_and(|b| a <= b));
+    let most = |a: Option<f64>, b: Option<f64>| a.is_none_or(|a| b.is_some_and(|b| a >= b));
+    let dims = |when: &When| when.min_dims.map(f64::from);
+    let l2 = least(earlier.min_l2, later.min_l2)
+        && most(earlier.max_l2, later.max_l2)
+        && least(earlier.min_max_abs, later.min_max_abs)
+        && most(earlier.max_cosine, later.max_cosine)
+        && least(dims(earlier), dims(later))
+        && meta_covers(earlier, later)
+        && (earlier.hours.is_none() || earlier.hours == later.hours);
     let change = earlier.change.is_empty()
         || (!later.change.is_empty() && later.change.iter().all(|change| earlier.change.contains(change)));
     let collection = earlier.collection.is_none() || earlier.collection == later.collection;
     l2 && change && collection
+}
+
+fn meta_covers(earlier: &When, later: &When) -> bool {
+    let within = |(name, values): &(String, Vec<String>)| {
+        later.meta.iter().any(|(other, some)| other == name && some.iter().all(|value| values.contains(value)))
+    };
+    let has = |name: &String| later.exists.contains(name) || later.meta.iter().any(|(other, _)| other == name);
+    earlier.meta.iter().all(within) && earlier.exists.iter().all(has)
 }
 
 fn is_literal(pattern: &str) -> bool {
@@ -161,6 +194,41 @@ pub(super) fn may_match(route: &Route, collection: &str) -> bool {
     // A pattern that cannot be read was reported; nothing is concluded from it.
     let below = || Glob::new(&route.matches).map_or(true, |glob| glob.matches_below(&format!("{collection}/")));
     wanted == collection && below()
+}
+
+fn check_meta(checks: &mut Checks<'_, '_>, index: usize, route: &Route) {
+    let at = index.to_string();
+    for (name, _) in &route.when.meta {
+        super::window::check_column(checks, name, &["route", &at, "when", "meta", name]);
+    }
+    for (number, name) in route.when.exists.iter().enumerate() {
+        super::window::check_column(checks, name, &["route", &at, "when", "exists", &number.to_string()]);
+    }
+    let (least, most) = (route.when.min_l2, route.when.max_l2);
+    if let (Some(least), Some(most)) = (least, most)
+        && least > most
+    {
+        let diagnostic = Diagnostic::error(OUT_OF_RANGE, format!("route \"{}\" takes nothing", route.name))
+            .label(format!("below `min_l2`, which is {least}"))
+            .help("swap the two");
+        checks.report_at(&["route", &at, "when", "max_l2"], diagnostic);
+    }
+}
+
+/// A delta waits in its window before anybody can get it.
+fn check_ttl(checks: &mut Checks<'_, '_>, index: usize, route: &Route) {
+    let window = checks.pipeline.windows.iter().find(|window| window.name == route.window);
+    let (Some(ttl), Some(Close::First(triggers))) = (route.ttl, window.map(|window| &window.close)) else { return };
+    let longest = triggers.after.or(triggers.every);
+    if let Some(longest) = longest
+        && ttl <= longest
+    {
+        let diagnostic =
+            Diagnostic::error(TTL, format!("`ttl` of route \"{}\" ends before its window does", route.name))
+                .label(format!("window \"{}\" stays open for {}", route.window, super::value::show_duration(longest)))
+                .help("make `ttl` longer, or the window shorter");
+        checks.report_at(&["route", &index.to_string(), "ttl"], diagnostic);
+    }
 }
 
 fn check_match(checks: &mut Checks<'_, '_>, index: usize, route: &Route) {

@@ -1,7 +1,8 @@
 //! One value against one kind: the type, then the content.
 
 use super::codes::{
-    DIM_RANGE, DURATION, EMPTY, GLOB, NAME, NOT_SUPPORTED, OUT_OF_RANGE, PLACEHOLDER, SIZE, STDIN, UNKNOWN_WORD,
+    DIM_RANGE, DURATION, EMPTY, GLOB, HOURS, NAME, NOT_SUPPORTED, OUT_OF_RANGE, PLACEHOLDER, SIZE, STDIN, UNKNOWN_WORD,
+    URL,
 };
 use super::diagnostic::Diagnostic;
 use super::keys::{Kind, Word};
@@ -10,7 +11,8 @@ use super::table::LATER;
 use super::tree::{Node, Value};
 use super::value;
 use super::walk::{bad_name, wrong_type};
-use crate::delta::{Glob, check_collection, check_ref};
+use crate::delta::{Glob, Timestamp, check_collection, check_ref};
+use crate::route::Hours;
 
 /// Returns whether a value has the TOML type of a kind, whatever its content.
 pub(super) fn fits(kind: &Kind, value: &Value) -> bool {
@@ -21,7 +23,7 @@ pub(super) fn fits(kind: &Kind, value: &Value) -> bool {
         }
         Kind::Bool | Kind::True => matches!(value, Value::Bool(_)),
         Kind::List(..) => matches!(value, Value::List(_)),
-        Kind::Table(_) | Kind::Named(_) | Kind::Rows(_) => matches!(value, Value::Table(_)),
+        Kind::Table(_) | Kind::Map(_) | Kind::Named(_) | Kind::Rows(_) => matches!(value, Value::Table(_)),
         Kind::Either(kinds) => kinds.iter().any(|kind| fits(kind, value)),
         _ => matches!(value, Value::Text { .. }),
     }
@@ -92,6 +94,12 @@ fn text_problem(text: &str, kind: &Kind) -> Option<(&'static str, String)> {
             Err(problem) => Some((DURATION, problem)),
         },
         Kind::DimRange => value::dim_range(text).err().map(|problem| (DIM_RANGE, problem)),
+        Kind::Hours => Hours::parse(text).err().map(|problem| (HOURS, problem)),
+        Kind::Moment => match Timestamp::parse_rfc3339(text) {
+            Some(_) => None,
+            None => Some((HOURS, "write a moment such as \"2026-01-05T09:00:00Z\"".to_owned())),
+        },
+        Kind::Url => value::url(text).err().map(|problem| (URL, problem)),
         _ => None,
     }
 }

@@ -60,6 +60,10 @@ fn kind(kind: &Kind) -> Value {
     match kind {
         Kind::Size => text(r"^[0-9_]+(\.[0-9]+)? *([KMGT]i?)?B$"),
         Kind::Duration { .. } => text(r"^[0-9_]+(\.[0-9]+)? *(ms|s|m|h|d)$"),
+        Kind::Hours => text(r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$"),
+        Kind::Url => text("^http://."),
+        Kind::Moment => text("^[0-9]{4}-"),
+        Kind::Map(item) => json!({ "type": "object", "additionalProperties": self::kind(item), "minProperties": 1 }),
         Kind::DimRange => text(r"^[0-9]+ *\.\. *[0-9]+$"),
         Kind::Count { min, max } => number("integer", json!(min), (*max < u64::MAX).then(|| json!(max))),
         Kind::Number { min, max } => number("number", json!(min), max.is_finite().then(|| json!(max))),

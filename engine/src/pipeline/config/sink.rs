@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::check::Checks;
-use super::codes::{MIXED_COLLECTIONS, NOT_WITH_KIND, SAME_OUTPUT};
+use super::codes::{GUARANTEE, MISSING_KEY, MIXED_COLLECTIONS, NOT_WITH_KIND, SAME_OUTPUT};
 use super::diagnostic::Diagnostic;
 use super::route::may_match;
 use super::types::{Sink, SinkContent, SinkField, SinkKind};
+use crate::pipeline::deliver::OnSlow;
+use crate::route::DeliveryGuarantee;
 
 /// The fields that a row of a table has; the others belong to a change.
 const TABLE_FIELDS: &[SinkField] = &[
@@ -26,6 +28,8 @@ pub(super) fn check(checks: &mut Checks<'_, '_>) {
     for (index, sink) in sinks.iter().enumerate() {
         if checks.sound("sink", &sink.name) {
             check_kind(checks, sink);
+            check_place(checks, sink);
+            check_delivery(checks, sink);
             check_fields(checks, sink);
             check_output(checks, index, sink);
             check_collections(checks, sink);
@@ -42,9 +46,67 @@ fn check_kind(checks: &mut Checks<'_, '_>, sink: &Sink) {
     }
 }
 
+/// A server has an address, a file a path.
+fn check_place(checks: &mut Checks<'_, '_>, sink: &Sink) {
+    let webhook = sink.kind == SinkKind::Webhook;
+    let (need, other) = if webhook { ("url", "path") } else { ("path", "url") };
+    if checks.place(&["sink", &sink.name, need]).is_none() {
+        let diagnostic = Diagnostic::error(MISSING_KEY, format!("`{need}` is missing in sink \"{}\"", sink.name))
+            .label(format!("no `{need}` here"))
+            .help(match webhook {
+                true => "add `url = ..`: an address such as \"http://127.0.0.1:8080/hook\"",
+                false => "add `path = ..`: the directory or file",
+            });
+        checks.report_key(&["sink", &sink.name], diagnostic);
+    }
+    let table = webhook && sink.what == SinkContent::Table;
+    let rolls = sink.what == SinkContent::Deltas && matches!(sink.kind, SinkKind::Parquet | SinkKind::Arrow);
+    for (key, wrong) in [(other, true), ("what", table), ("roll", !rolls)] {
+        if wrong && checks.place(&["sink", &sink.name, key]).is_some() {
+            let diagnostic =
+                Diagnostic::error(NOT_WITH_KIND, format!("`{key}` cannot be honoured in sink \"{}\"", sink.name))
+                    .label(match key {
+                        "roll" => "only deltas as `parquet` or `arrow` are written in parts".to_owned(),
+                        "what" => "a webhook is told of deltas, not of whole tables".to_owned(),
+                        _ => format!("`{}` has no `{key}`", sink.kind.name()),
+                    })
+                    .help(format!("remove `{key}`"));
+            checks.report_at(&["sink", &sink.name, key], diagnostic);
+        }
+    }
+}
+
+/// A promise must be one that the sink can keep.
+fn check_delivery(checks: &mut Checks<'_, '_>, sink: &Sink) {
+    let path = ["sink", &sink.name, "guarantee"];
+    let given = checks.place(&path).is_some();
+    if given && sink.kind == SinkKind::Webhook && sink.guarantee == DeliveryGuarantee::ExactlyOnce {
+        let diagnostic = Diagnostic::error(GUARANTEE, format!("sink \"{}\" cannot deliver exactly once", sink.name))
+            .label("a server keeps no place in the history for us")
+            .help("use `at_least_once`, and let the server pass over a `delta` that it has");
+        checks.report_at(&path, diagnostic);
+    } else if sink.on_slow == OnSlow::DropOldest && sink.guarantee != DeliveryGuarantee::AtMostOnce {
+        let diagnostic =
+            Diagnostic::error(GUARANTEE, format!("sink \"{}\" promises more than `drop_oldest` keeps", sink.name))
+                .label("it leaves deltas out")
+                .help("set `guarantee = \"at_most_once\"`, or use `spill`");
+        checks.report_at(&["sink", &sink.name, "on_slow"], diagnostic);
+    }
+    let table = sink.what == SinkContent::Table;
+    for key in ["guarantee", "on_slow"] {
+        if table && checks.place(&["sink", &sink.name, key]).is_some() {
+            let diagnostic =
+                Diagnostic::error(NOT_WITH_KIND, format!("`{key}` cannot be honoured in sink \"{}\"", sink.name))
+                    .label("a whole table is written at the end of a run")
+                    .help(format!("remove `{key}`, or set `what = \"deltas\"`"));
+            checks.report_at(&["sink", &sink.name, key], diagnostic);
+        }
+    }
+}
+
 fn check_fields(checks: &mut Checks<'_, '_>, sink: &Sink) {
     let path = ["sink", &sink.name, "fields"];
-    if sink.kind != SinkKind::Jsonl && checks.place(&path).is_some() {
+    if !matches!(sink.kind, SinkKind::Jsonl | SinkKind::Webhook) && checks.place(&path).is_some() {
         let diagnostic =
             Diagnostic::error(NOT_WITH_KIND, format!("`fields` cannot be honoured in sink \"{}\"", sink.name))
                 .label(format!("the columns of `{}` are fixed", sink.kind.name()))
@@ -72,6 +134,9 @@ fn check_fields(checks: &mut Checks<'_, '_>, sink: &Sink) {
 }
 
 fn check_output(checks: &mut Checks<'_, '_>, index: usize, sink: &Sink) {
+    if sink.kind == SinkKind::Webhook {
+        return;
+    }
     let pipeline = checks.pipeline;
     let path = ["sink", &sink.name, "path"];
     if let Some(other) = pipeline.sinks[..index].iter().find(|other| other.path == sink.path) {
@@ -102,7 +167,7 @@ fn check_collections(checks: &mut Checks<'_, '_>, sink: &Sink) {
         .filter(|collection| into.iter().any(|route| may_match(route, collection)))
         .collect();
     let one_file = !sink.path.contains("{collection}");
-    if sink.kind != SinkKind::Jsonl && one_file && collections.len() > 1 {
+    if !matches!(sink.kind, SinkKind::Jsonl | SinkKind::Webhook) && one_file && collections.len() > 1 {
         let names: Vec<&str> = collections.into_iter().collect();
         let diagnostic =
             Diagnostic::error(MIXED_COLLECTIONS, format!("sink \"{}\" would mix collections in one output", sink.name))

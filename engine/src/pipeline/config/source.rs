@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::check::Checks;
-use super::codes::{DELETE_WITHOUT_EPOCH, NOT_WITH_KIND, STDIN};
+use super::codes::{DELETE_WITHOUT_EPOCH, MISSING_KEY, NOT_WITH_KIND, STDIN, WATCH};
 use super::diagnostic::Diagnostic;
 use super::table::{SOURCE, VECTOR};
 use super::tree::{Node, Place};
@@ -20,7 +20,12 @@ pub(super) fn read(name: &str, node: &Node, base_dir: &Path) -> Source {
     Source {
         name: name.to_owned(),
         kind: view.choice("kind").unwrap_or(SourceKind::Files),
-        inputs: inputs.iter().map(|path| input(base_dir, path)).collect(),
+        inputs: match view.choice("kind") {
+            Some(SourceKind::Feed) => vec![Input::Feed],
+            _ => inputs.iter().map(|path| input(base_dir, path)).collect(),
+        },
+        meta: view.texts("meta").unwrap_or_default(),
+        watch: view.bool("watch").unwrap_or(false),
         order: view.choice("order").unwrap_or(FileOrder::FileName),
         id: view.text("id"),
         vector: vector.map_or_else(|| view.text("vector"), |vector| vector.text("column")),
@@ -51,7 +56,7 @@ pub(super) fn absolute(base_dir: &Path, text: &str) -> PathBuf {
 pub(super) fn check(checks: &mut Checks<'_, '_>) {
     let mut stdin: BTreeMap<&str, Place> = BTreeMap::new();
     for source in &checks.pipeline.sources {
-        if source.live()
+        if source.inputs.contains(&Input::Stdin)
             && let Some(place) = checks.place(&["source", &source.name, "path"])
         {
             stdin.insert(&source.name, place);
@@ -60,6 +65,8 @@ pub(super) fn check(checks: &mut Checks<'_, '_>) {
             check_missing(checks, source);
             check_kind(checks, source);
             check_stdin(checks, source);
+            check_watch(checks, source);
+            check_path(checks, source);
         }
     }
     if stdin.len() > 1
@@ -114,18 +121,60 @@ fn refuse(checks: &mut Checks<'_, '_>, source: &Source, path: &[&str], why: &str
     checks.report_at(&full, diagnostic);
 }
 
+/// A source that waits for files must be told by a pattern which ones, and cannot wait for the end of one.
+fn check_watch(checks: &mut Checks<'_, '_>, source: &Source) {
+    if !source.watch {
+        return;
+    }
+    let pattern = source.inputs.iter().all(|input| matches!(input, Input::Glob { .. }));
+    if !pattern {
+        let diagnostic = Diagnostic::error(WATCH, format!("source \"{}\" has nothing to wait for", source.name))
+            .label("`path` names one file, not a pattern")
+            .help("write a pattern such as \"dumps/*.parquet\", or remove `watch`");
+        checks.report_at(&["source", &source.name, "watch"], diagnostic);
+    }
+}
+
+fn check_path(checks: &mut Checks<'_, '_>, source: &Source) {
+    let given = checks.place(&["source", &source.name, "path"]);
+    match (source.kind, given) {
+        (SourceKind::Feed, Some(place)) => {
+            let diagnostic =
+                Diagnostic::error(NOT_WITH_KIND, format!("`path` cannot be honoured in source \"{}\"", source.name))
+                    .label("rows are handed in by the program around the pipeline")
+                    .help("remove `path`");
+            checks.report(&place, diagnostic);
+        }
+        (SourceKind::Feed, None) if source.epoch => {
+            let diagnostic = Diagnostic::error(NOT_WITH_KIND, format!("source \"{}\" has no epochs", source.name))
+                .label("rows that are handed in are a stream of changes")
+                .help("add `epoch = false`");
+            checks.report_at(&["source", &source.name, "kind"], diagnostic);
+        }
+        (SourceKind::Feed, None) | (_, Some(_)) => {}
+        // What has no kind either is no source, and was reported.
+        (_, None) if checks.place(&["source", &source.name, "kind"]).is_none() => {}
+        (_, None) => {
+            let diagnostic = Diagnostic::error(MISSING_KEY, format!("`path` is missing in source \"{}\"", source.name))
+                .label("no `path` here")
+                .help("add `path = ..`: a path or glob, or a list of them");
+            checks.report_key(&["source", &source.name], diagnostic);
+        }
+    }
+}
+
 fn check_stdin(checks: &mut Checks<'_, '_>, source: &Source) {
-    if !source.live() {
+    if !source.inputs.contains(&Input::Stdin) {
         return;
     }
     let path = ["source", &source.name, "path"];
-    if source.kind != SourceKind::Jsonl {
+    if !matches!(source.kind, SourceKind::Jsonl | SourceKind::Arrow) {
         let diagnostic = Diagnostic::error(
             STDIN,
             format!("source \"{}\" cannot read `{}` from standard input", source.name, source.kind.name()),
         )
         .label("`-` is standard input")
-        .help("set `kind = \"jsonl\"`, or give a path");
+        .help("set `kind = \"jsonl\"` or `kind = \"arrow\"`, or give a path");
         checks.report_at(&path, diagnostic);
     } else if source.inputs.len() > 1 {
         let diagnostic = Diagnostic::error(STDIN, format!("source \"{}\" reads standard input and files", source.name))

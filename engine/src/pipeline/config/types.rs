@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::apply::{Transformer, Validator};
 use crate::capture::{CapturePolicy, Detector, Missing};
 use crate::delta::Change;
+use crate::pipeline::deliver::OnSlow;
+use crate::route::{DeliveryGuarantee, Hours, Priority};
 use crate::version::Generation;
 
 /// A whole pipeline: where data comes from, what is done with it, where it goes.
@@ -72,12 +74,21 @@ pub struct Source {
     pub missing: Missing,
     /// Whether each file is a whole epoch; otherwise rows are a stream of changes.
     pub epoch: bool,
+    /// The columns whose values travel with the rows.
+    pub meta: Vec<String>,
+    /// Whether more files are waited for.
+    pub watch: bool,
 }
 
 impl Source {
-    /// Returns whether rows may arrive at any time: they come from standard input.
+    /// Returns whether rows come that cannot be read again: from standard input, or handed in.
     pub fn live(&self) -> bool {
-        self.inputs.contains(&Input::Stdin)
+        self.inputs.contains(&Input::Stdin) || self.inputs.contains(&Input::Feed)
+    }
+
+    /// Returns whether it may be quiet for a while and then go on.
+    pub fn waits(&self) -> bool {
+        self.live() || self.watch
     }
 }
 
@@ -98,6 +109,8 @@ pub enum SourceKind {
     Jsonl,
     /// Any of these, told by content.
     Files,
+    /// Rows that are handed in.
+    Feed,
 }
 
 /// One entry of a source's `path`.
@@ -105,6 +118,8 @@ pub enum SourceKind {
 pub enum Input {
     /// Standard input.
     Stdin,
+    /// Rows that the program around the pipeline hands in: [`Feed`](crate::pipeline::Feed).
+    Feed,
     /// One file.
     File(PathBuf),
     /// All files below `directory` whose path relative to it matches `pattern`.
@@ -136,6 +151,8 @@ pub struct Capture {
     pub epsilon: f64,
     /// Bytes of rows that open windows may hold together; half of the budget when absent.
     pub buffer_bytes: Option<u64>,
+    /// The least time between two captures of one id from a stream.
+    pub min_interval: Option<Duration>,
     /// How often a quiet live source says that it is alive.
     pub heartbeat: Option<Duration>,
 }
@@ -167,6 +184,10 @@ pub struct Route {
     pub to: Vec<String>,
     /// Whether later routes see the delta as well.
     pub continues: bool,
+    /// How urgent its deltas are.
+    pub priority: Priority,
+    /// How old a delta may be when a sink gets it.
+    pub ttl: Option<Duration>,
 }
 
 /// A route's conditions; all must hold.
@@ -174,6 +195,20 @@ pub struct Route {
 pub struct When {
     /// The least Euclidean distance.
     pub min_l2: Option<f64>,
+    /// The greatest Euclidean distance.
+    pub max_l2: Option<f64>,
+    /// The least move of the component that moved furthest.
+    pub min_max_abs: Option<f64>,
+    /// The greatest cosine between the vectors before and after.
+    pub max_cosine: Option<f64>,
+    /// The least number of components that differ.
+    pub min_dims: Option<u32>,
+    /// Metadata columns and the values of which the row must have one.
+    pub meta: Vec<(String, Vec<String>)>,
+    /// Metadata columns in which the row must have a value.
+    pub exists: Vec<String>,
+    /// The time of day at which it is captured.
+    pub hours: Option<Hours>,
     /// The kinds of change; all when empty.
     pub change: Vec<Change>,
     /// The collection.
@@ -187,6 +222,50 @@ pub struct Window {
     pub name: String,
     /// What closes it.
     pub close: Close,
+    /// Whose time counts.
+    pub clock: Clock,
+    /// What becomes of what is late.
+    pub late: Late,
+}
+
+impl Window {
+    /// Makes a window that runs by the time of arrival.
+    pub fn new(name: String, close: Close) -> Self {
+        Self { name, close, clock: Clock::default(), late: Late::default() }
+    }
+}
+
+/// The clock of a window.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// Whose time counts.
+    pub kind: ClockKind,
+    /// The metadata column that holds the time of a row, for the clock of events.
+    pub column: Option<String>,
+    /// How far rows may come out of order.
+    pub lateness: Duration,
+    /// After how much quiet the clock goes on by itself.
+    pub idle: Option<Duration>,
+}
+
+/// Whose time counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockKind {
+    /// The time of arrival.
+    #[default]
+    Processing,
+    /// The time that each row brings along.
+    Event,
+}
+
+/// What becomes of a row whose window was closed before it came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Late {
+    /// It goes into the window that is open.
+    #[default]
+    NewVersion,
+    /// It is kept apart.
+    DeadLetter,
 }
 
 /// What closes a window.
@@ -199,10 +278,16 @@ pub enum Close {
 }
 
 /// The triggers of a window that does not follow epochs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Triggers {
     /// Time since the first delta of the window.
     pub after: Option<Duration>,
+    /// The time between the whole multiples of it at which the window closes.
+    pub every: Option<Duration>,
+    /// Time since the last delta of the window.
+    pub gap: Option<Duration>,
+    /// The metadata column whose value ends the window.
+    pub on_meta: Option<String>,
     /// Number of deltas.
     pub count: Option<u64>,
     /// Bytes of deltas.
@@ -257,6 +342,14 @@ pub struct Sink {
     pub what: SinkContent,
     /// The fields of a line, for JSON lines; empty for other formats.
     pub fields: Vec<SinkField>,
+    /// The address that deltas are posted to.
+    pub url: Option<String>,
+    /// How large a part file grows.
+    pub roll_bytes: Option<u64>,
+    /// What is promised.
+    pub guarantee: DeliveryGuarantee,
+    /// What happens when it is slow.
+    pub on_slow: OnSlow,
 }
 
 /// The format of a sink.
@@ -270,6 +363,8 @@ pub enum SinkKind {
     Npy,
     /// JSON lines.
     Jsonl,
+    /// JSON lines, posted to a server.
+    Webhook,
 }
 
 /// What a sink writes.
@@ -314,6 +409,10 @@ pub enum SinkField {
     Vector,
     /// The new vector, as the bits in hex.
     Bits,
+    /// What tells the delta from all others.
+    Delta,
+    /// The metadata of the row.
+    Meta,
 }
 
 /// A case that `vecdelta test` runs.
@@ -338,6 +437,10 @@ pub struct Given {
     pub before: Option<Vec<f64>>,
     /// The vector after; absent for a delete.
     pub after: Option<Vec<f64>>,
+    /// The metadata of the row.
+    pub meta: Vec<(String, String)>,
+    /// When it is captured, in milliseconds since 1970.
+    pub now_millis: u64,
 }
 
 /// What must become of a change; what is absent is not compared.
@@ -353,4 +456,8 @@ pub struct Expect {
     pub route: Option<String>,
     /// The sinks that receive it, in any order.
     pub to: Option<Vec<String>>,
+    /// How urgent the first route that takes it is.
+    pub priority: Option<Priority>,
+    /// The window that collects it.
+    pub window: Option<String>,
 }

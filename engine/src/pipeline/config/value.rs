@@ -103,6 +103,22 @@ pub(super) fn dim_range(text: &str) -> Result<(u32, u32), String> {
     }
 }
 
+/// Checks an address of a server.
+///
+/// # Errors
+/// Says what to write instead.
+pub(super) fn url(text: &str) -> Result<(), String> {
+    let Some(rest) = text.strip_prefix("http://") else {
+        return Err(match text.starts_with("https://") {
+            true => "TLS is not built in: let a local proxy speak it, and write its `http://` address".to_owned(),
+            false => "write an address such as \"http://127.0.0.1:8080/hook\"".to_owned(),
+        });
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let usable = !host.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) && !host.contains('@');
+    if usable { Ok(()) } else { Err("it names no server, or holds spaces or a password".to_owned()) }
+}
+
 /// Checks that every `{name}` of a template is allowed and every brace is closed.
 ///
 /// # Errors

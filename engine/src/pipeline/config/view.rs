@@ -65,6 +65,12 @@ impl<'a> View<'a> {
         Some(node.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect())
     }
 
+    /// Returns the names of a free table, each with its text or texts.
+    pub(super) fn map(&self, key: &str) -> Vec<(String, Vec<String>)> {
+        let texts = |node: &Node| node.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect();
+        self.given(key).map_or(&[][..], Node::entries).iter().map(|e| (e.key.clone(), texts(&e.node))).collect()
+    }
+
     pub(super) fn bool(&self, key: &str) -> Option<bool> {
         match self.or_default(key)?.value {
             Value::Bool(flag) => Some(flag),

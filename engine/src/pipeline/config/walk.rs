@@ -91,6 +91,7 @@ impl Walk<'_, '_> {
                 self.section(node, section, &title, &node.place);
             }
             Kind::Table(section) => self.section(node, section, &what, &node.place),
+            Kind::Map(item) => self.map(node, item, name, &what, title),
             Kind::Named(section) => self.named(entry, node, section),
             Kind::Rows(section) => self.rows(entry, node, section),
             Kind::List(item, min) => self.list(entry, node, item, *min, name, title),
@@ -103,6 +104,19 @@ impl Walk<'_, '_> {
                     self.report.push(&node.place, diagnostic);
                 }
             }
+        }
+    }
+
+    fn map(&mut self, node: &Node, item: &'static Kind, name: &'static str, what: &str, title: &str) {
+        if !matches!(node.value, Value::Table(_)) {
+            return self.wrong_type(node, what, &Kind::Map(item).expected());
+        }
+        if node.entries().is_empty() {
+            let diagnostic = Diagnostic::error(EMPTY, format!("{what} is empty"));
+            self.report.push(&node.place, diagnostic.label("expected a name and a value").help("remove the key"));
+        }
+        for below in node.entries() {
+            self.value(below, &below.node, item, name, title);
         }
     }
 

@@ -1,12 +1,12 @@
 //! `[window.NAME]`: reading it, and whether it closes.
 
 use super::check::Checks;
-use super::codes::{CHOOSE_ONE, EPOCH_OF_STREAM, MAY_WAIT, MEMORY, NEVER_CLOSES};
+use super::codes::{CHOOSE_ONE, CLOCK as CLOCK_CODE, EPOCH_OF_STREAM, MAY_WAIT, MEMORY, META_UNREAD, NEVER_CLOSES};
 use super::diagnostic::Diagnostic;
 use super::route::may_match;
-use super::table::{CLOSE, WINDOW};
+use super::table::{CLOCK, CLOSE, WINDOW};
 use super::tree::Entry;
-use super::types::{Close, Route, Source, Triggers, Window};
+use super::types::{Clock, ClockKind, Close, Late, Route, Source, Triggers, Window};
 use super::value::show_size;
 use super::view::View;
 
@@ -24,13 +24,31 @@ pub(super) fn read(entries: &[Entry]) -> Vec<Window> {
                 Some(true) => Close::Epoch,
                 _ => Close::First(triggers(view)),
             };
-            Window { name: entry.key.clone(), close }
+            let clock = clock(View::new(window.given("clock"), &CLOCK));
+            let late = window.choice("late").unwrap_or_default();
+            Window { name: entry.key.clone(), close, clock, late }
         })
         .collect()
 }
 
 fn triggers(view: View<'_>) -> Triggers {
-    Triggers { after: view.duration("after"), count: view.count("count"), bytes: view.size("bytes") }
+    Triggers {
+        after: view.duration("after"),
+        every: view.duration("every"),
+        gap: view.duration("gap"),
+        on_meta: view.text("on_meta"),
+        count: view.count("count"),
+        bytes: view.size("bytes"),
+    }
+}
+
+fn clock(view: View<'_>) -> Clock {
+    Clock {
+        kind: view.choice("kind").unwrap_or_default(),
+        column: view.text("column"),
+        lateness: view.duration("lateness").unwrap_or_default(),
+        idle: view.duration("idle"),
+    }
 }
 
 /// Adds the built-in window when a route uses it and the file does not define one of that name.
@@ -38,7 +56,7 @@ pub(super) fn add_built_in(windows: &mut Vec<Window>, routes: &[Route]) {
     let used = routes.iter().any(|route| route.window == BUILT_IN);
     let defined = windows.iter().any(|window| window.name == BUILT_IN);
     if used && !defined {
-        windows.push(Window { name: BUILT_IN.to_owned(), close: Close::Epoch });
+        windows.push(Window::new(BUILT_IN.to_owned(), Close::Epoch));
     }
 }
 
@@ -48,6 +66,7 @@ pub(super) fn check(checks: &mut Checks<'_, '_>) {
         if !checks.sound("window", &window.name) {
             continue;
         }
+        check_clock(checks, window);
         match &window.close {
             Close::Epoch => check_epoch(checks, window),
             Close::First(triggers) if *triggers == Triggers::default() => never_closes(checks, window),
@@ -66,10 +85,89 @@ fn never_closes(checks: &mut Checks<'_, '_>, window: &Window) {
     checks.report_at(&["window", &window.name, "close"], diagnostic);
 }
 
+/// A clock of events needs a column and an end of patience, and there is one for the whole file.
+fn check_clock(checks: &mut Checks<'_, '_>, window: &Window) {
+    let path = ["window", &window.name, "clock"];
+    let place = |key: &'static str| ["window", window.name.as_str(), "clock", key];
+    if let Close::First(Triggers { on_meta: Some(column), .. }) = &window.close {
+        check_column(checks, column, &["window", &window.name, "close", "on_meta"]);
+    }
+    if window.clock.kind == ClockKind::Processing {
+        for key in ["column", "lateness", "idle"] {
+            if checks.place(&place(key)).is_some() {
+                let diagnostic =
+                    Diagnostic::error(CLOCK_CODE, format!("`{key}` cannot be honoured in window \"{}\"", window.name))
+                        .label("the time of arrival is never late")
+                        .help(format!("remove `{key}`, or set `kind = \"event\"`"));
+                checks.report_at(&place(key), diagnostic);
+            }
+        }
+        if window.late != Late::NewVersion {
+            let diagnostic =
+                Diagnostic::error(CLOCK_CODE, format!("nothing is ever late in window \"{}\"", window.name))
+                    .label("it runs by the time of arrival")
+                    .help("remove `late`, or give the window a `clock = { kind = \"event\", .. }`");
+            checks.report_at(&["window", &window.name, "late"], diagnostic);
+        }
+        return;
+    }
+    match &window.clock.column {
+        Some(column) => check_column(checks, column, &place("column")),
+        None => {
+            let diagnostic =
+                Diagnostic::error(CLOCK_CODE, format!("the clock of window \"{}\" has no column", window.name))
+                    .label("whose time?")
+                    .help("add `column = ..`: a column that the source names in `meta`");
+            checks.report_at(&path, diagnostic);
+        }
+    }
+    if window.clock.idle.is_none() {
+        let diagnostic = Diagnostic::error(NEVER_CLOSES, format!("window \"{}\" can stay open for ever", window.name))
+            .label("event time stands still when the source is quiet, so the last window never closes")
+            .help("add `idle = \"5s\"`, or use `kind = \"processing\"`");
+        checks.report_at(&path, diagnostic);
+    }
+    if window.close == Close::Epoch {
+        let diagnostic =
+            Diagnostic::error(CLOCK_CODE, format!("`clock` cannot be honoured in window \"{}\"", window.name))
+                .label("an epoch ends with its file, whatever the time")
+                .help("remove `clock`");
+        checks.report_at(&path, diagnostic);
+    }
+    let pipeline = checks.pipeline;
+    let other =
+        pipeline.windows.iter().take_while(|w| w.name != window.name).find(|w| w.clock.kind == ClockKind::Event);
+    if let Some(other) = other
+        && (other.clock != window.clock || other.late != window.late)
+    {
+        let diagnostic =
+            Diagnostic::error(CLOCK_CODE, format!("window \"{}\" has another clock of events", window.name))
+                .label(format!("window \"{}\" has one already", other.name))
+                .help("give both the same `clock` and `late`: rows are put in order before they are routed");
+        checks.report_at(&path, diagnostic);
+    }
+}
+
+/// A column of metadata must be one that a source reads.
+pub(super) fn check_column(checks: &mut Checks<'_, '_>, column: &str, path: &[&str]) {
+    let sources = &checks.pipeline.sources;
+    let known: Vec<&str> = sources.iter().flat_map(|s| s.meta.iter().map(String::as_str)).collect();
+    let sound = sources.iter().all(|source| checks.sound("source", &source.name));
+    if !sound || known.contains(&column) {
+        return;
+    }
+    let diagnostic = Diagnostic::error(META_UNREAD, format!("no source reads the column `{}`", column.escape_debug()));
+    let diagnostic = match super::suggest::nearest(column, known.iter().copied()) {
+        Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
+        None => diagnostic.label("no row will ever have it"),
+    };
+    checks.report_at(path, diagnostic.help(format!("add `meta = [\"{}\"]` to the source", column.escape_debug())));
+}
+
 /// An epoch window follows files; mixing it with other triggers would cut a file into several commits.
 fn check_epoch(checks: &mut Checks<'_, '_>, window: &Window) {
     let close = ["window", &window.name, "close"];
-    let others: Vec<&str> = ["after", "count", "bytes"]
+    let others: Vec<&str> = ["after", "every", "gap", "on_meta", "count", "bytes"]
         .into_iter()
         .filter(|key| checks.place(&[close[0], close[1], close[2], key]).is_some())
         .collect();
@@ -94,7 +192,7 @@ fn check_epoch(checks: &mut Checks<'_, '_>, window: &Window) {
 }
 
 fn check_wait(checks: &mut Checks<'_, '_>, window: &Window, triggers: &Triggers) {
-    if triggers.after.is_some() {
+    if triggers.after.or(triggers.every).or(triggers.gap).is_some() {
         return;
     }
     if let Some(source) = streams_into(checks, window).first() {

@@ -15,9 +15,10 @@ use super::{Parameters, Site};
 use crate::answer::{Failure, commit_json};
 use crate::delta::check_collection;
 use crate::pipeline::config::{
-    Capture, Close, FileOrder, Input, Missing, Pipeline, Route, Settings, Source, SourceKind, Version, When, Window,
+    Capture, Close, FileOrder, Input, Missing, Pipeline, Priority, Route, Settings, Source, SourceKind, Version, When,
+    Window,
 };
-use crate::pipeline::{self, Context};
+use crate::pipeline::{self, Context, Live};
 use crate::store::{StoreError, disk_at};
 use crate::version::{CommitIndex, MAIN, Repository, VersionError, check_name, commits_with};
 
@@ -80,6 +81,7 @@ pub fn post(site: &Site, request: &mut Request<'_>, name: &str) -> Result<Respon
         listener: &|_| {},
         author: writer.author.clone(),
         resume: false,
+        live: Live::default(),
     };
     let report = pipeline::run(&pipeline, &mut repo, &context).map_err(|error| body.blamed(error.into()))?;
     match report.commits.last() {
@@ -195,6 +197,8 @@ impl Order {
                 collection: self.collection.clone(),
                 missing: self.missing,
                 epoch: true,
+                meta: Vec::new(),
+                watch: false,
             }],
             capture: Capture::default(),
             routes: vec![Route {
@@ -204,8 +208,10 @@ impl Order {
                 window: window.clone(),
                 to: Vec::new(),
                 continues: false,
+                priority: Priority::Normal,
+                ttl: None,
             }],
-            windows: vec![Window { name: window, close: Close::Epoch }],
+            windows: vec![Window::new(window, Close::Epoch)],
             version: Version {
                 branch: self.branch.clone(),
                 message: Some(self.message.clone()),

@@ -28,10 +28,38 @@ pub(in crate::pipeline::config) static ROUTE: Section = section(
             Optional("the only window of the file, or `epoch`"),
             "The window that collects the deltas.",
         ),
-        key("to", Kind::List(&Kind::Name, 0), Optional("every sink"), "The sinks that receive the closed windows."),
+        key(
+            "to",
+            Kind::List(&Kind::Name, 0),
+            Optional("every sink"),
+            "The sinks that receive its deltas once they are committed.",
+        ),
+        key(
+            "priority",
+            Kind::Word(PRIORITIES),
+            Default("\"normal\""),
+            "How urgent its deltas are: a higher one overtakes on the way to a sink, but never a delta of the same id. It also says how often a refused delta is tried again.",
+        ),
+        key(
+            "ttl",
+            SOME_TIME,
+            Optional("deltas never grow too old"),
+            "How old a delta may be when its sink gets it; an older one becomes a dead letter.",
+        ),
         key("continue", Kind::Bool, Default("false"), "Whether later routes see the delta as well."),
     ],
 );
+
+/// The priorities.
+pub(in crate::pipeline::config) static PRIORITIES: &[Word] = &[
+    word("low", "after everything else; refused deltas are not tried again"),
+    word("normal", "as they come; three retries"),
+    word("high", "before the usual; five retries"),
+    word("critical", "before everything else; retries do not end"),
+];
+
+/// The values of metadata.
+const META_VALUES: Kind = Kind::Either(&[Kind::Text, Kind::List(&Kind::Text, 1)]);
 
 /// `when = { .. }`.
 pub(in crate::pipeline::config) static WHEN: Section = section(
@@ -45,7 +73,39 @@ pub(in crate::pipeline::config) static WHEN: Section = section(
             Optional("any distance"),
             "The least Euclidean distance; the norm for inserts and deletes.",
         ),
+        key("max_l2", ANY_NUMBER_FROM_0, Optional("any distance"), "The greatest Euclidean distance."),
+        key(
+            "min_max_abs",
+            ANY_NUMBER_FROM_0,
+            Optional("any move"),
+            "The least move of the component that moved furthest.",
+        ),
+        key(
+            "max_cosine",
+            Kind::Number { min: -1.0, max: 1.0 },
+            Optional("any angle"),
+            "The greatest cosine between the vectors before and after; inserts and deletes have none and fit.",
+        ),
+        key("min_dims", COUNT_32, Optional("any number"), "The least number of components that differ."),
         key("change", Kind::List(&Kind::Word(CHANGES), 1), Optional("all kinds"), "The kinds of change."),
+        key(
+            "meta",
+            Kind::Map(&META_VALUES),
+            Optional("any metadata"),
+            "Metadata that the row must have: a value, or a list of which one must fit. The source names the columns with `meta`.",
+        ),
+        key(
+            "exists",
+            Kind::List(&Kind::Text, 1),
+            Optional("any metadata"),
+            "Metadata columns in which the row must have a value.",
+        ),
+        key(
+            "hours",
+            Kind::Hours,
+            Optional("at any time"),
+            "The time of day at which the row was captured, in a fixed zone; it may wrap over midnight. The end is not part of it.",
+        ),
         key("collection", Kind::Name, Optional("any collection"), "The collection."),
     ],
 );
@@ -55,12 +115,59 @@ pub(in crate::pipeline::config) static WINDOW: Section = section(
     "[window.NAME]",
     "window",
     "What is collected into one commit. The window `epoch` exists without being defined: it closes at the end of every file.",
-    &[key(
-        "close",
-        Kind::Table(&CLOSE),
-        Required,
-        "What closes it: the end of an epoch, or whichever of the others comes first.",
-    )],
+    &[
+        key(
+            "close",
+            Kind::Table(&CLOSE),
+            Required,
+            "What closes it: the end of an epoch, or whichever of the others comes first.",
+        ),
+        key("clock", Kind::Table(&CLOCK), Optional("the time of arrival"), "The clock of `after`, `every` and `gap`."),
+        key(
+            "late",
+            Kind::Word(LATE),
+            Default("\"new_version\""),
+            "What becomes of a row whose window was closed before it came.",
+        ),
+    ],
+);
+
+/// What becomes of what is late.
+pub(in crate::pipeline::config) static LATE: &[Word] = &[
+    word("new_version", "it goes into the window that is open: the table has its value"),
+    word("dead_letter", "it is kept apart, with the reason; the table stays"),
+];
+
+/// The clocks.
+pub(in crate::pipeline::config) static CLOCKS: &[Word] =
+    &[word("processing", "the time of arrival"), word("event", "the time that each row brings along")];
+
+/// `clock = { .. }`.
+pub(in crate::pipeline::config) static CLOCK: Section = section(
+    "clock",
+    "clock",
+    "The clock of a window.",
+    &[
+        key("kind", Kind::Word(CLOCKS), Required, "Whose time counts."),
+        key(
+            "column",
+            Kind::Text,
+            Optional("only with `event`, where it is required"),
+            "The metadata column that holds the time of a row: RFC 3339, or milliseconds since 1970.",
+        ),
+        key(
+            "lateness",
+            Kind::Duration { zero: true },
+            Default("\"0ms\""),
+            "How far rows may come out of order before one is late.",
+        ),
+        key(
+            "idle",
+            SOME_TIME,
+            Optional("only with `event`, where it is required"),
+            "When nothing has come for so long, the clock goes on with the time of arrival, so that the last window closes. It stands still while the source is kept waiting.",
+        ),
+    ],
 );
 
 /// `close = { .. }`.
@@ -71,6 +178,24 @@ pub(in crate::pipeline::config) static CLOSE: Section = section(
     &[
         key("epoch", Kind::True, Optional("epochs do not matter"), "The end of an epoch: one commit per file."),
         key("after", SOME_TIME, Optional("time does not matter"), "Time since the first delta."),
+        key(
+            "every",
+            SOME_TIME,
+            Optional("time does not matter"),
+            "A tumbling window: it closes at every whole multiple of this time since 1970, such as at full minutes.",
+        ),
+        key(
+            "gap",
+            SOME_TIME,
+            Optional("pauses do not matter"),
+            "A session: it closes when no delta has come for so long.",
+        ),
+        key(
+            "on_meta",
+            Kind::Text,
+            Optional("metadata do not matter"),
+            "A metadata column: the row that has a value in it is the last one of the window.",
+        ),
         key("count", COUNT_FROM_1, Optional("the number does not matter"), "Number of deltas."),
         key("bytes", Kind::Size, Optional("the size does not matter"), "Bytes of deltas; at most `memory`."),
     ],

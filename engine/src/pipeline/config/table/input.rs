@@ -47,12 +47,13 @@ pub(in crate::pipeline::config) static PIPELINE: Section = section(
 /// The formats of a source.
 pub(in crate::pipeline::config) static SOURCE_KINDS: &[Word] = &[
     word("parquet", "Parquet"),
-    word("arrow", "Arrow IPC, file or stream"),
+    word("arrow", "Arrow IPC, file or stream; a stream can be read from standard input"),
     word("npy", "NumPy, two dimensions; ids are row numbers or a side-car `.ids.txt`"),
     word("fvecs", "`.fvecs` and `.bvecs`; ids are row numbers"),
     word("safetensors", "a tensor of two dimensions; ids are row numbers"),
-    word("jsonl", "JSON lines; the only kind that can be read from standard input"),
+    word("jsonl", "JSON lines; a file, or standard input"),
     word("files", "any of these, told by content"),
+    word("feed", "rows that the program around the pipeline hands in; it has no `path`"),
 ];
 
 /// The orders of files.
@@ -76,7 +77,7 @@ pub(in crate::pipeline::config) static SOURCE: Section = section(
         key(
             "path",
             Kind::Either(&[Kind::PathGlob, Kind::List(&Kind::PathGlob, 1)]),
-            Required,
+            Optional("required, but for `kind = \"feed\"`"),
             "A path, a glob, or a list of them, relative to this file; `-` is standard input.",
         ),
         key(
@@ -93,6 +94,18 @@ pub(in crate::pipeline::config) static SOURCE: Section = section(
             "The column, field or tensor that holds the vector.",
         ),
         key("collection", Kind::Name, Optional("the source's NAME"), "The collection that receives the rows."),
+        key(
+            "meta",
+            Kind::List(&Kind::Text, 1),
+            Optional("no metadata"),
+            "Columns or fields whose values travel with the row: routes and windows can ask for them, and the commit keeps them.",
+        ),
+        key(
+            "watch",
+            Kind::Bool,
+            Default("false"),
+            "Whether to wait for more files that fit `path`, and read each as it appears, until the run is asked to stop. Make files appear whole: write them under another name and rename them.",
+        ),
         key("missing", Kind::Word(MISSING), Default("\"keep\""), "What becomes of ids that an epoch does not hold."),
         key(
             "epoch",
@@ -144,10 +157,16 @@ pub(in crate::pipeline::config) static CAPTURE: Section = section(
             "Bytes of changed rows, before and after, that open windows may hold together. When it is reached they are closed early and committed; windows of epochs are not, because an epoch is one commit.",
         ),
         key(
+            "min_interval",
+            SOME_TIME,
+            Optional("every row is compared"),
+            "The least time between two captures of one id from a stream: rows that come sooner are held back, and only the last of them is compared when the time is over.",
+        ),
+        key(
             "heartbeat",
             SOME_TIME,
             Optional("no heartbeats"),
-            "How often a quiet live source reports that it is alive. Needs a source that reads standard input.",
+            "How often a quiet live source reports that it is alive. Needs a source that is live: standard input, or one that watches.",
         ),
     ],
 );

@@ -2,7 +2,7 @@
 
 use super::super::keys::Need::{Default, Optional, Required};
 use super::super::keys::{Kind, Section, Word};
-use super::{CHANGES, key, section, word};
+use super::{CHANGES, PRIORITIES, key, section, word};
 
 /// The formats of a sink.
 pub(in crate::pipeline::config) static SINK_KINDS: &[Word] = &[
@@ -10,6 +10,7 @@ pub(in crate::pipeline::config) static SINK_KINDS: &[Word] = &[
     word("arrow", "Arrow IPC"),
     word("npy", "NumPy with a side-car `.ids.txt`; whole tables only"),
     word("jsonl", "JSON lines"),
+    word("webhook", "JSON lines in `POST` requests to `url`; deltas only"),
 ];
 
 /// What a sink writes.
@@ -33,6 +34,26 @@ pub(in crate::pipeline::config) static SINK_FIELDS: &[Word] = &[
     word("result", "the hash of the row after"),
     word("vector", "the new vector, as numbers; brings `bits` along"),
     word("bits", "the new vector, as little-endian bytes in hex"),
+    word("delta", "what tells the delta from all others: commit and row"),
+    word("meta", "the metadata of the row"),
+];
+
+/// What is promised of a delivery.
+pub(in crate::pipeline::config) static GUARANTEES: &[Word] = &[
+    word("at_most_once", "a delta may be lost, but never comes twice"),
+    word("at_least_once", "a delta is never lost, but may come twice; its `delta` field tells"),
+    word(
+        "exactly_once",
+        "the place in the history is stored with what is written: nothing is lost, nothing counts twice",
+    ),
+];
+
+/// What happens when a sink is slow.
+pub(in crate::pipeline::config) static ON_SLOW: &[Word] = &[
+    word("spill", "it reads the log later; nobody waits"),
+    word("block", "the pipeline waits for it"),
+    word("drop_oldest", "the oldest deltas that wait are left out, and counted; only with `at_most_once`"),
+    word("detach", "it is given up until the next run, which goes on where it was"),
 ];
 
 /// `[sink.NAME]`.
@@ -45,7 +66,7 @@ pub(in crate::pipeline::config) static SINK: Section = section(
         key(
             "path",
             Kind::Template(&["branch", "collection"]),
-            Required,
+            Optional("required, but for `kind = \"webhook\"`"),
             "The directory or file, relative to this file.",
         ),
         key("what", Kind::Word(SINK_CONTENTS), Default("\"deltas\""), "What to write."),
@@ -53,7 +74,26 @@ pub(in crate::pipeline::config) static SINK: Section = section(
             "fields",
             Kind::List(&Kind::Word(SINK_FIELDS), 1),
             Optional("those that fit `what`"),
-            "The fields of a line; for `jsonl` only.",
+            "The fields of a line; for `jsonl` and `webhook` only.",
+        ),
+        key("url", Kind::Url, Optional("required for `kind = \"webhook\"`"), "The address that deltas are posted to."),
+        key(
+            "roll",
+            Kind::Size,
+            Default("\"128MiB\""),
+            "About how large a part file grows before the next one is begun; for deltas as `parquet` or `arrow`.",
+        ),
+        key(
+            "guarantee",
+            Kind::Word(GUARANTEES),
+            Optional("`exactly_once` for files, `at_least_once` for `webhook`"),
+            "What is promised about each delta.",
+        ),
+        key(
+            "on_slow",
+            Kind::Word(ON_SLOW),
+            Default("\"spill\""),
+            "What happens when more waits for the sink than its share of `memory`.",
         ),
     ],
 );
@@ -80,6 +120,8 @@ pub(in crate::pipeline::config) static GIVEN: Section = section(
         key("collection", Kind::Name, Optional("the only collection of the file"), "The collection."),
         key("before", Kind::List(&Kind::AnyNumber, 1), Optional("the id is new"), "The vector before."),
         key("after", Kind::List(&Kind::AnyNumber, 1), Optional("the id is deleted"), "The vector after."),
+        key("meta", Kind::Map(&Kind::Text), Optional("no metadata"), "The metadata of the row."),
+        key("now", Kind::Moment, Optional("the beginning of 1970"), "When it is captured."),
     ],
 );
 
@@ -99,5 +141,12 @@ pub(in crate::pipeline::config) static EXPECT: Section = section(
         ),
         key("route", Kind::Name, Optional("not compared"), "The first route that takes it."),
         key("to", Kind::List(&Kind::Name, 0), Optional("not compared"), "The sinks that receive it."),
+        key(
+            "priority",
+            Kind::Word(PRIORITIES),
+            Optional("not compared"),
+            "How urgent the first route that takes it is.",
+        ),
+        key("window", Kind::Name, Optional("not compared"), "The window that collects it."),
     ],
 );

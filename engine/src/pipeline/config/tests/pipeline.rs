@@ -110,7 +110,8 @@ fn check_routes(pipeline: &Pipeline) {
     assert_eq!(live.to, ["lake", "audit"]);
     assert!(live.continues && !rest.continues);
     assert_eq!((rest.name.as_str(), rest.matches.as_str()), ("route-2", "**"));
-    let triggers = Triggers { after: Some(Duration::from_secs(2)), count: Some(500), bytes: Some(4 << 20) };
+    let triggers =
+        Triggers { after: Some(Duration::from_secs(2)), count: Some(500), bytes: Some(4 << 20), ..Triggers::default() };
     assert_eq!(pipeline.windows[0].close, Close::First(triggers));
 }
 

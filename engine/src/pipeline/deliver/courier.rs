@@ -1,0 +1,499 @@
+//! A courier: takes the deltas of one subscriber from mailbox or log, hands them to its sink, and keeps the cursor.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::mailbox::{Committed, Mailbox, News};
+use super::tail::{legs, read_leg};
+use crate::delta::{CommitId, DeltaBatch};
+use crate::event::{Event, Listener};
+use crate::pipeline::metrics::{Metrics, SinkFigures};
+use crate::pipeline::sink::{Delivered, Resume, Sink, SinkError, SinkFailure};
+use crate::pipeline::{PipelineError, SinkEnd};
+use crate::route::{
+    Cursor, DeliveryGuarantee, Look, Offer, Position, Receipt, Router, Subscriber, SubscriberStatus, Verdict,
+};
+use crate::store::{CursorFile, DeathReason, Disk, Letter, LetterBox};
+use crate::version::{CommitIndex, Repository};
+
+/// The most deltas that a sink gets at once.
+const BATCH: usize = 4096;
+
+/// What may wait for a sink inside of its courier, in bytes of vectors.
+const HELD_BYTES: u64 = 16 << 20;
+
+/// What is written is flushed when it has this many deltas, or nothing else waits.
+const FLUSH_DELTAS: u64 = 64 << 10;
+
+/// The longest a sink that is away is left alone, in milliseconds.
+const AWAY_MILLIS_MAX: u64 = 10_000;
+
+/// The courier of one subscriber and what it needs.
+pub struct Courier<'a> {
+    /// The subscriber's name.
+    pub name: String,
+    /// Where its deltas go.
+    pub sink: Box<dyn Sink>,
+    /// What waits and what is done.
+    pub subscriber: Subscriber<Delivered>,
+    /// The routes of the pipeline.
+    pub router: Router,
+    /// Whether a route leads to this subscriber, by number.
+    pub wanted: Vec<bool>,
+    /// Which collections the pipeline fills.
+    pub collections: Vec<String>,
+    /// The branch.
+    pub branch: String,
+    /// What is promised.
+    pub guarantee: DeliveryGuarantee,
+    /// Where commits come from.
+    pub mailbox: Arc<Mailbox>,
+    /// The repository's disk.
+    pub disk: Arc<dyn Disk>,
+    /// Where what is given up goes.
+    pub letters: LetterBox,
+    /// Milliseconds since 1970.
+    pub now: &'a (dyn Fn() -> u64 + Sync),
+    /// Who is told.
+    pub listener: Listener<'a>,
+    /// Who counts.
+    pub metrics: Arc<Metrics>,
+    /// How long a sink that is away is tried after the input has ended, in milliseconds.
+    pub patience_millis: u64,
+    /// The state.
+    pub state: State,
+}
+
+/// What a courier knows.
+#[derive(Default)]
+pub struct State {
+    cursor: Cursor,
+    file: Option<CursorFile>,
+    last: Option<CommitIndex>,
+    /// The commits of what is offered and not done: hash, and the one before.
+    commits: BTreeMap<u64, (CommitId, Option<CommitId>)>,
+    before: Option<CommitId>,
+    held_bytes: u64,
+    unflushed: u64,
+    /// Failed attempts in a row, and when to try again.
+    away: (u32, u64),
+    away_since: Option<u64>,
+    /// After a batch was refused so many are given one by one, to find the one at fault.
+    single: usize,
+    again: Vec<String>,
+}
+
+/// Why a courier ends early.
+pub enum Stop {
+    /// The sink can take nothing more.
+    Sink(SinkError),
+    /// The history cannot be read, or the cursor not be kept.
+    Pipeline(PipelineError),
+    /// The sink was given up because it is slow.
+    Detached,
+}
+
+impl From<PipelineError> for Stop {
+    fn from(error: PipelineError) -> Self {
+        Stop::Pipeline(error)
+    }
+}
+
+impl From<crate::store::StoreError> for Stop {
+    fn from(error: crate::store::StoreError) -> Self {
+        Stop::Pipeline(error.into())
+    }
+}
+
+impl Courier<'_> {
+    /// Works until no commit comes any more and all are delivered, or the sink fails.
+    pub fn run(mut self) -> SinkEnd {
+        let result = self.start().and_then(|()| self.work()).and_then(|()| self.end());
+        let (files, error, detached) = match result {
+            Ok(files) => (files, None, false),
+            Err(stop) => {
+                // Whoever waits for room in the mailbox must not wait for a courier that is gone.
+                self.mailbox.detach();
+                let error = match stop {
+                    Stop::Sink(error) => Some(error),
+                    Stop::Pipeline(error) => Some(SinkError::fatal(error)),
+                    Stop::Detached => None,
+                };
+                (Vec::new(), error, true)
+            }
+        };
+        let status = if detached { SubscriberStatus::Disconnected } else { SubscriberStatus::Active };
+        self.tell(status);
+        let (dropped, _) = self.mailbox.left_out();
+        SinkEnd { sink: self.name, status, metrics: self.subscriber.metrics(), dropped, files, error }
+    }
+
+    /// Finds out where the sink left off.
+    fn start(&mut self) -> Result<(), Stop> {
+        self.state.cursor = match self.sink.resume().map_err(Stop::Sink)? {
+            Resume::Kept(cursor) => cursor.unwrap_or_default(),
+            Resume::Unknown => {
+                let (file, kept) = CursorFile::open(&self.disk, &self.name)?;
+                self.state.file = Some(file);
+                let kept = kept.and_then(|bytes| Cursor::from_text(&String::from_utf8_lossy(&bytes)));
+                kept.unwrap_or_default()
+            }
+        };
+        let added = vec![self.branch.clone()];
+        (self.listener)(&Event::SubscriptionChanged { subscriber: self.name.clone(), added, removed: Vec::new() });
+        self.again()
+    }
+
+    /// Delivers the dead letters that somebody wants to be tried again.
+    fn again(&mut self) -> Result<(), Stop> {
+        let letters = crate::store::Letters::read(self.disk.as_ref())?;
+        let mine = |(_, letter, again): &(&str, &Letter, bool)| *again && letter.subscriber == self.name;
+        for (id, letter, _) in letters.iter().filter(mine) {
+            let Some(delta) = super::letter::delivered(letter) else { continue };
+            if self.sink.write(&[delta]).is_ok() {
+                self.state.again.push(id.to_owned());
+                self.state.unflushed += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn work(&mut self) -> Result<(), Stop> {
+        loop {
+            let idle = self.subscriber.is_idle();
+            let wait = if idle { Duration::from_secs(1) } else { Duration::from_millis(self.wait_millis()) };
+            let news = self.mailbox.next(wait);
+            let closed = matches!(news, News::Closed);
+            match news {
+                News::Commit(commit) => self.take(&commit)?,
+                News::Behind => self.catch_up()?,
+                News::Detached => return Err(Stop::Detached),
+                News::Nothing | News::Closed => {}
+            }
+            self.pump(if closed { 0 } else { HELD_BYTES })?;
+            if closed && self.subscriber.is_idle() {
+                return Ok(());
+            }
+            if closed {
+                self.rest(self.wait_millis());
+            }
+        }
+    }
+
+    fn wait_millis(&self) -> u64 {
+        let now = (self.now)();
+        let due = self.subscriber.deadline().unwrap_or(now + 20).min(now + 20);
+        self.state.away.1.max(due).saturating_sub(now).clamp(1, 1_000)
+    }
+
+    /// Offers the deltas of a commit that is at hand.
+    fn take(&mut self, committed: &Arc<Committed>) -> Result<(), Stop> {
+        if self.state.last.is_some_and(|last| committed.number <= last) {
+            return Ok(());
+        }
+        let Some(batch) = &committed.batch else { return self.catch_up() };
+        self.begin(committed.number, committed.commit);
+        self.offer(committed.number, committed.commit, committed.millis, 0, batch);
+        self.seen(committed.number, committed.commit);
+        Ok(())
+    }
+
+    /// Offers what the log holds behind the cursor, piece by piece.
+    fn catch_up(&mut self) -> Result<(), Stop> {
+        let repo = Repository::open(self.disk.clone()).map_err(PipelineError::from)?;
+        let Some(head) = repo.head(&self.branch) else { return Ok(()) };
+        let from = match self.state.last {
+            Some(last) => Cursor::after(repo.entry(last).id),
+            None => self.state.cursor.clone(),
+        };
+        if self.state.last.is_some_and(|last| last >= head) {
+            return Ok(());
+        }
+        let (legs, other_history) = legs(&repo, &from, head)?;
+        if other_history {
+            self.sink.restart().map_err(Stop::Sink)?;
+            self.state.cursor = Cursor::default();
+        }
+        let skip = if other_history { Cursor::default() } else { from };
+        self.state.before = skip.after;
+        let ahead: HashSet<(CommitId, u32)> = skip.ahead.iter().copied().collect();
+        for (number, leg) in legs.into_iter().enumerate() {
+            let entry = repo.entry(leg.to);
+            let (id, millis) = (entry.id, entry.time.physical_millis);
+            self.begin(leg.to, id);
+            let done = if number == 0 { skip.rows } else { 0 };
+            let collections = self.collections.clone();
+            let mut stop = None;
+            let read = read_leg(&repo, leg, &|name| collections.iter().any(|c| c == name), &mut |first, batch| {
+                self.offer_but(leg.to, id, millis, first, &Arc::new(batch), done, &ahead);
+                self.pump(HELD_BYTES).map_err(|error| {
+                    stop = Some(error);
+                    PipelineError::Stopped
+                })
+            });
+            match stop {
+                Some(stop) => return Err(stop),
+                None => read?,
+            }
+            self.seen(leg.to, id);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, number: CommitIndex, commit: CommitId) {
+        let before = self.state.before;
+        self.state.commits.insert(number as u64, (commit, before));
+    }
+
+    fn seen(&mut self, number: CommitIndex, commit: CommitId) {
+        self.subscriber.seen(Position { commit: number as u64, row: u32::MAX });
+        self.state.before = Some(commit);
+        self.state.last = Some(number);
+    }
+
+    fn offer(&mut self, number: CommitIndex, commit: CommitId, millis: u64, first: u32, batch: &Arc<DeltaBatch>) {
+        self.offer_but(number, commit, millis, first, batch, 0, &HashSet::new());
+    }
+
+    /// Offers the deltas of a batch that a route leads here, but for those that are done.
+    #[allow(clippy::too_many_arguments, reason = "each says where the batch stands")]
+    fn offer_but(
+        &mut self,
+        number: CommitIndex,
+        commit: CommitId,
+        millis: u64,
+        first: u32,
+        batch: &Arc<DeltaBatch>,
+        done: u32,
+        ahead: &HashSet<(CommitId, u32)>,
+    ) {
+        let collection = &batch.table.collection;
+        let names: Vec<Arc<str>> = self.router.routes().iter().map(|route| Arc::from(route.name.as_str())).collect();
+        let row_bytes = 2 * batch.table.row_bytes() as u64;
+        let prefix = xxhash_rust::xxh3::xxh3_64(collection.as_bytes());
+        let mut sent = 0;
+        for (index, delta) in batch.deltas.iter().enumerate() {
+            let row = first + index as u32;
+            if row < done || (!ahead.is_empty() && ahead.contains(&(commit, row))) {
+                continue;
+            }
+            let key = batch.keys.get(index);
+            let look = Look { collection, key, delta, notes: &batch.notes, row: index, millis };
+            let Some(route) = self.router.route_for(&look, |route| self.wanted[route]) else { continue };
+            let policy = &self.router.routes()[route];
+            self.subscriber.offer(Offer {
+                at: Position { commit: number as u64, row },
+                source: xxhash_rust::xxh3::xxh3_64_with_seed(key.as_bytes(), prefix),
+                priority: policy.priority,
+                expires_millis: policy.ttl_millis.map(|ttl| look.captured_millis().saturating_add(ttl)),
+                item: Delivered {
+                    commit,
+                    millis,
+                    batch: batch.clone(),
+                    index: index as u32,
+                    row,
+                    route: names[route].clone(),
+                },
+            });
+            sent += 1;
+        }
+        self.state.held_bytes += sent * row_bytes;
+        if sent > 0 {
+            let (subscriber, deltas) = (self.name.clone(), sent);
+            (self.listener)(&Event::DeltaPublished { channel: self.branch.clone(), subscriber, deltas });
+        }
+    }
+
+    /// Delivers until no more than so many bytes are held, or the sink is away.
+    fn pump(&mut self, held_max: u64) -> Result<(), Stop> {
+        loop {
+            let now = (self.now)();
+            if self.state.away.1 > now {
+                if self.state.held_bytes <= held_max || self.is_over(now) {
+                    return if self.is_over(now) { Err(Stop::Sink(self.gave_up())) } else { Ok(()) };
+                }
+                let pause = (self.state.away.1 - now).min(20);
+                if let News::Detached = self.rest(pause) {
+                    return Err(Stop::Detached);
+                }
+                continue;
+            }
+            let (taken, expired) = self.subscriber.poll(if self.state.single > 0 { 1 } else { BATCH }, now);
+            self.bury(expired, DeathReason::Expired, "older than its route allows", now)?;
+            if taken.is_empty() {
+                self.state.held_bytes = if self.subscriber.is_idle() { 0 } else { self.state.held_bytes };
+                return self.flush(self.state.unflushed > 0 && self.mailbox.is_empty());
+            }
+            self.deliver(&taken, now)?;
+            self.flush(self.state.unflushed >= FLUSH_DELTAS)?;
+        }
+    }
+
+    /// Rests while the sink is away; commits stay in the mailbox, which so gets full and does what the settings say.
+    fn rest(&self, millis: u64) -> News {
+        self.mailbox.rest(Duration::from_millis(millis))
+    }
+
+    fn is_over(&self, now: u64) -> bool {
+        let since = self.state.away_since.unwrap_or(now);
+        self.mailbox.is_closed() && now.saturating_sub(since) >= self.patience_millis
+    }
+
+    fn gave_up(&self) -> SinkError {
+        let waiting = self.subscriber.pending();
+        SinkError::fatal(format!("it cannot be reached; {waiting} deltas wait for it in the log until the next run"))
+    }
+
+    fn deliver(&mut self, taken: &[Receipt], now: u64) -> Result<(), Stop> {
+        let deltas: Vec<Delivered> =
+            taken.iter().filter_map(|&receipt| Some(self.subscriber.get(receipt)?.item.clone())).collect();
+        let bytes: u64 = deltas.iter().map(|d| 2 * d.table().row_bytes() as u64).sum();
+        let result = self.metrics.busy("sink", || self.sink.write(&deltas));
+        let Err(error) = result else {
+            taken.iter().for_each(|&receipt| self.subscriber.ack(receipt));
+            self.delivered(&deltas, bytes);
+            return Ok(());
+        };
+        match error.failure {
+            SinkFailure::Fatal | SinkFailure::CannotCreate => Err(Stop::Sink(error)),
+            SinkFailure::Unavailable => {
+                // No fault of the deltas: they are put back without counting the attempt.
+                taken.iter().for_each(|&receipt| self.subscriber.put_back(receipt));
+                self.away(now, &error);
+                Ok(())
+            }
+            SinkFailure::Refused(which) => self.refused(taken, deltas, &which, &error.message, now),
+        }
+    }
+
+    fn delivered(&mut self, deltas: &[Delivered], bytes: u64) {
+        self.state.held_bytes = self.state.held_bytes.saturating_sub(bytes);
+        self.state.unflushed += deltas.len() as u64;
+        (self.state.away, self.state.away_since) = ((0, 0), None);
+        self.state.single = self.state.single.saturating_sub(deltas.len());
+        let latency_millis = deltas.first().map_or(0, |d| (self.now)().saturating_sub(d.millis));
+        let (subscriber, deltas) = (self.name.clone(), deltas.len() as u64);
+        (self.listener)(&Event::DeltaDelivered { subscriber, deltas, latency_millis });
+    }
+
+    fn away(&mut self, now: u64, error: &SinkError) {
+        let failed = self.state.away.0 + 1;
+        let wait = (100u64 << failed.min(16)).min(AWAY_MILLIS_MAX);
+        self.state.away = (failed, now + wait);
+        self.state.away_since.get_or_insert(now);
+        let pending = self.subscriber.pending() as u64;
+        let (subscriber, reason) = (self.name.clone(), error.message.clone());
+        (self.listener)(&Event::SubscriberBackpressured { subscriber, pending, reason });
+        self.tell(SubscriberStatus::Backpressured);
+    }
+
+    /// Some deltas were refused, the others were taken.
+    fn refused(
+        &mut self,
+        taken: &[Receipt],
+        deltas: Vec<Delivered>,
+        which: &[usize],
+        message: &str,
+        now: u64,
+    ) -> Result<(), Stop> {
+        // Which of several is at fault is not known yet: they are given again one by one, and this attempt does not count.
+        let several = which.len() > 1;
+        let (mut dead, mut passed) = (Vec::new(), 0);
+        let which: HashSet<usize> = which.iter().copied().collect();
+        self.state.single = if several { which.len() } else { self.state.single.saturating_sub(1) };
+        for (number, (&receipt, delta)) in taken.iter().zip(deltas).enumerate() {
+            if !which.contains(&number) {
+                self.subscriber.ack(receipt);
+                passed += 1;
+            } else if several {
+                self.subscriber.put_back(receipt);
+            } else if self.subscriber.refuse(receipt, now) == Verdict::Dead {
+                dead.push(delta);
+            }
+        }
+        self.state.unflushed += passed;
+        self.bury(dead, DeathReason::Refused, message, now)
+    }
+
+    /// Makes dead letters of deltas.
+    fn bury(&mut self, deltas: Vec<Delivered>, reason: DeathReason, message: &str, now: u64) -> Result<(), Stop> {
+        if deltas.is_empty() {
+            return Ok(());
+        }
+        let letters = deltas.iter().map(|d| super::letter::of(d, &self.name, reason, message, now)).collect();
+        self.letters.put(letters)?;
+        let count = deltas.len() as u64;
+        let bytes: u64 = deltas.iter().map(|d| 2 * d.table().row_bytes() as u64).sum();
+        self.state.held_bytes = self.state.held_bytes.saturating_sub(bytes);
+        self.metrics.update(|f| *f.dead_letters.entry(reason.name()).or_default() += count);
+        let (subscriber, reason) = (self.name.clone(), reason.name());
+        (self.listener)(&Event::DeltaDead { subscriber, deltas: count, reason, message: message.to_owned() });
+        Ok(())
+    }
+
+    /// Makes what was written durable together with the cursor.
+    fn flush(&mut self, wanted: bool) -> Result<(), Stop> {
+        if !wanted {
+            return Ok(());
+        }
+        let cursor = self.cursor();
+        match self.sink.flush(&cursor) {
+            Ok(true) => self.keep(cursor),
+            Ok(false) => Ok(()),
+            Err(error) if error.failure == SinkFailure::Fatal => Err(Stop::Sink(error)),
+            // What was written may be lost: the sink must be opened again to know.
+            Err(error) => Err(Stop::Sink(SinkError::fatal(error))),
+        }
+    }
+
+    fn keep(&mut self, cursor: Cursor) -> Result<(), Stop> {
+        if let Some(file) = &mut self.state.file {
+            file.keep(cursor.to_text().as_bytes())?;
+        }
+        self.letters.remove(std::mem::take(&mut self.state.again))?;
+        let acked = std::mem::take(&mut self.state.unflushed);
+        if acked > 0 {
+            (self.listener)(&Event::DeltaAcknowledged { subscriber: self.name.clone(), deltas: acked });
+        }
+        let low = self.subscriber.progress().0.commit;
+        self.state.commits = self.state.commits.split_off(&low);
+        self.state.cursor = cursor;
+        self.tell(SubscriberStatus::Active);
+        Ok(())
+    }
+
+    /// Says how far the subscriber is, in hashes.
+    fn cursor(&self) -> Cursor {
+        let (low, ahead) = self.subscriber.progress();
+        let Some(&(commit, before)) = self.state.commits.get(&low.commit) else { return self.state.cursor.clone() };
+        let ahead = ahead.iter().filter_map(|at| Some((self.state.commits.get(&at.commit)?.0, at.row)));
+        match low.row {
+            u32::MAX => Cursor { after: Some(commit), rows: 0, ahead: Vec::new() },
+            rows => Cursor { after: before, rows, ahead: ahead.collect() },
+        }
+    }
+
+    fn end(&mut self) -> Result<Vec<PathBuf>, Stop> {
+        let cursor = self.cursor();
+        let files = self.sink.close(&cursor).map_err(Stop::Sink)?;
+        self.keep(cursor)?;
+        Ok(files)
+    }
+
+    fn tell(&self, status: SubscriberStatus) {
+        let (dropped, spilled) = self.mailbox.left_out();
+        let figures = SinkFigures {
+            status: status.name(),
+            metrics: self.subscriber.metrics(),
+            dropped,
+            spilled,
+            queue_bytes: self.state.held_bytes,
+            pending: self.subscriber.pending() as u64,
+        };
+        self.metrics.update(|f| {
+            f.sinks.insert(self.name.clone(), figures);
+        });
+    }
+}

@@ -1,0 +1,212 @@
+//! Mailboxes: commits on their way to one courier, within the byte budget that all of them share.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use crate::delta::{CommitId, DeltaBatch};
+use crate::pipeline::link::Budget;
+use crate::version::CommitIndex;
+
+/// A commit with its deltas at hand.
+#[derive(Debug)]
+pub struct Committed {
+    /// Its number.
+    pub number: CommitIndex,
+    /// Its hash.
+    pub commit: CommitId,
+    /// When it was made, in milliseconds since 1970.
+    pub millis: u64,
+    /// Its deltas in the order of the log; `None` when they are to be read from there.
+    pub batch: Option<Arc<DeltaBatch>>,
+}
+
+impl Committed {
+    /// Returns the bytes that it holds.
+    pub fn bytes(&self) -> u64 {
+        self.batch.as_ref().map_or(0, |batch| (batch.old.len() + batch.new.len()) as u64 + 256)
+    }
+}
+
+/// What happens when more waits for a sink than the budget allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnSlow {
+    /// It is read from the log later, which costs nothing but reading.
+    #[default]
+    Spill,
+    /// Everybody waits.
+    Block,
+    /// The oldest that waits is left out, and counted.
+    DropOldest,
+    /// The sink is given up until the next run, which goes on at its cursor.
+    Detach,
+}
+
+/// What a courier finds in its mailbox.
+#[derive(Debug)]
+pub enum News {
+    /// The next commit.
+    Commit(Arc<Committed>),
+    /// Commits that are not in the mailbox are in the log.
+    Behind,
+    /// The time is over.
+    Nothing,
+    /// No commit will come any more.
+    Closed,
+    /// The sink was given up.
+    Detached,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Arc<Committed>>,
+    behind: bool,
+    closed: bool,
+    detached: bool,
+    dropped: u64,
+    spilled: u64,
+}
+
+/// The mailbox of one courier.
+pub struct Mailbox {
+    on_slow: OnSlow,
+    budget: Budget,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Mailbox {
+    /// Makes a mailbox whose courier begins by reading the log.
+    pub fn new(on_slow: OnSlow, budget: Budget) -> Self {
+        let state = State { behind: true, ..State::default() };
+        Self { on_slow, budget, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics with it")
+    }
+
+    /// Puts a commit in. Only with [`OnSlow::Block`] it may wait.
+    pub fn put(&self, commit: &Arc<Committed>) {
+        let mut state = self.lock();
+        loop {
+            if state.closed || state.detached {
+                return;
+            }
+            // Behind others that are to be read from the log, it is read from there as well.
+            if state.behind && self.on_slow != OnSlow::DropOldest {
+                break;
+            }
+            if commit.batch.is_none() {
+                state.behind = true;
+                break;
+            }
+            if self.budget.try_take(commit.bytes()) {
+                state.waiting.push_back(commit.clone());
+                break;
+            }
+            match self.on_slow {
+                OnSlow::Spill => {
+                    (state.behind, state.spilled) = (true, state.spilled + 1);
+                    break;
+                }
+                OnSlow::Block => {
+                    state =
+                        self.changed.wait_timeout(state, Duration::from_millis(5)).expect("no thread panics with it").0;
+                }
+                OnSlow::DropOldest => match state.waiting.pop_front() {
+                    Some(oldest) => {
+                        state.dropped += oldest.batch.as_ref().map_or(0, |batch| batch.deltas.len() as u64);
+                        self.budget.give(oldest.bytes());
+                    }
+                    // Others use the budget: this one is the oldest that it may leave out.
+                    None => {
+                        state.dropped += commit.batch.as_ref().map_or(0, |batch| batch.deltas.len() as u64);
+                        break;
+                    }
+                },
+                OnSlow::Detach => {
+                    self.empty(&mut state);
+                    state.detached = true;
+                    break;
+                }
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    fn empty(&self, state: &mut State) {
+        state.waiting.drain(..).for_each(|commit| self.budget.give(commit.bytes()));
+    }
+
+    /// Waits for news, at most this long.
+    pub fn next(&self, wait: Duration) -> News {
+        let mut state = self.lock();
+        let mut waited = false;
+        loop {
+            if state.detached {
+                return News::Detached;
+            }
+            // What waits was put in before the courier fell behind.
+            if let Some(commit) = state.waiting.pop_front() {
+                self.budget.give(commit.bytes());
+                self.changed.notify_all();
+                return News::Commit(commit);
+            }
+            if state.behind {
+                // From here on commits are put in again; those that the log holds too are passed over.
+                state.behind = false;
+                return News::Behind;
+            }
+            if state.closed {
+                return News::Closed;
+            }
+            if waited || wait.is_zero() {
+                return News::Nothing;
+            }
+            let (next, timeout) = self.changed.wait_timeout(state, wait).expect("no thread panics with it");
+            (state, waited) = (next, timeout.timed_out());
+        }
+    }
+
+    /// Waits for a while without taking a commit out.
+    pub fn rest(&self, wait: Duration) -> News {
+        let state = self.lock();
+        if state.detached {
+            return News::Detached;
+        }
+        let (state, _) = self.changed.wait_timeout(state, wait).expect("no thread panics with it");
+        if state.detached { News::Detached } else { News::Nothing }
+    }
+
+    /// Returns whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        let state = self.lock();
+        state.waiting.is_empty() && !state.behind
+    }
+
+    /// Says that no commit will come any more.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Gives the sink up.
+    pub fn detach(&self) {
+        let mut state = self.lock();
+        self.empty(&mut state);
+        state.detached = true;
+        self.changed.notify_all();
+    }
+
+    /// Returns how many deltas were left out, and how many commits were left to the log.
+    pub fn left_out(&self) -> (u64, u64) {
+        let state = self.lock();
+        (state.dropped, state.spilled)
+    }
+
+    /// Returns whether no commit will come any more.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+}

@@ -1,0 +1,111 @@
+//! Feeds: rows that the program around a pipeline hands in, which learns when they are safe.
+//!
+//! ```
+//! use vecdelta::pipeline::feed;
+//! let (feed, end) = feed(16);
+//! // `end` goes into `Live::feeds` under the name of a source of `kind = "feed"`; `feed` may be cloned and used by any thread.
+//! # drop(end);
+//! # let batch = vecdelta::delta::RowBatch { keys: Default::default(), rows: Default::default(), first_row: 0, notes: Default::default() };
+//! let ticket = feed.push(vecdelta::delta::Element::F32, 2, batch, None);
+//! assert!(ticket.is_err(), "the run has ended");
+//! ```
+
+use std::sync::Arc;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::delta::{Element, RowBatch};
+
+/// The handle that rows are pushed into.
+#[derive(Clone)]
+pub struct Feed(Sender<Pushed>);
+
+/// The other end, for the pipeline.
+#[derive(Clone)]
+pub struct FeedEnd(pub(super) Receiver<Pushed>);
+
+/// Rows on their way.
+pub(super) struct Pushed {
+    pub element: Element,
+    pub dims: u32,
+    pub batch: RowBatch,
+    pub mark: Option<String>,
+    /// Taken by whoever accepts the rows.
+    pub owed: Option<Ticket>,
+}
+
+/// What became of pushed rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Their windows are committed, and the disk has them.
+    Durable,
+    /// They were refused; nothing of them counts.
+    Refused(String),
+    /// The run ended before they were committed; nothing is known of them.
+    Ended,
+}
+
+/// Tells what became of pushed rows.
+#[derive(Clone, Debug)]
+pub struct Ticket(Arc<(Mutex<Option<Fate>>, Condvar)>);
+
+/// The run has ended: nothing can be pushed any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the pipeline has ended")]
+pub struct FeedClosed;
+
+/// Makes a feed in which so many batches may wait.
+pub fn feed(batches: usize) -> (Feed, FeedEnd) {
+    let (send, receive) = bounded(batches);
+    (Feed(send), FeedEnd(receive))
+}
+
+impl Feed {
+    /// Hands rows in; waits while the pipeline has no room.
+    ///
+    /// `mark` is the place in an outer stream that these rows lead to: the commit after which they and all before them are
+    /// durable says so in its metadata, under `mark:SOURCE`, where [`last_mark`](super::last_mark) finds it.
+    ///
+    /// # Errors
+    /// When the run has ended.
+    pub fn push(
+        &self,
+        element: Element,
+        dims: u32,
+        batch: RowBatch,
+        mark: Option<String>,
+    ) -> Result<Ticket, FeedClosed> {
+        let ticket = Ticket(Arc::default());
+        let pushed = Pushed { element, dims, batch, mark, owed: Some(ticket.clone()) };
+        self.0.send(pushed).map_err(|_| FeedClosed)?;
+        Ok(ticket)
+    }
+}
+
+impl Ticket {
+    /// Waits until it is known what became of the rows, at most this long.
+    pub fn wait(&self, longest: Duration) -> Option<Fate> {
+        let (fate, told) = &*self.0;
+        let fate = fate.lock().expect("no thread panics with it");
+        let (fate, _) =
+            told.wait_timeout_while(fate, longest, |fate| fate.is_none()).expect("no thread panics with it");
+        fate.clone()
+    }
+
+    pub(super) fn tell(&self, fate: Fate) {
+        let mut told = self.0.0.lock().expect("no thread panics with it");
+        if told.is_none() {
+            *told = Some(fate);
+        }
+        self.0.1.notify_all();
+    }
+}
+
+impl Drop for Pushed {
+    /// Rows that nobody took are not committed.
+    fn drop(&mut self) {
+        self.owed.iter().for_each(|ticket| ticket.tell(Fate::Ended));
+    }
+}

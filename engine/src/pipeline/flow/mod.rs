@@ -1,0 +1,409 @@
+//! The flow thread: capture, route and window, from rows to the deltas of a commit.
+//!
+//! ```text
+//!  rows --> stream.rs  write-ahead log, clock of events, least interval --> capture --> gather.rs  route, windows --> work
+//!             |                                                                            ^
+//!             '---------------------- a whole epoch goes straight -------------------------'
+//! ```
+
+mod gather;
+mod stream;
+mod tell;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::PipelineError;
+use super::config::{self, Clock, Late, Source};
+use super::feed::{Fate, Ticket};
+use super::link::{Inlet, Loaded, Outlet};
+use super::metrics::Metrics;
+use super::reading::Row;
+use crate::apply::{Transformer, transform_rows};
+use crate::capture::{Capture, CaptureError, Captured, Observer, ObserverStatus, Pace};
+use crate::delta::{Element, RowBatch, Table};
+use crate::event::{Event, Listener};
+use crate::route::Router;
+use crate::store::{Disk, LetterBox, Mirror, StoreError, Wal};
+use crate::window::{Closed, Reorder, Windows};
+
+/// What the flow tells the version stage.
+pub enum Work {
+    /// Rows of a collection follow: its mirror is needed.
+    Open {
+        /// Whose rows.
+        input: Arc<InputName>,
+        /// The collection's shape as the input has it; width 0 when the input has no rows.
+        table: Table,
+        /// Whether another shape than the collection's is only answered, and not the end of the run.
+        asks: bool,
+    },
+    /// Deltas that go straight into the commit of the epoch, and how many rows were looked at in vain.
+    Deltas(Captured),
+    /// The epoch ended: commit.
+    EndEpoch(Arc<InputName>),
+    /// A window was closed: commit it.
+    Closed(Box<ClosedWindow>),
+    /// Nothing more will come.
+    Failed(PipelineError),
+}
+
+/// A window that was closed, and what its commit says.
+pub struct ClosedWindow {
+    /// Whose rows ended it.
+    pub input: Arc<InputName>,
+    /// The window.
+    pub window: String,
+    /// Its deltas.
+    pub closed: Closed,
+    /// Whether all that the input holds is committed with it.
+    pub whole: bool,
+    /// How many rows were looked at in vain since the last commit.
+    pub unchanged: u64,
+    /// The size of the rows that were looked at since the last commit.
+    pub raw_bytes: u64,
+    /// How far outer streams are durable with it.
+    pub marks: BTreeMap<String, String>,
+}
+
+/// An input, as commits name it.
+#[derive(Debug, Default)]
+pub struct InputName {
+    /// The source.
+    pub source: String,
+    /// The file, or `-`.
+    pub file: String,
+    /// What its last commit says, so that it is not read again.
+    pub mark: BTreeMap<String, String>,
+}
+
+/// What the version stage answers.
+pub enum Reply {
+    /// The mirror that was asked for.
+    Mirror(Arc<RwLock<Mirror>>),
+    /// The rows are of another shape than their collection.
+    OtherShape(PipelineError),
+    /// The commit is durable and the mirror moved on.
+    Committed,
+}
+
+/// The stages of this thread and what they need.
+pub struct Flow<'a> {
+    /// The sources by number.
+    pub sources: &'a [Source],
+    /// What is captured.
+    pub capture: &'a config::Capture,
+    /// What every vector goes through before it is compared.
+    pub transformers: &'a [Transformer],
+    /// Where deltas go.
+    pub router: Router,
+    /// The windows.
+    pub windows: Windows,
+    /// The clock of events, where a window runs by it, and what becomes of what is late.
+    pub clock: Option<(Clock, Late)>,
+    /// The columns of metadata of all sources, where there are any.
+    pub meta: Arc<[String]>,
+    /// Milliseconds since 1970.
+    pub now: &'a (dyn Fn() -> u64 + Sync),
+    /// Who is told.
+    pub listener: Listener<'a>,
+    /// Who counts.
+    pub metrics: Arc<Metrics>,
+    /// Whether the run was asked to stop.
+    pub stop: &'a AtomicBool,
+    /// What is known of each source, by number.
+    pub observers: Vec<Observer>,
+    /// How many bytes of rows open windows may hold together.
+    pub buffer_bytes: u64,
+    /// Rows come from here.
+    pub rows: Inlet<Row>,
+    /// Deltas go there.
+    pub out: Outlet<Work>,
+    /// Answers come from there.
+    pub replies: Receiver<Reply>,
+    /// Where the rows of live sources are kept until they are committed.
+    pub disk: Arc<dyn Disk>,
+    /// Where what is late goes.
+    pub letters: LetterBox,
+    /// What is kept from input to input.
+    pub state: State,
+}
+
+/// The version stage has stopped: so does the flow.
+struct Gone;
+
+enum Stop {
+    Gone,
+    Failed(PipelineError),
+}
+
+impl From<Gone> for Stop {
+    fn from(_: Gone) -> Self {
+        Stop::Gone
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Stop::Failed(error.into())
+    }
+}
+
+/// An input that is being read.
+struct Current {
+    input: Arc<InputName>,
+    table: Table,
+    element: Element,
+    /// The window of the epoch, when deltas go straight through.
+    passing: Option<usize>,
+    /// How many went through.
+    passed: u64,
+    wal: Option<Wal>,
+    clock: Option<Reorder>,
+    pace: Option<Pace>,
+}
+
+/// What is kept from input to input.
+#[derive(Default)]
+pub struct State {
+    captures: BTreeMap<String, Capture>,
+    current: BTreeMap<usize, Current>,
+    /// The source whose rows are worked on.
+    source: usize,
+    /// The number of the next batch of a stream.
+    ticket: u64,
+    /// Who is to be told that batches are durable, in order: source, number, mark.
+    waiting: VecDeque<(usize, u64, Option<Ticket>, Option<String>)>,
+    marks: BTreeMap<String, String>,
+    unchanged: u64,
+    raw_bytes: u64,
+}
+
+impl Flow<'_> {
+    /// Works until the rows end or something fails; returns what is known of each source then.
+    pub fn run(mut self) -> Vec<Observer> {
+        match self.work() {
+            Ok(()) => self.leave(),
+            Err(Stop::Gone) => {}
+            Err(Stop::Failed(error)) => {
+                let message = error.to_string();
+                let observer = &mut self.observers[self.state.source];
+                observer.failed(&message);
+                // A damaged mirror is no fault of the source: it is rebuilt, and the source is read again.
+                if !matches!(error, PipelineError::Capture { error: CaptureError::Mirror, .. }) {
+                    (self.listener)(&Event::ObserverError { source: observer.source.clone(), message });
+                }
+                self.out.send(Work::Failed(error), 0);
+            }
+        }
+        self.state.waiting.drain(..).for_each(|(_, _, ticket, _)| ticket.iter().for_each(|t| t.tell(Fate::Ended)));
+        self.observers
+    }
+
+    /// Says of each source whether it has ended.
+    fn leave(&mut self) {
+        let stopped = self.stop.load(Ordering::Relaxed);
+        for observer in &mut self.observers {
+            observer.status = if stopped { ObserverStatus::Paused } else { ObserverStatus::Terminated };
+            if stopped {
+                let (source, reason) = (observer.source.clone(), "the run was asked to stop");
+                (self.listener)(&Event::ObserverPaused { source, reason });
+            }
+        }
+    }
+
+    fn work(&mut self) -> Result<(), Stop> {
+        while let Some(row) = self.next()? {
+            match row {
+                Row::Begin { source, item, element, dims, rows_hint, mark } => {
+                    self.state.source = source;
+                    let table = Table { collection: self.sources[source].collection.clone(), element, dims };
+                    let name = self.sources[source].name.clone();
+                    let input = InputName { source: name, file: item.name(), mark };
+                    self.begin(source, input, table, rows_hint)?;
+                }
+                Row::Rows(source, batch) => {
+                    self.state.source = source;
+                    self.arrived(source, batch, None, None)?;
+                }
+                Row::Fed(source, mut pushed) => {
+                    self.state.source = source;
+                    match self.begin_fed(source, pushed.element, pushed.dims)? {
+                        None => {
+                            let (owed, mark) = (pushed.owed.take(), pushed.mark.take());
+                            self.arrived(source, pushed.batch.clone(), owed, mark)?;
+                        }
+                        Some(refusal) => pushed.owed.iter().for_each(|t| t.tell(Fate::Refused(refusal.clone()))),
+                    }
+                }
+                Row::End(source) => {
+                    self.state.source = source;
+                    self.end(source)?;
+                }
+                Row::Failed { source, error } => {
+                    self.state.source = source;
+                    return Err(Stop::Failed(error));
+                }
+            }
+        }
+        self.release_all()?;
+        self.close_all()?;
+        self.settle()
+    }
+
+    /// Waits for rows, and closes windows whose time is over in the meantime.
+    fn next(&mut self) -> Result<Option<Row>, Stop> {
+        loop {
+            let now = (self.now)();
+            let wait = self.deadline().map(|deadline| Duration::from_millis(deadline.saturating_sub(now)));
+            let timeout = wait.into_iter().chain(self.capture.heartbeat).min();
+            let rows = &self.rows;
+            let received = self.metrics.blocked("capture", "rows", || match timeout {
+                None => rows.receive().ok_or(RecvTimeoutError::Disconnected),
+                Some(timeout) => rows.receive_timeout(timeout),
+            });
+            match received.map(Loaded::into_inner) {
+                Ok(row) => return Ok(Some(row)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.beat(timeout.unwrap_or_default());
+                    self.quiet(timeout.unwrap_or_default())?;
+                    self.release()?;
+                    self.close_due()?;
+                    self.settle()?;
+                }
+            }
+        }
+    }
+
+    /// Says of the live sources that they are quiet.
+    fn beat(&self, waited: Duration) {
+        if self.capture.heartbeat.is_some_and(|heartbeat| waited >= heartbeat) {
+            for &source in self.state.current.keys() {
+                (self.listener)(&Event::Heartbeat { source: self.sources[source].name.clone() });
+            }
+        }
+    }
+
+    /// Begins an input.
+    fn begin(&mut self, source: usize, input: InputName, mut table: Table, rows: Option<u64>) -> Result<(), Stop> {
+        let settings = &self.sources[source];
+        let (name, file) = (settings.name.clone(), input.file.clone());
+        (self.listener)(&Event::SourceOpened { source: name, file, rows });
+        let (wal, recovered) = self.recover(source, &mut table)?;
+        let input = Arc::new(input);
+        self.send(Work::Open { input: input.clone(), table: table.clone(), asks: false }, 0)?;
+        let mirror = match self.replies.recv() {
+            Ok(Reply::Mirror(mirror)) => mirror,
+            Ok(Reply::OtherShape(error)) => return Err(Stop::Failed(error)),
+            _ => return Err(Stop::Gone),
+        };
+        self.open(source, input, table, mirror, wal);
+        self.replay(source, recovered)
+    }
+
+    fn open(
+        &mut self,
+        source: usize,
+        input: Arc<InputName>,
+        table: Table,
+        mirror: Arc<RwLock<Mirror>>,
+        wal: Option<Wal>,
+    ) {
+        let settings = &self.sources[source];
+        let element = mirror.read().expect("no thread panics with it").table().element;
+        let policy = self.capture.policy(settings.missing);
+        self.state.captures.insert(table.collection.clone(), Capture::new(mirror, policy));
+        let policies = self.windows.policies();
+        let only = self.router.only_window().filter(|&window| policies[window].1.epoch);
+        let passing = only.filter(|_| settings.epoch && policies.len() == 1);
+        if let Some(window) = passing {
+            let (window, collection) = (policies[window].0.clone(), table.collection.clone());
+            (self.listener)(&Event::WindowOpened { window, collection });
+        }
+        let (clock, pace) = if settings.epoch { (None, None) } else { self.stream_clocks() };
+        self.observers[source].status = ObserverStatus::Active;
+        self.state.current.insert(source, Current { input, table, element, passing, passed: 0, wal, clock, pace });
+    }
+
+    /// Compares rows, and sends what they change into windows.
+    fn rows(&mut self, source: usize, batch: &RowBatch, ticket: u64, millis: Option<u64>) -> Result<(), Stop> {
+        let at = &self.state.current[&source];
+        let file = at.input.file.clone();
+        let fail = |error| Stop::Failed(PipelineError::Capture { file: file.clone(), error });
+        let transformed = transform_rows(self.transformers, at.element, batch.clone()).map_err(|rejection| {
+            let (target, reason) = (format!("{}/{}", at.table.collection, rejection.key), rejection.reason.clone());
+            (self.listener)(&Event::DeltaRejected { target, reason });
+            Stop::Failed(PipelineError::Rejected { file: file.clone(), rejection })
+        })?;
+        let mut batch = transformed;
+        let rows = batch.keys.len();
+        if !self.meta.is_empty() {
+            batch.notes = batch.notes.with_columns(&self.meta, rows);
+        }
+        if self.router.asks_time() {
+            batch.notes.stamp(rows, millis.unwrap_or_else(|| (self.now)()));
+        }
+        let collection = at.table.collection.clone();
+        if self.sources[source].epoch {
+            let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
+            let captured = self.metrics.busy("capture", || capture.step(&batch)).map_err(fail)?;
+            return self.captured(source, captured, rows, ticket, millis);
+        }
+        for run in stream::runs_without_repeats(&batch) {
+            let captured = {
+                let windows = self.windows.of(&collection);
+                let pending = |slot: u32| windows.iter().find_map(|window| window.row(slot));
+                let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
+                let rows = batch.slice(run.clone());
+                self.metrics.busy("capture", || capture.step_stream(&rows, &pending)).map_err(&fail)?
+            };
+            self.captured(source, captured, run.len(), ticket, millis)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, source: usize) -> Result<(), Stop> {
+        if !self.sources[source].epoch {
+            self.release_source(source, true)?;
+            self.end_stream_file(source)?;
+            return self.settle();
+        }
+        let at = self.state.current.get(&source).expect("an end follows its beginning");
+        let (file, collection) = (at.input.file.clone(), at.table.collection.clone());
+        let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
+        let deletes = capture.end_epoch();
+        for batch in deletes.map_err(|error| Stop::Failed(PipelineError::Capture { file, error }))? {
+            let captured = Captured { batch, unchanged: 0, raw_bytes: 0 };
+            let ticket = self.state.ticket;
+            self.captured(source, captured, 0, ticket, None)?;
+        }
+        let at = self.state.current.get(&source).expect("an end follows its beginning");
+        if let Some(window) = at.passing {
+            let (input, deltas) = (at.input.clone(), at.passed);
+            self.tell_closed(window, deltas, "epoch");
+            self.send(Work::EndEpoch(input), 0)?;
+            self.committed()?;
+        } else {
+            self.close_epoch(source, &collection)?;
+        }
+        self.state.current.remove(&source);
+        Ok(())
+    }
+
+    fn send(&self, work: Work, bytes: u64) -> Result<(), Gone> {
+        let sent = self.metrics.blocked("capture", "apply", || self.out.send(work, bytes));
+        if sent { Ok(()) } else { Err(Gone) }
+    }
+
+    fn committed(&self) -> Result<(), Gone> {
+        match self.metrics.blocked("capture", "commit", || self.replies.recv()) {
+            Ok(Reply::Committed) => Ok(()),
+            _ => Err(Gone),
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Rows of streams on their way to capture: kept in the write-ahead log, put in order by their own time, held back where they
+//! come too often, and followed until they are durable.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Flow, InputName, Reply, Stop, Work};
+use crate::capture::Pace;
+use crate::delta::{Element, RowBatch, Table};
+use crate::event::Event;
+use crate::pipeline::PipelineError;
+use crate::pipeline::config::{Input, Late};
+use crate::pipeline::feed::{Fate, Ticket};
+use crate::store::{DeathReason, Letter, Recovered, Wal};
+use crate::window::{Held, Reorder, batch_of};
+
+impl Flow<'_> {
+    /// Opens the write-ahead log of a live source, and returns what a crash kept from being committed.
+    pub(super) fn recover(&self, source: usize, table: &mut Table) -> Result<(Option<Wal>, Vec<Recovered>), Stop> {
+        let settings = &self.sources[source];
+        if !settings.inputs.contains(&Input::Stdin) || settings.epoch {
+            return Ok((None, Vec::new()));
+        }
+        let (wal, recovered) = Wal::open(&self.disk, &settings.name)?;
+        if let Some(first) = recovered.first().filter(|_| table.dims == 0) {
+            *table = first.table.clone();
+        }
+        Ok((Some(wal), recovered))
+    }
+
+    /// Takes rows that a crash kept from being committed.
+    pub(super) fn replay(&mut self, source: usize, recovered: Vec<Recovered>) -> Result<(), Stop> {
+        for Recovered { table: shape, rows } in recovered {
+            let at = &self.state.current[&source];
+            if shape != at.table {
+                return Err(Stop::Failed(PipelineError::OtherShape {
+                    file: at.input.file.clone(),
+                    collection: shape.collection,
+                    have: format!("rows of an earlier run that are {} x {}", shape.dims, shape.element.name()),
+                    got: format!("{} x {}", at.table.dims, at.table.element.name()),
+                }));
+            }
+            self.taken_in(source, rows, None, None)?;
+        }
+        self.settle()
+    }
+
+    /// Begins what is handed in, where it has not begun yet; returns why it is refused.
+    pub(super) fn begin_fed(&mut self, source: usize, element: Element, dims: u32) -> Result<Option<String>, Stop> {
+        let settings = &self.sources[source];
+        let table = Table { collection: settings.collection.clone(), element, dims };
+        if let Some(at) = self.state.current.get(&source) {
+            let same = at.table == table;
+            let shape = |t: &Table| format!("{} x {}", t.dims, t.element.name());
+            let refusal = || format!("the collection holds {}, these rows are {}", shape(&at.table), shape(&table));
+            return Ok((!same).then(refusal));
+        }
+        if settings.dims.is_some_and(|want| want != dims) {
+            return Ok(Some(format!("the vectors are {dims} wide, expected {}", settings.dims.unwrap_or(0))));
+        }
+        let input = InputName { source: settings.name.clone(), file: "feed".to_owned(), mark: BTreeMap::new() };
+        let (name, file) = (input.source.clone(), input.file.clone());
+        (self.listener)(&Event::SourceOpened { source: name, file, rows: None });
+        let input = Arc::new(input);
+        self.send(Work::Open { input: input.clone(), table: table.clone(), asks: true }, 0)?;
+        match self.replies.recv() {
+            Ok(Reply::Mirror(mirror)) => self.open(source, input, table, mirror, None),
+            Ok(Reply::OtherShape(error)) => return Ok(Some(error.to_string())),
+            _ => return Err(Stop::Gone),
+        }
+        Ok(None)
+    }
+
+    /// Returns the clocks that a stream needs.
+    pub(super) fn stream_clocks(&self) -> (Option<Reorder>, Option<Pace>) {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let clock = self.clock.as_ref().map(|(clock, _)| {
+            let column = clock.column.clone().unwrap_or_default();
+            Reorder::new(&column, millis(clock.lateness), millis(clock.idle.unwrap_or(Duration::from_secs(5))))
+        });
+        (clock, self.capture.min_interval.map(|time| Pace::new(millis(time))))
+    }
+
+    /// Takes rows that came: first into the write-ahead log.
+    pub(super) fn arrived(
+        &mut self,
+        source: usize,
+        batch: RowBatch,
+        ticket: Option<Ticket>,
+        mark: Option<String>,
+    ) -> Result<(), Stop> {
+        if self.sources[source].epoch {
+            return self.rows(source, &batch, self.state.ticket, None);
+        }
+        let at = self.state.current.get_mut(&source).expect("rows follow their beginning");
+        if let Some(wal) = &mut at.wal {
+            wal.append(&at.table, &batch)?;
+        }
+        self.taken_in(source, batch, ticket, mark)?;
+        self.settle()
+    }
+
+    fn taken_in(
+        &mut self,
+        source: usize,
+        batch: RowBatch,
+        told: Option<Ticket>,
+        mark: Option<String>,
+    ) -> Result<(), Stop> {
+        let ticket = self.state.ticket;
+        self.state.ticket += 1;
+        if told.is_some() || mark.is_some() {
+            self.state.waiting.push_back((source, ticket, told, mark));
+        }
+        let now = (self.now)();
+        let at = self.state.current.get_mut(&source).expect("rows follow their beginning");
+        let Some(clock) = &mut at.clock else { return self.paced(source, &batch, ticket, None) };
+        let late = clock.push(&batch, ticket, now);
+        self.late(source, late)?;
+        self.release_source(source, false)
+    }
+
+    /// Holds back rows of ids that were captured a moment ago.
+    fn paced(&mut self, source: usize, batch: &RowBatch, ticket: u64, millis: Option<u64>) -> Result<(), Stop> {
+        let now = (self.now)();
+        let at = self.state.current.get_mut(&source).expect("rows follow their beginning");
+        if at.pace.is_none() {
+            return self.rows(source, batch, ticket, millis);
+        }
+        for run in runs_without_repeats(batch) {
+            let at = self.state.current.get_mut(&source).expect("rows follow their beginning");
+            let pace = at.pace.as_mut().expect("it was just there");
+            let through = pace.push(&batch.slice(run), ticket, millis.unwrap_or(now));
+            if !through.keys.is_empty() {
+                self.rows(source, &through, ticket, millis)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of the rows whose time has come.
+    pub(super) fn release(&mut self) -> Result<(), Stop> {
+        let sources: Vec<usize> = self.state.current.keys().copied().collect();
+        sources.into_iter().try_for_each(|source| self.release_source(source, false))
+    }
+
+    /// Lets go of all rows: the input ended.
+    pub(super) fn release_all(&mut self) -> Result<(), Stop> {
+        let sources: Vec<usize> = self.state.current.keys().copied().collect();
+        sources.into_iter().try_for_each(|source| self.release_source(source, true))
+    }
+
+    pub(super) fn release_source(&mut self, source: usize, all: bool) -> Result<(), Stop> {
+        let full = self.held_bytes() >= self.buffer_bytes;
+        let Some(at) = self.state.current.get_mut(&source) else { return Ok(()) };
+        if let Some(clock) = &mut at.clock {
+            let held = if all || full { clock.release_all() } else { clock.release() };
+            let watermark = clock.watermark();
+            let name = self.sources[source].name.clone();
+            self.metrics.update(|f| f.sources.entry(name).or_default().watermark_millis = watermark);
+            // Rows of one time go together; a window may close between two times.
+            for group in held.chunk_by(|a, b| a.millis == b.millis && a.ticket == b.ticket) {
+                self.paced(source, &batch_of(group), group[0].ticket, Some(group[0].millis))?;
+            }
+        }
+        let now = (self.now)();
+        let Some(at) = self.state.current.get_mut(&source) else { return Ok(()) };
+        let time = at.clock.as_ref().and_then(Reorder::watermark).unwrap_or(now);
+        if let Some((batch, ticket)) = at.pace.as_mut().and_then(|pace| pace.release(time, all)) {
+            let millis = at.clock.is_some().then_some(time);
+            self.rows(source, &batch, ticket, millis)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that nothing came for a while although it could have.
+    pub(super) fn quiet(&mut self, waited: Duration) -> Result<(), Stop> {
+        let millis = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX).max(1);
+        let clocks = self.state.current.values_mut().filter_map(|at| at.clock.as_mut());
+        clocks.into_iter().for_each(|clock| clock.quiet(millis));
+        Ok(())
+    }
+
+    /// Returns up to which time the rows of all streams have come.
+    pub(super) fn watermark(&self) -> Option<u64> {
+        let clocks = self.state.current.values().filter_map(|at| at.clock.as_ref());
+        clocks.into_iter().map(|clock| clock.watermark().unwrap_or(0)).min()
+    }
+
+    /// Returns the next time of arrival at which something is to be done.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        let now = (self.now)();
+        let paces = self.state.current.values().filter_map(|at| at.pace.as_ref()?.deadline());
+        let clocks = self.state.current.values().filter_map(|at| at.clock.as_ref()?.patience());
+        let waits = self.state.current.values().any(|at| at.clock.as_ref().is_some_and(|c| c.held_bytes() > 0))
+            || self.windows.event_deadline().is_some();
+        let clocks = clocks.filter(|_| waits).map(|patience| now.saturating_add(patience));
+        self.windows.deadline().into_iter().chain(paces).chain(clocks).min()
+    }
+
+    fn held_bytes(&self) -> u64 {
+        let held =
+            self.state.current.values().map(|at| {
+                at.clock.as_ref().map_or(0, Reorder::held_bytes) + at.pace.as_ref().map_or(0, Pace::held_bytes)
+            });
+        held.sum::<u64>() + self.windows.held_bytes()
+    }
+
+    /// Decides about rows that are late.
+    fn late(&mut self, source: usize, late: Vec<Held>) -> Result<(), Stop> {
+        let Some((_, what)) = &self.clock else { return Ok(()) };
+        if late.is_empty() {
+            return Ok(());
+        }
+        let windows: Vec<String> =
+            self.windows.policies().iter().filter(|(_, p)| p.event_time).map(|(n, _)| n.clone()).collect();
+        let count = late.len() as u64;
+        self.metrics.update(|f| windows.iter().for_each(|w| f.windows.entry(w.clone()).or_default().late += count));
+        if *what == Late::NewVersion {
+            let watermark = self.watermark();
+            for group in late.chunk_by(|a, b| a.ticket == b.ticket) {
+                self.paced(source, &batch_of(group), group[0].ticket, watermark)?;
+            }
+            return Ok(());
+        }
+        let (now, at) = ((self.now)(), &self.state.current[&source]);
+        let letter = |held: &Held| Letter {
+            reason: DeathReason::Late,
+            message: format!("its time {} is behind the clock of events", held.millis),
+            millis: now,
+            source: self.sources[source].name.clone(),
+            subscriber: String::new(),
+            commit: String::new(),
+            collection: at.table.collection.clone(),
+            key: held.key.clone(),
+            change: "row".to_owned(),
+            element: at.table.element.code(),
+            dims: at.table.dims,
+            bits: held.row.to_vec(),
+            metadata: held.note.values().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+        };
+        self.letters.put(late.iter().map(letter).collect())?;
+        self.metrics.update(|f| *f.dead_letters.entry("late").or_default() += count);
+        let (subscriber, message) = (self.sources[source].name.clone(), "behind the clock of events".to_owned());
+        (self.listener)(&Event::DeltaDead { subscriber, deltas: count, reason: "late", message });
+        Ok(())
+    }
+
+    /// The ticket of the oldest row that is not committed.
+    fn oldest(&self) -> Option<u64> {
+        let held = self.state.current.values().flat_map(|at| {
+            let clock = at.clock.as_ref().and_then(Reorder::oldest);
+            clock.into_iter().chain(at.pace.as_ref().and_then(Pace::oldest))
+        });
+        held.chain(self.windows.oldest()).min()
+    }
+
+    /// Notes how far outer streams will be durable when the window that is being closed is committed.
+    pub(super) fn marks_before(&mut self, oldest_left: Option<u64>) -> BTreeMap<String, String> {
+        let done = |ticket: u64| oldest_left.is_none_or(|oldest| ticket < oldest);
+        for (source, ticket, _, mark) in &self.state.waiting {
+            if let Some(mark) = mark.as_ref().filter(|_| done(*ticket)) {
+                self.state.marks.insert(format!("mark:{}", self.sources[*source].name), mark.clone());
+            }
+        }
+        self.state.marks.clone()
+    }
+
+    /// Tells of what is durable now, and empties the write-ahead logs when nothing is held.
+    pub(super) fn settle(&mut self) -> Result<(), Stop> {
+        let oldest = self.oldest();
+        while let Some((_, ticket, _, _)) = self.state.waiting.front() {
+            if oldest.is_some_and(|oldest| *ticket >= oldest) {
+                break;
+            }
+            let Some((source, _, told, mark)) = self.state.waiting.pop_front() else { break };
+            // Rows that changed nothing make no commit of their own: the next one says how far they lead.
+            if let Some(mark) = mark {
+                self.state.marks.insert(format!("mark:{}", self.sources[source].name), mark);
+            }
+            told.iter().for_each(|told| told.tell(Fate::Durable));
+        }
+        if oldest.is_none() {
+            for at in self.state.current.values_mut() {
+                at.wal.as_mut().map_or(Ok(()), Wal::clear)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the oldest ticket that is left when a window is closed.
+    pub(super) fn oldest_after(&self) -> Option<u64> {
+        self.oldest()
+    }
+}
+
+/// Cuts a batch where an id comes again, so that each piece has every id once.
+pub(super) fn runs_without_repeats(batch: &RowBatch) -> Vec<Range<usize>> {
+    let mut runs = Vec::new();
+    let mut seen = HashSet::new();
+    let mut start = 0;
+    for (i, key) in batch.keys.iter().enumerate() {
+        if !seen.insert(key) {
+            runs.push(start..i);
+            start = i;
+            seen.clear();
+            seen.insert(key);
+        }
+    }
+    runs.push(start..batch.keys.len());
+    runs
+}

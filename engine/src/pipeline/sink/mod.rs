@@ -1,0 +1,217 @@
+//! Sinks: where the deltas of a channel go besides the repository, while the pipeline runs.
+//!
+//! # How to add one
+//! Implement [`Sink`], add its settings to `config`, and a line to [`open`](super::sink::open). A courier of its own
+//! thread ([`deliver`](super::deliver)) calls it: [`resume`](Sink::resume) once, then [`write`](Sink::write) and
+//! [`flush`](Sink::flush) by turns, [`close`](Sink::close) at the end. It may block and fail as it likes: what it does
+//! not take stays in the log, and nobody else waits for it unless the settings say so.
+
+mod jsonl;
+mod line;
+mod rolling;
+mod table;
+mod webhook;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::config;
+use crate::delta::{Change, CommitId, DeltaBatch, DeltaRow, Table, row_hash};
+use crate::export::{ExportError, PartFormat};
+use crate::route::Cursor;
+
+pub use table::{export_deltas, write_tables};
+
+/// Where the deltas of a channel go.
+pub trait Sink: Send {
+    /// Says where it left off, before anything is written.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn resume(&mut self) -> Result<Resume, SinkError>;
+
+    /// Begins anew: the history is another one than the one it was written from.
+    ///
+    /// # Errors
+    /// When what is there cannot be removed.
+    fn restart(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// Takes deltas, in this order. They need not be durable before [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// Then none of them counts, or with [`SinkFailure::Refused`] all but some.
+    fn write(&mut self, deltas: &[Delivered]) -> Result<(), SinkError>;
+
+    /// Makes durable what was written, with the cursor behind it, both or neither; returns whether it did. One that
+    /// gathers more first, such as a file that is written as a whole, may return `false`.
+    ///
+    /// # Errors
+    /// When it cannot; what was written since the last time that it did is then given again.
+    fn flush(&mut self, cursor: &Cursor) -> Result<bool, SinkError>;
+
+    /// Ends: everything is durable, or an error says that it is not. Returns the files that were written.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    fn close(&mut self, cursor: &Cursor) -> Result<Vec<PathBuf>, SinkError>;
+}
+
+/// Who knows how far a sink is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// The sink itself: it keeps the cursor with what it writes, so nothing counts twice. `None` is the beginning.
+    Kept(Option<Cursor>),
+    /// The repository keeps it; after a crash some deltas come twice.
+    Unknown,
+}
+
+/// What a failed call means for what was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SinkFailure {
+    /// Nothing was taken; the same later may succeed, such as when a server is away. It is tried for as long as the run goes.
+    Unavailable,
+    /// All but these were taken; they are tried again as their priority says, then they are dead letters.
+    Refused(Vec<usize>),
+    /// Nothing more can be taken in this run.
+    Fatal,
+    /// The file or directory cannot be made, so nothing can be taken in this run.
+    CannotCreate,
+}
+
+/// Why a sink could not take deltas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkError {
+    /// What it means.
+    pub failure: SinkFailure,
+    /// In words.
+    pub message: String,
+}
+
+impl SinkError {
+    /// Nothing more can be taken in this run.
+    pub fn fatal(message: impl fmt::Display) -> Self {
+        Self { failure: SinkFailure::Fatal, message: message.to_string() }
+    }
+
+    /// The same may succeed later.
+    pub fn unavailable(message: impl fmt::Display) -> Self {
+        Self { failure: SinkFailure::Unavailable, message: message.to_string() }
+    }
+
+    /// Some deltas are refused, by their numbers in the slice; the others were taken.
+    pub fn refused(which: Vec<usize>, message: impl fmt::Display) -> Self {
+        Self { failure: SinkFailure::Refused(which), message: message.to_string() }
+    }
+}
+
+impl From<ExportError> for SinkError {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Create { .. } => Self { failure: SinkFailure::CannotCreate, message: error.to_string() },
+            other => Self::fatal(other),
+        }
+    }
+}
+
+/// Says that a file could not be made.
+fn cannot_create(path: &Path, source: io::Error) -> SinkError {
+    ExportError::Create { path: path.to_owned(), source }.into()
+}
+
+/// Says that a file could not be written.
+fn cannot_write(path: &Path, source: io::Error) -> SinkError {
+    ExportError::Io { path: path.to_owned(), source }.into()
+}
+
+/// Returns where a sink writes the deltas of a collection.
+pub fn place(sink: &config::Sink, branch: &str, collection: &str) -> PathBuf {
+    PathBuf::from(sink.path.replace("{branch}", branch).replace("{collection}", collection))
+}
+
+impl fmt::Display for SinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SinkError {}
+
+/// One delta of a commit, on its way to a sink.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// The commit that it is part of.
+    pub commit: CommitId,
+    /// When the commit was made, in milliseconds since 1970.
+    pub millis: u64,
+    /// The deltas that it is one of.
+    pub batch: Arc<DeltaBatch>,
+    /// Which one.
+    pub index: u32,
+    /// The number of the row in its commit, in the order of the log.
+    pub row: u32,
+    /// The route that sends it.
+    pub route: Arc<str>,
+}
+
+impl Delivered {
+    /// Returns the shape of its collection.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.batch.table
+    }
+
+    /// Returns the key of its source.
+    pub fn key(&self) -> &str {
+        self.batch.keys.get(self.index as usize)
+    }
+
+    /// Returns what is known of it besides its bits.
+    pub fn delta(&self) -> &DeltaRow {
+        &self.batch.deltas[self.index as usize]
+    }
+
+    /// Returns the bits before it; `None` for an insert.
+    pub fn old(&self) -> Option<&[u8]> {
+        (self.delta().change != Change::Insert).then(|| self.batch.rows(self.index as usize).0)
+    }
+
+    /// Returns the bits after it; `None` for a delete.
+    pub fn new_bits(&self) -> Option<&[u8]> {
+        (self.delta().change != Change::Delete).then(|| self.batch.rows(self.index as usize).1)
+    }
+
+    /// Returns a value of its row's metadata.
+    pub fn meta(&self, name: &str) -> Option<&str> {
+        self.batch.notes.get(self.index as usize, name)
+    }
+
+    /// Returns the hashes of the rows before and after it in hex: what a receiver compares to take each delta once.
+    pub fn base_and_result(&self) -> (Option<String>, Option<String>) {
+        let hash = |row: &[u8]| row_hash(self.key(), self.table().element, row).to_hex();
+        (self.old().map(hash), self.new_bits().map(hash))
+    }
+
+    /// Returns what tells this delta from all others, for receivers that drop repeats: its commit and row.
+    pub fn id(&self) -> String {
+        format!("{}-{}", self.commit.to_hex(), self.row)
+    }
+}
+
+/// Opens the sink of a setting; `None` for one that gets the whole table at the end of a run instead.
+pub fn open(sink: &config::Sink, branch: &str, collection: &str) -> Option<Box<dyn Sink>> {
+    use config::{SinkContent, SinkKind};
+    if sink.what == SinkContent::Table {
+        return None;
+    }
+    let path = place(sink, branch, collection);
+    match sink.kind {
+        SinkKind::Jsonl => Some(Box::new(jsonl::Jsonl::new(path, sink.fields.clone()))),
+        SinkKind::Parquet => Some(Box::new(rolling::Rolling::new(path, PartFormat::Parquet, sink.roll_bytes))),
+        SinkKind::Arrow => Some(Box::new(rolling::Rolling::new(path, PartFormat::Arrow, sink.roll_bytes))),
+        SinkKind::Webhook => Some(Box::new(webhook::Webhook::new(sink))),
+        SinkKind::Npy => None,
+    }
+}

@@ -1,0 +1,426 @@
+//! A subscriber: what waits for it, what it has taken and not yet confirmed, and how far it is.
+//!
+//! It is a plain value. Deltas are offered in the order of the log; [`poll`](Subscriber::poll) hands out the most urgent
+//! first, but a delta never overtakes an earlier one of its source; [`ack`](Subscriber::ack) and
+//! [`nack`](Subscriber::nack) say what became of them. What was taken and is not confirmed in time is handed out again.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use hashbrown::HashMap;
+
+use super::{Position, Priority, RetryPolicy};
+
+/// What a delivery promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryGuarantee {
+    /// Handed out once; lost when whoever took it fails.
+    AtMostOnce,
+    /// Handed out until it is confirmed; it may come twice.
+    #[default]
+    AtLeastOnce,
+    /// As at-least-once, and whoever writes stores the cursor with what it wrote, so that nothing counts twice.
+    ExactlyOnce,
+}
+
+impl DeliveryGuarantee {
+    /// Returns the word for files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DeliveryGuarantee::AtMostOnce => "at_most_once",
+            DeliveryGuarantee::AtLeastOnce => "at_least_once",
+            DeliveryGuarantee::ExactlyOnce => "exactly_once",
+        }
+    }
+}
+
+/// What a subscriber is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SubscriberStatus {
+    /// It takes deltas.
+    #[default]
+    Active,
+    /// It was asked to take none.
+    Paused,
+    /// More waits than it may hold, or a delivery waits to be tried again.
+    Backpressured,
+    /// It is given up until the next run, which goes on at its cursor.
+    Disconnected,
+}
+
+impl SubscriberStatus {
+    /// Returns the word for reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SubscriberStatus::Active => "active",
+            SubscriberStatus::Paused => "paused",
+            SubscriberStatus::Backpressured => "backpressured",
+            SubscriberStatus::Disconnected => "disconnected",
+        }
+    }
+}
+
+/// What a subscriber has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SubscriberMetrics {
+    /// Deltas that were offered.
+    pub received: u64,
+    /// Deltas that were confirmed.
+    pub acked: u64,
+    /// Deltas that were handed out again.
+    pub retried: u64,
+    /// Deltas that were given up.
+    pub dead: u64,
+    /// Deltas that were too old.
+    pub expired: u64,
+}
+
+/// How a subscriber is served.
+#[derive(Clone, Copy, Debug)]
+pub struct SubscriberPolicy {
+    /// What is promised.
+    pub guarantee: DeliveryGuarantee,
+    /// What was taken and is not confirmed within this time is handed out again, in milliseconds.
+    pub ack_timeout_millis: u64,
+    /// How failures are tried again, by priority from low to critical.
+    pub retry: [RetryPolicy; 4],
+}
+
+impl Default for SubscriberPolicy {
+    fn default() -> Self {
+        use Priority::{Critical, High, Low, Normal};
+        Self {
+            guarantee: DeliveryGuarantee::AtLeastOnce,
+            ack_timeout_millis: 30_000,
+            retry: [Low, Normal, High, Critical].map(RetryPolicy::of),
+        }
+    }
+}
+
+/// One delta as it is offered.
+#[derive(Clone, Debug)]
+pub struct Offer<T> {
+    /// Where it stands; offers rise.
+    pub at: Position,
+    /// What tells its source from others.
+    pub source: u64,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// From when on it is too old.
+    pub expires_millis: Option<u64>,
+    /// What is handed out.
+    pub item: T,
+}
+
+/// What tells a delta that was handed out.
+pub type Receipt = u64;
+
+/// What becomes of a delta whose delivery failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is handed out again at this time.
+    Again(u64),
+    /// It is given up: a dead letter.
+    Dead,
+    /// It was confirmed, or given up, before.
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    /// Taken in the poll of this number.
+    Taken(u64),
+    /// Failed, and waits for its time.
+    Later,
+    Done,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    offer: Offer<T>,
+    /// The one before it of its source, when that was not done yet.
+    before: Option<Receipt>,
+    state: State,
+    attempts: u32,
+    due: u64,
+}
+
+/// A subscriber of a channel.
+#[derive(Debug)]
+pub struct Subscriber<T> {
+    policy: SubscriberPolicy,
+    paused: bool,
+    entries: VecDeque<Entry<T>>,
+    /// The receipt of the first entry.
+    first: Receipt,
+    lanes: [BTreeSet<Receipt>; 4],
+    /// When to look again at what was taken or failed.
+    due: BTreeMap<(u64, Receipt), ()>,
+    /// The last delta of each source that is not done.
+    last: HashMap<u64, Receipt>,
+    polls: u64,
+    seen: Position,
+    metrics: SubscriberMetrics,
+}
+
+impl<T> Subscriber<T> {
+    /// Makes a subscriber for whom nothing waits.
+    pub fn new(policy: SubscriberPolicy) -> Self {
+        Self {
+            policy,
+            paused: false,
+            entries: VecDeque::new(),
+            first: 0,
+            lanes: Default::default(),
+            due: BTreeMap::new(),
+            last: HashMap::new(),
+            polls: 0,
+            seen: Position::default(),
+            metrics: SubscriberMetrics::default(),
+        }
+    }
+
+    /// Takes a delta to be handed out.
+    pub fn offer(&mut self, offer: Offer<T>) {
+        let receipt = self.first + self.entries.len() as u64;
+        self.seen = Position { row: offer.at.row + 1, ..offer.at };
+        self.metrics.received += 1;
+        let before = self.last.insert(offer.source, receipt);
+        self.lanes[offer.priority as usize].insert(receipt);
+        self.entries.push_back(Entry { offer, before, state: State::Waiting, attempts: 0, due: 0 });
+    }
+
+    /// Notes that everything before a place was offered, or is not for this subscriber.
+    pub fn seen(&mut self, at: Position) {
+        self.seen = self.seen.max(at);
+    }
+
+    /// Hands out up to `max` deltas, and returns those that are too old beside them; both are in order.
+    ///
+    /// Within a priority the order is that of the offers. Those that are too old count as done.
+    pub fn poll(&mut self, max: usize, now: u64) -> (Vec<Receipt>, Vec<T>)
+    where
+        T: Clone,
+    {
+        self.wake(now);
+        let (mut taken, mut expired) = (Vec::new(), Vec::new());
+        if self.paused {
+            return (taken, expired);
+        }
+        self.polls += 1;
+        let poll = self.polls;
+        'lanes: for priority in Priority::DESCENDING {
+            let lane: Vec<Receipt> =
+                self.lanes[priority as usize].iter().take(max.saturating_mul(4)).copied().collect();
+            for receipt in lane {
+                if taken.len() >= max {
+                    break 'lanes;
+                }
+                let at = (receipt - self.first) as usize;
+                if !self.may_be_taken(at, poll) {
+                    continue;
+                }
+                if self.entries[at].offer.expires_millis.is_some_and(|end| now >= end) {
+                    self.metrics.expired += 1;
+                    expired.push(self.entries[at].offer.item.clone());
+                    self.settle(receipt);
+                    continue;
+                }
+                self.lanes[priority as usize].remove(&receipt);
+                self.metrics.retried += u64::from(self.entries[at].attempts > 0);
+                let entry = &mut self.entries[at];
+                entry.attempts += 1;
+                entry.state = State::Taken(poll);
+                entry.due = now.saturating_add(self.policy.ack_timeout_millis);
+                taken.push(receipt);
+            }
+        }
+        if self.policy.guarantee == DeliveryGuarantee::AtMostOnce {
+            // Nothing is asked about it again. It stays readable until the next call.
+            taken.iter().for_each(|&receipt| self.settle(receipt));
+        } else {
+            let due = |&r: &Receipt| ((self.entries[(r - self.first) as usize].due, r), ());
+            self.due.extend(taken.iter().map(due));
+        }
+        (taken, expired)
+    }
+
+    /// Every earlier delta of the source must be done, or be handed out in the same poll, before it.
+    fn may_be_taken(&self, at: usize, poll: u64) -> bool {
+        let mut before = self.entries[at].before;
+        while let Some(entry) = before.and_then(|before| self.entry(before)) {
+            match entry.state {
+                State::Done => before = entry.before,
+                State::Taken(number) => return number == poll,
+                State::Waiting | State::Later => return false,
+            }
+        }
+        true
+    }
+
+    /// Returns what is known of a delta that is not forgotten yet.
+    fn entry(&self, receipt: Receipt) -> Option<&Entry<T>> {
+        self.entries.get(usize::try_from(receipt.checked_sub(self.first)?).ok()?)
+    }
+
+    /// Returns a delta that was handed out and is not done.
+    pub fn get(&self, receipt: Receipt) -> Option<&Offer<T>> {
+        let at = receipt.checked_sub(self.first)?;
+        self.entries.get(at as usize).map(|entry| &entry.offer)
+    }
+
+    /// Confirms a delta; what was confirmed before stays so.
+    pub fn ack(&mut self, receipt: Receipt) {
+        if self.is_open(receipt) {
+            self.metrics.acked += 1;
+            self.settle(receipt);
+        }
+    }
+
+    /// Says that a delivery failed; decides whether it is tried again.
+    pub fn nack(&mut self, receipt: Receipt, now: u64) -> Verdict {
+        self.fail(receipt, now, false)
+    }
+
+    /// Says that a delta itself is refused while others pass: a poison pill is given up even when retries have no end.
+    pub fn refuse(&mut self, receipt: Receipt, now: u64) -> Verdict {
+        self.fail(receipt, now, true)
+    }
+
+    /// Puts a delta back that was handed out, as if it had not been: whoever took it was away, which is no fault of it.
+    pub fn put_back(&mut self, receipt: Receipt) {
+        if !self.is_open(receipt) {
+            return;
+        }
+        let entry = &mut self.entries[(receipt - self.first) as usize];
+        self.due.remove(&(entry.due, receipt));
+        entry.attempts = entry.attempts.saturating_sub(1);
+        entry.state = State::Waiting;
+        self.lanes[entry.offer.priority as usize].insert(receipt);
+    }
+
+    fn fail(&mut self, receipt: Receipt, now: u64, poison: bool) -> Verdict {
+        if !self.is_open(receipt) {
+            return Verdict::Done;
+        }
+        let entry = &mut self.entries[(receipt - self.first) as usize];
+        let retry = &self.policy.retry[entry.offer.priority as usize];
+        let wait = retry.wait(entry.attempts).filter(|_| !poison || entry.attempts < retry.poison_attempts);
+        let Some(wait) = wait else {
+            self.metrics.dead += 1;
+            self.settle(receipt);
+            return Verdict::Dead;
+        };
+        self.due.remove(&(entry.due, receipt));
+        entry.state = State::Later;
+        entry.due = now.saturating_add(wait);
+        let due = entry.due;
+        self.lanes[entry.offer.priority as usize].remove(&receipt);
+        self.due.insert((due, receipt), ());
+        Verdict::Again(due)
+    }
+
+    /// Puts back what was not confirmed in time, and what waited after a failure.
+    fn wake(&mut self, now: u64) {
+        self.drop_done();
+        while let Some((&(due, receipt), ())) = self.due.first_key_value() {
+            if due > now {
+                return;
+            }
+            self.due.pop_first();
+            let entry = &mut self.entries[(receipt - self.first) as usize];
+            entry.state = State::Waiting;
+            self.lanes[entry.offer.priority as usize].insert(receipt);
+        }
+    }
+
+    fn is_open(&self, receipt: Receipt) -> bool {
+        let entry = receipt.checked_sub(self.first).and_then(|at| self.entries.get(at as usize));
+        entry.is_some_and(|entry| entry.state != State::Done)
+    }
+
+    fn settle(&mut self, receipt: Receipt) {
+        let entry = &mut self.entries[(receipt - self.first) as usize];
+        entry.state = State::Done;
+        self.due.remove(&(entry.due, receipt));
+        self.lanes[entry.offer.priority as usize].remove(&receipt);
+        let (source, mut before) = (entry.offer.source, entry.before);
+        if self.last.get(&source) != Some(&receipt) {
+            return;
+        }
+        // The next one of the source builds on the last one that is not done.
+        while let Some(entry) = before.and_then(|before| self.entry(before)).filter(|e| e.state == State::Done) {
+            before = entry.before;
+        }
+        match before.filter(|&before| self.entry(before).is_some()) {
+            Some(before) => {
+                self.last.insert(source, before);
+            }
+            None => {
+                self.last.remove(&source);
+            }
+        }
+    }
+
+    fn drop_done(&mut self) {
+        while self.entries.front().is_some_and(|entry| entry.state == State::Done) {
+            self.entries.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// Drops the oldest deltas that were not handed out, so many of them; returns how many were there.
+    pub fn drop_oldest(&mut self, count: usize) -> usize {
+        let waiting: Vec<Receipt> = (0..self.entries.len())
+            .filter(|&at| self.entries[at].state == State::Waiting)
+            .take(count)
+            .map(|at| self.first + at as u64)
+            .collect();
+        waiting.iter().for_each(|&receipt| self.settle(receipt));
+        self.drop_done();
+        waiting.len()
+    }
+
+    /// Stops handing out, or goes on.
+    pub fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Returns what it is doing; `full` says whether more waits than may.
+    pub fn status(&self, full: bool) -> SubscriberStatus {
+        let failed = || self.due.keys().any(|&(_, r)| self.entries[(r - self.first) as usize].state == State::Later);
+        match (self.paused, full || failed()) {
+            (true, _) => SubscriberStatus::Paused,
+            (false, true) => SubscriberStatus::Backpressured,
+            (false, false) => SubscriberStatus::Active,
+        }
+    }
+
+    /// Returns when something is to be handed out again.
+    pub fn deadline(&self) -> Option<u64> {
+        self.due.first_key_value().map(|(&(due, _), ())| due)
+    }
+
+    /// Returns how many deltas are not done.
+    pub fn pending(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.state != State::Done).count()
+    }
+
+    /// Returns whether everything that was offered is done.
+    pub fn is_idle(&self) -> bool {
+        self.last.is_empty()
+    }
+
+    /// Returns how far it is: everything before the first place is done, and so are the places in the list.
+    pub fn progress(&self) -> (Position, Vec<Position>) {
+        let open = self.entries.iter().position(|entry| entry.state != State::Done);
+        let Some(open) = open else { return (self.seen, Vec::new()) };
+        let ahead = self.entries.iter().skip(open).filter(|entry| entry.state == State::Done);
+        (self.entries[open].offer.at, ahead.map(|entry| entry.offer.at).collect())
+    }
+
+    /// Returns what it has seen.
+    pub fn metrics(&self) -> SubscriberMetrics {
+        self.metrics
+    }
+}

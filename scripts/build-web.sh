@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Builds what runs in a browser: the package in wasm/dist and, where the inspector is, its page in inspector/web/dist.
+#
+#     scripts/build-web.sh            both
+#     scripts/build-web.sh package    the package alone
+#     scripts/build-web.sh inspector  the page alone
+#
+# What it installs (wasm-bindgen in the library's version, wasm-opt and tsc from npm) goes below target/tools.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+tools="$PWD/target/tools"
+what="${1:-all}"
+
+PACKAGE_MAX=300 # KiB, gzipped
+PAGE_MAX=2048
+
+bindgen_version="$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"/\1/p')"
+bindgen="$tools/bin/wasm-bindgen"
+if [ "$("$bindgen" --version 2>/dev/null)" != "wasm-bindgen $bindgen_version" ]; then
+    # Compiled for a short wait: it runs for seconds.
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        cargo install --quiet --root "$tools" --target-dir "$tools/build" --version "$bindgen_version" wasm-bindgen-cli
+    rm -rf "$tools/build"
+fi
+scripts/node.sh install
+
+flags="-C target-feature=+simd128,+bulk-memory,+nontrapping-fptoint,+mutable-globals,+sign-ext,+reference-types"
+features=(--enable-simd --enable-bulk-memory --enable-nontrapping-float-to-int --enable-mutable-globals --enable-sign-ext
+    --enable-reference-types --enable-multivalue)
+
+# build CRATE NAME DIRECTORY wasm-opt's LEVEL
+build() {
+    RUSTFLAGS="$flags" scripts/wasm-cargo.sh build --locked --profile web -p "$1" --lib
+    local made="${CARGO_TARGET_DIR:-target}/web/wasm32-unknown-unknown/web/$2.wasm"
+    "$bindgen" --target web --no-typescript --out-dir "$3" --out-name "$2" "$made"
+    "$tools/npm/node_modules/.bin/wasm-opt" "$4" "${features[@]}" "$3/${2}_bg.wasm" -o "$3/${2}_bg.opt"
+    mv "$3/${2}_bg.opt" "$3/${2}_bg.wasm"
+}
+
+# gate NAME FILES... KIB
+gate() {
+    local name="$1" most="${!#}" sum=0 file
+    for file in "${@:2:$#-2}"; do sum=$((sum + $(gzip -9 -c "$file" | wc -c))); done
+    printf '%s: %d KiB gzipped, at most %d\n' "$name" $(((sum + 1023) / 1024)) "$most"
+    [ "$sum" -le $((most * 1024)) ] || { echo "$name is too large" >&2; exit 1; }
+}
+
+if [ "$what" != inspector ]; then
+    rm -rf wasm/dist && mkdir -p wasm/dist
+    build vecdelta-wasm vecdelta_wasm wasm/dist -Oz
+    cp wasm/js/* wasm/dist/
+    gate "wasm package" wasm/dist/*.wasm wasm/dist/*.js "$PACKAGE_MAX"
+    "$tools/npm/node_modules/.bin/tsc" --noEmit --strict --target es2022 --module nodenext --skipLibCheck false --types "" \
+        --lib es2022,dom wasm/tests/example.ts
+fi
+
+if [ "$what" != package ] && [ -e inspector/web/Cargo.toml ]; then
+    dist=inspector/web/dist
+    rm -rf "$dist" && mkdir -p "$dist"
+    build vecdelta-inspector-web vecdelta_inspector_web "$dist" -O2
+    mv "$dist/vecdelta_inspector_web_bg.wasm" "$dist/inspector_bg.wasm"
+    sed 's/vecdelta_inspector_web_bg/inspector_bg/g' "$dist/vecdelta_inspector_web.js" >"$dist/inspector.js"
+    rm "$dist/vecdelta_inspector_web.js"
+    cp inspector/web/page/*.js wasm/js/error.js wasm/js/remote.js "$dist/"
+    sed "s/data-bytes=\"0\"/data-bytes=\"$(wc -c <"$dist/inspector_bg.wasm")\"/" inspector/web/page/index.html >"$dist/index.html"
+    gate "inspector's page" "$dist"/*.wasm "$dist"/*.js "$dist"/*.html "$PAGE_MAX"
+    # Servers that know how send these in place of the files.
+    scripts/node.sh run scripts/compress.mjs "$dist"
+fi
