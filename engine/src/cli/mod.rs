@@ -10,12 +10,14 @@ mod clone;
 mod compact;
 mod completions;
 mod config;
+mod delta;
 mod demo;
 mod diff;
 mod drift;
 mod error;
 mod events;
 mod export;
+mod find;
 mod get;
 mod histogram;
 mod ingest;
@@ -69,6 +71,7 @@ enum Command {
     Ingest(ingest::Args),
     Log(log::Args),
     Show(show::Args),
+    Find(find::Args),
     Diff(diff::Args),
     Get(get::Args),
     Blame(blame::Args),
@@ -130,6 +133,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Ingest(args) => ingest::run(args),
         Command::Log(args) => log::run(args),
         Command::Show(args) => show::run(args),
+        Command::Find(args) => find::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Get(args) => get::run(args),
         Command::Blame(args) => blame::run(args),

@@ -9,6 +9,7 @@ mod thin;
 mod whole;
 
 pub use offer::{Sender, Thin};
+pub(super) use plan::ancestors;
 pub use plan::{BranchMove, Outcome, TagMove};
 pub use receive::{Arriving, Received, Wanted, receive};
 pub use thin::bundle_since;
