@@ -50,6 +50,8 @@ pub mod export;
 pub mod pipeline;
 #[cfg(feature = "native")]
 pub mod route;
+#[cfg(feature = "native")]
+pub mod serve;
 pub mod store;
 pub mod version;
 pub mod window;
