@@ -35,8 +35,11 @@ mod replay;
 mod rollback;
 mod run;
 mod search;
+mod serve;
 mod show;
 mod snapshot;
+mod tap;
+mod top;
 mod undo;
 mod verify;
 
@@ -93,6 +96,9 @@ enum Command {
     Clone(clone::Args),
     Pull(pull::Args),
     Push(push::Args),
+    Serve(serve::Args),
+    Top(top::Args),
+    Tap(tap::Args),
     Reindex(reindex::Args),
     Demo(demo::Args),
     Inspect(inspect::Args),
@@ -152,6 +158,9 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Clone(args) => clone::run(args),
         Command::Pull(args) => pull::run(args),
         Command::Push(args) => push::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Top(args) => top::run(args),
+        Command::Tap(args) => tap::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Inspect(args) => inspect::run(args),
