@@ -25,7 +25,7 @@ def read_bytes(r):
         frequency = r.varint()
         slots += [(symbol, frequency, distance) for distance in range(frequency)]
         symbol += 1 if frequency else 1 + r.byte()
-    coded, lanes, out = Reader(r.take(r.varint())), 4 if n >= 1024 else 1, bytearray()
+    coded, lanes, out = Reader(r.take(r.varint())), 8 if n >= 8192 else 4 if n >= 1024 else 1, bytearray()
     x = [int.from_bytes(coded.take(8), "little") for _ in range(lanes)]
     for i in range(n):
         symbol, frequency, distance = slots[x[i % lanes] & 4095]
@@ -115,6 +115,17 @@ def read_scaled(r, n, old):
         q = q + base
         return np.where((q == -128) & (flags & 2 > 0), np.float32(-0.0), q.astype("f4") * scale).astype("<f4").tobytes()
 
+def read_exponents(r, n, dims):
+    top = r.byte()
+    pairs = np.frombuffer(read_bytes(r), "u1")
+    away = np.stack([pairs >> 4, pairs & 15], 1).reshape(-1)[:n * dims]
+    exponents = np.array(top, "u1") - away
+    exponents[away == 15] = np.frombuffer(read_bytes(r), "u1")
+    plain = np.frombuffer(r.take(3 * n * dims), "u1").reshape(n, 3 * dims)
+    low = np.ascontiguousarray(plain[:, :2 * dims]).view("<u2").astype("<u4").reshape(-1)
+    high = np.ascontiguousarray(plain[:, 2 * dims:]).astype("<u4").reshape(-1)
+    return (low | (high & 127) << 16 | exponents.astype("<u4") << 23 | (high >> 7) << 31).astype("<u4").tobytes()
+
 def read_block(element, dims, n, payload, old=b""):
     """Returns the new rows; `old` are the old rows, if the payload needs them."""
     r = Reader(payload)
@@ -122,6 +133,7 @@ def read_block(element, dims, n, payload, old=b""):
     if mode == 0: return r.take(n * dims * BYTES[element])
     if mode == 1: return read_cells(r, element, dims, n, old)
     if mode == 3: return read_scaled(r, n, old)
+    if mode == 4: return read_exponents(r, n, dims)
     assert mode == 2, "unknown mode"
     flags, plane = r.byte(), np.frombuffer(read_bytes(r), "u1")
     return (plane + np.frombuffer(old, "u1") if flags & 1 else plane).tobytes()

@@ -28,14 +28,25 @@ say "tests against real servers"
 servers="$(scripts/servers.sh start)"
 trap 'scripts/servers.sh stop' EXIT
 eval "$servers"
-cargo test --locked -p vecdelta --features postgres --test wires 2>&1 | tee -a "$log"
-cargo test --locked -p vecdelta --features postgres --lib postgres 2>&1 | tee -a "$log"
+cargo test --locked -p vecdelta --features postgres,nats --test wires 2>&1 | tee -a "$log"
+cargo test --locked -p vecdelta --features postgres,nats --lib -- store::postgres wire:: 2>&1 | tee -a "$log"
 
 say "release build"
 cargo build --locked --release
 
+say "the inspector's window on a screen in memory"
+cargo build --locked --release -p vecdelta-inspector
+scripts/test_window.sh "$built/release/vecdelta-inspector" 2>&1 | tee -a "$log"
+
 say "histories made by the program, read by docs/read_vecdelta.py"
 scripts/python.sh scripts/test_reader.py --program "$built/release/vecdelta" 2>&1 | tee -a "$log"
+
+say "instructions of hot loops, compared with benches/instructions.txt"
+if [ "$(uname -m)" = x86_64 ]; then
+    scripts/instructions.sh 2>&1 | tee -a "$log"
+else
+    echo "LEFT OUT: the figures are of x86-64"
+fi
 
 say "what runs in a browser"
 scripts/test-web.sh 2>&1 | tee -a "$log"

@@ -11,7 +11,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 ENGINE = "engine/src/"
 
 # A room may use the rooms before it.
-ROOMS = ["delta", "codec", "store", "capture", "route", "window", "apply", "version", "export", "event", "pipeline", "answer", "cli"]
+ROOMS = ["delta", "codec", "store", "capture", "route", "window", "apply", "version", "export", "event", "wire", "pipeline", "answer", "serve", "cli"]
 
 # What must not be found in the code (tests apart) of some rooms, and where it may be found after all.
 DISK = r"\bstd::fs\b|\bfs::|\bFile::|\bmemmap2\b"
@@ -19,15 +19,21 @@ THREADS = r"\bcrossbeam_channel\b|\bthread::(spawn|scope|Builder)"
 CLOCK = r"\bSystemTime::now|\bInstant\b|\bUtc::now|\bgetrandom\b|\brand::"
 PRINT = r"\be?print(ln)?!|\bprocess::exit\b|\bstdout\(\)|\bstderr\(\)"
 # Where a wire leads out of the machine; each is behind a feature.
-WIRES = [ENGINE + "store/postgres/", ENGINE + "store/place.rs"]
+WIRES = [ENGINE + "serve/", ENGINE + "wire/", ENGINE + "store/postgres/", ENGINE + "store/place.rs"]
 ABSENT = [
     (["delta", "codec"], DISK + r"|\bstd::io\b|\brayon\b|\bMutex\b", [], "`delta` and `codec` do no I/O and know no threads"),
     (["version", "route", "window", "apply"], DISK, [], "`version`, `route`, `window` and `apply` never open a file"),
     (["capture"], DISK, [ENGINE + "capture/read/"], "in `capture` only the readers open files"),
-    ([r for r in ROOMS if r != "pipeline"], THREADS, [], "only `pipeline` has threads and channels"),
-    ([r for r in ROOMS if r != "cli"], CLOCK, [], "only `cli` asks the clock; there is no randomness"),
+    ([r for r in ROOMS if r not in ["pipeline", "serve"]], THREADS, [], "only `pipeline` and `serve` have threads"),
+    ([r for r in ROOMS if r not in ["serve", "cli"]], CLOCK, [], "only `serve` and `cli` ask the clock; there is no randomness"),
     ([r for r in ROOMS if r != "cli"], PRINT, [], "only `cli` prints or ends the process"),
     (ROOMS, r"\bstd::net\b|\breqwest\b|\btokio\b|\basync fn\b|\basync_nats\b|(?<!super::)(?<!:)\bpostgres::", WIRES, "network and async code are in the rooms made for them"),
+]
+# The same for the inspector, by folder or file below inspector/src.
+INSPECTOR = "inspector/src/"
+INSPECTOR_ABSENT = [
+    (("model/", "work/", "ask.rs", "desk.rs"), r"\begui::|\beframe\b", "the inspector's model and worker know nothing of egui"),
+    (("model/", "work/", "ask.rs", "desk.rs", "ui/", "raster/"), DISK + "|" + CLOCK + r"|\bthread::|\bmpsc\b", "only the inspector's `native` knows files, threads and the clock"),
 ]
 UNSAFE = ["kernels/src/avx2", ENGINE + "store/map.rs"]
 LINES_MAX = 600
@@ -75,7 +81,7 @@ def check_rust(path, text):
     test = is_test(path)
     room = room_of(path)
     for number, line in code_lines(text):
-        if re.search(r"\bunsafe\b", line) and not path.startswith(tuple(UNSAFE)):
+        if re.search(r"\bunsafe\b(?!-)", line) and "-unsafe" not in line and not path.startswith(tuple(UNSAFE)):
             note(path, number, "unsafe outside kernels::avx2 and store::map")
         if test:
             continue
@@ -83,6 +89,9 @@ def check_rust(path, text):
             note(path, number, "unwrap outside tests: return an error, or `expect` what holds")
         if room:
             check_room(path, number, line, room)
+        for places, pattern, rule in INSPECTOR_ABSENT:
+            if path.startswith(tuple(INSPECTOR + place for place in places)) and re.search(pattern, line):
+                note(path, number, rule)
         if path.startswith("kernels/") and re.search(r"\bvecdelta::|\b" + DISK, line):
             note(path, number, "`kernels` knows nothing of the engine and of files")
 

@@ -161,6 +161,8 @@ pub struct Record {
     pub l2_max: u64,
     /// Whether a snapshot of it is kept.
     pub snapshot: bool,
+    /// What is wrong with the record, if it is damaged; then nothing else is known of it.
+    pub damage: String,
 }
 
 impl Record {

@@ -101,6 +101,10 @@ impl Desk {
             }
         }
         for ask in std::mem::take(&mut self.wanted) {
+            // What was answered just now was wanted before the answer was seen.
+            if out.iter().any(|(answered, _)| *answered == ask) {
+                continue;
+            }
             let asked = self.in_flight.values().any(|a| *a == ask) || self.kept.contains_key(&ask);
             if asked || self.in_flight.len() >= IN_FLIGHT_MAX {
                 continue;

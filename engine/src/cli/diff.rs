@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::error::CliError;
 use super::open::reader;
 use super::output::{count, printable};
-use crate::answer::change_json;
+use crate::answer::write_change;
 use crate::delta::{Change, Source, Table};
 use crate::store::Measure;
 use crate::version::{compare, resolve};
@@ -56,7 +56,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
 
 fn print(out: &mut impl Write, table: &Table, m: &Measure, json: bool) -> Result<(), CliError> {
     if json {
-        return Ok(writeln!(out, "{}", change_json(table, m))?);
+        return Ok(write_change(out, table, m)?);
     }
     let source = format!("{}/{}", table.collection, m.key);
     let update = m.change == Change::Update;

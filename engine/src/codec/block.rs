@@ -2,6 +2,7 @@
 
 use super::cell_block::CellBlock;
 use super::error::CodecError;
+use super::exponents::Exponents;
 use super::integers::Integers;
 use super::layout::{Shape, mode};
 use super::reader::Reader;
@@ -19,6 +20,7 @@ enum Body<'a> {
     Cells(CellBlock<'a>),
     Integers(Integers),
     Scaled(Scaled),
+    Exponents(Exponents<'a>),
 }
 
 impl<'a> Block<'a> {
@@ -34,6 +36,7 @@ impl<'a> Block<'a> {
             mode::CELLS => Body::Cells(CellBlock::read(&mut input, shape)?),
             mode::INTEGERS => Body::Integers(Integers::read(&mut input, shape)?),
             mode::SCALED => Body::Scaled(Scaled::read(&mut input, shape)?),
+            mode::EXPONENTS => Body::Exponents(Exponents::read(&mut input, shape)?),
             mode => return Err(CodecError::UnknownMode { mode, at: 0 }),
         };
         if !input.rest().is_empty() {
@@ -45,7 +48,7 @@ impl<'a> Block<'a> {
     /// Returns whether a row must hold its old bits before it is decoded.
     pub fn needs_base(&self) -> bool {
         match &self.body {
-            Body::Raw(_) => false,
+            Body::Raw(_) | Body::Exponents(_) => false,
             Body::Cells(cells) => cells.needs_base,
             Body::Integers(integers) => integers.needs_base,
             Body::Scaled(scaled) => scaled.needs_base,
@@ -89,6 +92,7 @@ impl<'a> Block<'a> {
             Body::Raw(raw) => rows.copy_from_slice(&raw[first * size..][..rows.len()]),
             Body::Cells(cells) => cells.apply(first, rows)?,
             Body::Integers(integers) => integers.apply(first * size, rows),
+            Body::Exponents(exponents) => exponents.apply(first, rows),
             Body::Scaled(scaled) => {
                 for (r, row) in (first..).zip(rows.chunks_exact_mut(size)) {
                     scaled.apply(r, row);

@@ -4,7 +4,7 @@
 //! varint (len << 2 | kind)
 //! kind 0  raw       len bytes
 //! kind 1  constant  1 byte
-//! kind 2  rANS      table, varint coded length, states and words     (4 states from 1024 bytes on, else 1)
+//! kind 2  rANS      table, varint coded length, states and words     (1, 4 or 8 states, by the length)
 //! ```
 //! Never longer than `len` and its own header of at most 10 bytes (3 up to 500 KB).
 
@@ -18,6 +18,8 @@ const CONSTANT: u64 = 1;
 const RANS: u64 = 2;
 /// From this length on four states take turns; below, their 32 bytes would weigh more than their speed is worth.
 const LANES_4_LEN_MIN: usize = 1024;
+/// From this length on eight states take turns.
+const LANES_8_LEN_MIN: usize = 8192;
 
 /// Appends `data`, coded; the coding carries its own lengths.
 pub fn encode_bytes(data: &[u8], out: &mut Vec<u8>) {
@@ -52,6 +54,7 @@ fn encode_rans(data: &[u8], counts: &rans::Counts, out: &mut Vec<u8>) {
     rans::write_table(&frequencies, out);
     let mut coded = Vec::with_capacity(data.len() + 64);
     match data.len() {
+        LANES_8_LEN_MIN.. => rans::encode::<8>(data, &frequencies, &mut coded),
         LANES_4_LEN_MIN.. => rans::encode::<4>(data, &frequencies, &mut coded),
         _ => rans::encode::<1>(data, &frequencies, &mut coded),
     }
@@ -99,6 +102,7 @@ fn read_rans(input: &mut Reader, len: usize) -> Result<Vec<u8>, CodecError> {
     let frequencies = rans::read_table(input)?;
     let coded_len = input.length(input.rest().len(), "rANS stream")?;
     match len {
+        LANES_8_LEN_MIN.. => rans::decode::<8>(input, &frequencies, len, coded_len),
         LANES_4_LEN_MIN.. => rans::decode::<4>(input, &frequencies, len, coded_len),
         _ => rans::decode::<1>(input, &frequencies, len, coded_len),
     }

@@ -1,6 +1,7 @@
 //! Rows as a change of old ones.
 
 use super::cell_block::{self, Steps};
+use super::fresh::write_alone;
 use super::integers;
 use super::layout::{Shape, raw_if_smaller};
 use super::positions::Positions;
@@ -66,9 +67,13 @@ fn encode<W: Word>(source: Source, old: &[u8], out: &mut Vec<u8>) -> bool {
             cell_block::write::<W>(change, steps, out);
             true
         }
+        Best::Alone if !sparse => {
+            write_alone(Source { old: None, ..source }, out);
+            false
+        }
         Best::Alone => {
             cell_block::write::<W>(Source { old: None, ..change }, Steps::Even, out);
-            sparse
+            true
         }
     }
 }

@@ -5,8 +5,11 @@ use super::layout::{Shape, raw_if_smaller};
 use super::precision;
 use super::source::Source;
 use super::word::Format;
-use super::{integers, scaled};
+use super::{exponents, integers, scaled, trial};
 use vecdelta_kernels::Element;
+
+/// Blocks of fewer values are written both ways: tables count there, which a trial on some values does not see.
+const TRIED_MIN: usize = 8192;
 
 /// Appends a payload from which the rows come back without any others.
 ///
@@ -27,11 +30,24 @@ pub fn encode_fresh(element: Element, dims: usize, rows: &[u8], out: &mut Vec<u8
     raw_if_smaller(start, rows, out);
 }
 
-/// Appends a source without old rows.
+/// Appends a source without old rows and positions.
 pub(super) fn write_alone(source: Source, out: &mut Vec<u8>) {
+    let apart = exponents::fits(source);
+    if apart && source.shape.cells >= TRIED_MIN && trial::apart_is_better(source) {
+        return exponents::write(source.shape, source.new, out);
+    }
+    let start = out.len();
     if source.format.width == 64 {
         cell_block::write::<u64>(source, Steps::Even, out);
     } else {
         cell_block::write::<u32>(source, Steps::Even, out);
+    }
+    if apart && source.shape.cells < TRIED_MIN {
+        let mut other = Vec::new();
+        exponents::write(source.shape, source.new, &mut other);
+        if other.len() < out.len() - start {
+            out.truncate(start);
+            out.append(&mut other);
+        }
     }
 }

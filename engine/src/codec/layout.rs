@@ -13,6 +13,8 @@ pub(super) mod mode {
     pub(in super::super) const INTEGERS: u8 = 2;
     /// f32 values which are small integers times a scale per row.
     pub(in super::super) const SCALED: u8 = 3;
+    /// f32 values on their own, exponents and mantissas apart.
+    pub(in super::super) const EXPONENTS: u8 = 4;
 }
 
 /// Flag: the old rows are needed to decode.

@@ -17,6 +17,7 @@ mod cells;
 mod cells32;
 mod change;
 mod error;
+mod exponents;
 mod fresh;
 mod grid32;
 mod hybrids32;

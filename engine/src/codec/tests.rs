@@ -198,10 +198,66 @@ fn sizes_stay_near_the_entropy() {
     }
 }
 
+/// Which mode rows without old ones get, and that a wrong guess would have cost.
+#[test]
+fn exponents_stand_apart_where_the_rest_is_random() {
+    let mut random = Random(6);
+    let mut gaussian = |n: usize| -> Vec<f64> { (0..n).map(|_| random.gaussian() * 0.05).collect() };
+    let plain = gaussian(40 * 384);
+    let half_zero = plain.iter().map(|v| v.max(0.0)).collect();
+    let narrow_range = plain.iter().map(|v| 1.5 + v * 0.01).collect();
+    // No fifteen exponents hold most of these.
+    let every_size = plain.iter().map(|v| v * 10f64.powi((v * 1e6) as i32 % 30)).collect();
+    let wide = gaussian(6 * 1536);
+    for (name, dims, values, mode) in [
+        ("random", 384, plain, 4),
+        ("half zero", 384, half_zero, 1),
+        ("narrow range", 384, narrow_range, 1),
+        ("every size", 384, every_size, 4),
+        ("wide", 1536, wide, 4),
+    ] {
+        let new = rows(Element::F32, &values);
+        let mut payload = Vec::new();
+        encode_fresh(Element::F32, dims, &new, &mut payload);
+        assert_eq!(payload[0], mode, "{name}");
+        conform(&Pair { name, element: Element::F32, dims, old: vec![0; new.len()], new });
+    }
+}
+
+/// The mode takes any f32, is for nothing else, and leaves the half byte without a value 0.
+#[test]
+fn exponents_of_any_values_come_back_in_their_shape_alone() {
+    let mut random = Random(7);
+    for (dims, n) in [(1, 1), (7, 3), (3, 100), (127, 5), (128, 3), (384, 4)] {
+        for special_in in [2, 20, 2000] {
+            let mut new = rows(Element::F32, &(0..n * dims).map(|_| random.gaussian()).collect::<Vec<_>>());
+            for cell in new.chunks_mut(4).filter(|_| random.below(special_in) == 0).collect::<Vec<_>>() {
+                cell.copy_from_slice(&special(Element::F32, &mut Random(cell[0].into())));
+            }
+            let mut payload = Vec::new();
+            exponents::write(layout::Shape::of_rows(Element::F32, dims, &new), &new, &mut payload);
+            let block = Block::parse(Element::F32, dims, n, &payload).unwrap();
+            let mut back = vec![0x55; new.len()];
+            block.apply_all(&mut back).unwrap();
+            assert!(back == new, "{n} x {dims}, one in {special_in}");
+            block.apply_row(n - 1, &mut back[..4 * dims]).unwrap();
+            assert_eq!(back[..4 * dims], new[new.len() - 4 * dims..]);
+            assert!(Block::parse(Element::F64, dims, n, &payload).is_err());
+            assert!(Block::parse(Element::F32, dims + 2, n, &payload).is_err());
+        }
+    }
+    // One value: mode, top, the header of one byte, the pair, no others, 3 bytes.
+    let mut payload = Vec::new();
+    exponents::write(layout::Shape::of_rows(Element::F32, 1, &[0; 4]), &[0; 4], &mut payload);
+    assert_eq!(payload.len(), 8);
+    payload[3] |= 1;
+    assert!(Block::parse(Element::F32, 1, 1, &payload).is_err());
+}
+
 #[test]
 fn byte_strings_and_lists_come_back() {
     let mut random = Random(3);
-    for len in [0, 1, 2, 7, 8, 9, 15, 16, 63, 1023, 1024, 1025, 1031, 5000, 100_000] {
+    for len in [0, 1, 2, 7, 8, 9, 15, 16, 63, 1023, 1024, 1025, 1031, 5000, 8191, 8192, 8207, 100_000] {
         for spread in [1, 2, 3, 17, 256] {
             let data: Vec<u8> =
                 (0..len).map(|_| (random.below(spread) * random.below(spread) / spread) as u8).collect();

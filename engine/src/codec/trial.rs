@@ -1,6 +1,7 @@
 //! What predicts values better, the old ones or nothing: tried on some of them.
 
 use super::cell_block::{Steps, code};
+use super::exponents;
 use super::integers::entropy;
 use super::layout::Shape;
 use super::level::Level;
@@ -50,6 +51,16 @@ pub(super) fn best<W: Word>(source: Source) -> Best {
         return Best::Old(steps);
     }
     Best::Alone
+}
+
+/// Of a block that is so much faster to read, one part in so many may be larger.
+const SPEED_PART: u64 = 128;
+
+/// Finds out whether values without old rows should have their exponents apart.
+pub(super) fn apart_is_better(source: Source) -> bool {
+    let (shape, new) = sample(source.shape, SAMPLE, source.new);
+    let cells = cost::<u32>(Source { shape, new: &new, ..source }, Steps::Even);
+    exponents::cost(&new) <= cells + cells / SPEED_PART
 }
 
 /// Cuts pieces of rows out of a block, about so many cells in all.

@@ -6,8 +6,57 @@ use std::path::{Path, PathBuf};
 
 use super::ExportError;
 
-/// The system is asked to bring so much to the disk at once, so that little is left to wait for in the end.
-const SYNC_BYTES: usize = 32 << 20;
+/// The system is asked to begin with the way to the disk after so many bytes, so that little is left to wait for in the end.
+const BEHIND_BYTES: u64 = 8 << 20;
+
+/// Where a table goes: into a file, or piece by piece to whoever takes them.
+#[derive(Debug)]
+pub(super) enum Out {
+    File(Pending),
+    Pieces(Vec<u8>),
+}
+
+impl Out {
+    /// Returns the name which a file will have; what is handed out in pieces has none.
+    pub fn path(&self) -> &Path {
+        match self {
+            Out::File(file) => file.path(),
+            Out::Pieces(_) => Path::new("the table"),
+        }
+    }
+
+    /// Takes what was written since the last time; nothing of a file.
+    pub fn take(&mut self) -> Vec<u8> {
+        match self {
+            Out::File(_) => Vec::new(),
+            Out::Pieces(bytes) => std::mem::take(bytes),
+        }
+    }
+
+    /// Makes a file durable and gives it its name; returns what nobody has taken yet.
+    pub fn finish(self) -> Result<Vec<u8>, ExportError> {
+        match self {
+            Out::File(file) => file.finish().map(|()| Vec::new()),
+            Out::Pieces(bytes) => Ok(bytes),
+        }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Out::File(file) => file.write(bytes),
+            Out::Pieces(pieces) => pieces.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Out::File(file) => file.flush(),
+            Out::Pieces(_) => Ok(()),
+        }
+    }
+}
 
 /// A file being written as `PATH.tmp-PID`; dropping it removes that.
 #[derive(Debug)]
@@ -15,8 +64,9 @@ pub struct Pending {
     file: File,
     path: PathBuf,
     temporary: PathBuf,
-    /// What was written since the disk was last waited for.
-    unsynced: usize,
+    /// How much was written, and of that, how much is on its way to the disk.
+    written: u64,
+    on_its_way: u64,
     finished: bool,
 }
 
@@ -34,7 +84,8 @@ impl Pending {
             file: file.map_err(|error| ExportError::create(path, error))?,
             path: path.to_owned(),
             temporary,
-            unsynced: 0,
+            written: 0,
+            on_its_way: 0,
             finished: false,
         })
     }
@@ -65,12 +116,12 @@ impl Pending {
 
 impl Write for Pending {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.unsynced >= SYNC_BYTES {
-            self.file.sync_data()?;
-            self.unsynced = 0;
-        }
         let written = self.file.write(bytes)?;
-        self.unsynced += written;
+        self.written += written as u64;
+        if self.written - self.on_its_way >= BEHIND_BYTES {
+            write_behind(&self.file, self.on_its_way, self.written);
+            self.on_its_way = self.written;
+        }
         Ok(written)
     }
 
@@ -78,6 +129,17 @@ impl Write for Pending {
         self.file.flush()
     }
 }
+
+/// Asks the system to begin writing a stretch of a file to the disk, and does not wait for it.
+#[cfg(target_os = "linux")]
+fn write_behind(file: &File, from: u64, to: u64) {
+    use rustix::fs::{Advice, fadvise};
+    // "Not needed" starts the writing of what is only in memory; what comes of it shows in the sync at the end.
+    let _ = fadvise(file, from, std::num::NonZeroU64::new(to - from), Advice::DontNeed);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn write_behind(_: &File, _: u64, _: u64) {}
 
 impl Drop for Pending {
     fn drop(&mut self) {

@@ -70,8 +70,15 @@ impl<'r> Checkout<'r> {
     /// # Errors
     /// When a block on the way is damaged.
     pub fn range(&self, slots: Range<u32>) -> Result<Rows> {
-        let mut reading = Reading::new(slots.clone(), None);
-        self.read(&mut reading)
+        self.range_into(slots, Vec::new())
+    }
+
+    /// Reads the rows of a range of slots into memory that is used again; what it holds does not matter.
+    ///
+    /// # Errors
+    /// When a block on the way is damaged.
+    pub fn range_into(&self, slots: Range<u32>, buffer: Vec<u8>) -> Result<Rows> {
+        self.read(&mut Reading::new(slots, None), buffer)
     }
 
     /// Reads the rows of a few slots, given in ascending order; the result has one row a slot of the list.
@@ -80,16 +87,16 @@ impl<'r> Checkout<'r> {
     /// When a block on the way is damaged.
     pub fn list(&self, slots: &[u32]) -> Result<Rows> {
         let (Some(&first), Some(&last)) = (slots.first(), slots.last()) else {
-            return Ok(Reading::new(0..0, None).rows(&self.table));
+            return Ok(Reading::new(0..0, None).rows(&self.table, Vec::new()));
         };
         let mut reading = Reading::new(first..last + 1, Some(slots));
         // Slots that came later hold nothing here, and nothing further back.
         let held = self.slots();
         slots.iter().filter(|&&s| s >= held).for_each(|&s| reading.settle(s, State::Gone));
-        self.read(&mut reading)
+        self.read(&mut reading, Vec::new())
     }
 
-    fn read(&self, reading: &mut Reading<'_>) -> Result<Rows> {
+    fn read(&self, reading: &mut Reading<'_>, buffer: Vec<u8>) -> Result<Rows> {
         let mut uses = Vec::new();
         self.repo.check_held(self.commit)?;
         for commit in self.repo.bases(self.commit) {
@@ -105,7 +112,7 @@ impl<'r> Checkout<'r> {
                 break;
             }
         }
-        let mut rows = reading.rows(&self.table);
+        let mut rows = reading.rows(&self.table, buffer);
         for used in uses.iter().rev() {
             self.forward(used, reading, &mut rows).map_err(|e| {
                 if e.is_waiting() {
@@ -182,10 +189,10 @@ pub(super) fn will_read(repo: &Repository, error: &VersionError, commit: CommitI
     }
 }
 
-/// Returns what a row of a change block adds to the cost of reading: 8 for a whole row's bytes.
+/// Returns what a row of a change block adds to the cost of reading: 16 for a whole row's bytes.
 pub fn cost_unit(block: &BlockRef, row_bytes: usize) -> u8 {
     let raw = u64::from(block.rows) * row_bytes as u64;
-    (u64::from(block.len) * 8).div_ceil(raw.max(1)).clamp(1, 255) as u8
+    (u64::from(block.len) * 16).div_ceil(raw.max(1)).clamp(1, 255) as u8
 }
 
 /// Returns the number of a collection in a record's lists.
@@ -283,15 +290,17 @@ impl<'s> Reading<'s> {
         }
     }
 
-    fn rows(&self, table: &Table) -> Rows {
-        let n = self.wanted.len();
-        Rows {
-            first: self.range.start,
-            data: vec![0; n * table.row_bytes()],
-            alive: vec![false; n],
-            changed_by: vec![0; n],
-            cost: vec![0; n],
+    /// Makes room for the rows; those that are not going to be written whole are zeros.
+    fn rows(&self, table: &Table, mut data: Vec<u8>) -> Rows {
+        let (n, size) = (self.wanted.len(), table.row_bytes());
+        if data.capacity() < n * size {
+            data = vec![0; n * size];
+        } else {
+            data.resize(n * size, 0);
+            let rows = data.chunks_exact_mut(size.max(1)).zip(&self.wanted);
+            rows.filter(|(_, state)| **state != State::Found).for_each(|(row, _)| row.fill(0));
         }
+        Rows { first: self.range.start, data, alive: vec![false; n], changed_by: vec![0; n], cost: vec![0; n] }
     }
 }
 

@@ -9,6 +9,7 @@ mod compare;
 mod data;
 mod diff;
 mod error;
+mod find;
 mod generation;
 mod graph;
 mod index;
@@ -27,6 +28,7 @@ mod root;
 mod snapshot;
 mod stage;
 mod state;
+mod states;
 mod stream;
 mod table;
 mod transfer;
@@ -44,6 +46,7 @@ pub use compact::{Compacted, Keep, compact};
 pub use compare::compare;
 pub use diff::{Difference, Differences, diff, difference};
 pub use error::{Result, VersionError};
+pub use find::{HeldDelta, Lookup, children_of, delta_of, find, find_delta, parent_of};
 pub use generation::{Generation, MADE_BY, generations_at, row_generations};
 pub use graph::{CommitEntry, Composed, Graph, Move, Operation, Parked, RecordOf};
 pub use keys::{find_slot, read_keys};
@@ -65,10 +68,12 @@ pub use revision::{check_name, default_head, resolve};
 pub use root::state_root;
 pub use snapshot::snapshot;
 pub use stage::{CommitInfo, Stage, Staged};
+pub use states::find_out as index_states;
 pub use stream::{Leg, deltas, way, way_through};
 pub use table::{read_table, table, tables};
 pub use transfer::{
-    Arriving, BranchMove, Outcome, Received, Sender, TagMove, Thin, Wanted, bundle, bundle_since, clone_into, receive,
+    Arriving, BranchMove, Outcome, Received, Sender, TagMove, Thin, Wanted, bundle, bundle_since, clone_into,
+    live_bundle, receive,
 };
 pub use undo::{Done, Undone, history, undo};
 pub use value::{Value, touches, value};

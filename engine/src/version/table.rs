@@ -5,15 +5,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rayon::prelude::*;
 
-use super::checkout::{Checkout, number_of};
+use super::checkout::{Checkout, Rows, number_of};
 use super::error::{Result, VersionError};
 use super::keys::read_keys;
 use super::repository::{CommitIndex, Repository, table_of};
 use crate::delta::{Keys, Table};
-use crate::store::BLOCK_BYTES;
+use crate::store::{BLOCK_BYTES, KeyTable};
 
-/// How many bytes of rows one task reads.
-const TASK_BYTES: usize = 16 << 20;
+/// How many bytes of rows one task reads: few enough to be still in the processor's cache when they are handed over.
+const TASK_BYTES: usize = 4 << 20;
+
+/// How many tasks a thread gets at once; their keys are read together.
+const TASKS_PER_THREAD: usize = 3;
 
 /// Returns the shapes of the collections at a commit, by name.
 ///
@@ -66,22 +69,30 @@ pub fn read_table<E: From<VersionError>>(
     let slots = checkout.slots();
     let task = task_rows(table.row_bytes());
     let starts: Vec<u32> = (0..slots).step_by(task as usize).collect();
-    let read = |&start: &u32| -> Result<Piece> {
-        let range = start..(start + task).min(slots);
-        let rows = checkout.range(range.clone())?;
-        let keys = read_keys(repo, commit, &table.collection, range)?;
-        Ok(living(&keys, rows, table.row_bytes()))
+    let range = |start: u32| start..(start + task).min(slots);
+    let read_group = |group: Vec<(u32, Vec<u8>)>| -> Result<Vec<Piece>> {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(Vec::new()) };
+        let (first, end) = (first.0, range(last.0).end);
+        let keys = || read_keys(repo, commit, &table.collection, first..end);
+        let (keys, rows) = rayon::join(keys, || {
+            let read = |(start, buffer)| checkout.range_into(range(start), buffer);
+            group.into_par_iter().map(read).collect::<Result<Vec<_>>>()
+        });
+        let keys = keys?;
+        Ok(rows?.into_iter().map(|rows| living(&keys, first, rows, table.row_bytes())).collect())
     };
-    let read_group = |group: &[u32]| -> Vec<Result<Piece>> { group.par_iter().map(read).collect() };
-    let mut ready = Vec::new();
-    // While one group is handed over, the next one is read.
-    for group in starts.chunks(rayon::current_num_threads()).chain([&[][..]]) {
-        let mut next = Vec::new();
+    // While one group is handed over, the next one is read, into memory that was handed over before.
+    let (mut ready, mut spare) = (Ok(Vec::<Piece>::new()), Vec::new());
+    for group in starts.chunks(TASKS_PER_THREAD * rayon::current_num_threads()).chain([&[][..]]) {
+        let group = group.iter().map(|&start| (start, spare.pop().unwrap_or_default())).collect();
+        let mut next = Ok(Vec::new());
         rayon::in_place_scope(|scope| {
             scope.spawn(|_| next = read_group(group));
-            ready.drain(..).try_for_each(|piece: Result<Piece>| {
-                let (keys, rows) = piece?;
-                emit(&keys, rows.into())
+            std::mem::replace(&mut ready, Ok(Vec::new()))?.into_iter().try_for_each(|(keys, rows)| {
+                let rows = Arc::new(rows);
+                emit(&keys, Bytes::from_owner(Lent(rows.clone())))?;
+                spare.extend(Arc::try_unwrap(rows));
+                Ok::<_, E>(())
             })
         })?;
         ready = next;
@@ -96,13 +107,22 @@ fn task_rows(row_bytes: usize) -> u32 {
     (task / block * block).max(1) as u32
 }
 
+/// Rows that come back when nobody needs them any more.
+struct Lent(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// Keys and their rows.
 type Piece = (Keys, Vec<u8>);
 
-/// Leaves out the slots that hold no row.
-fn living(keys: &crate::store::KeyTable, rows: super::checkout::Rows, size: usize) -> Piece {
+/// Leaves out the slots that hold no row; `first` is the slot of the first key.
+fn living(keys: &KeyTable, first: u32, rows: Rows, size: usize) -> Piece {
     let alive = || (0..rows.alive.len()).filter(|&i| rows.alive[i]);
-    let names = Keys::from_texts(alive().map(|i| keys.get(i as u32)));
+    let names = Keys::from_texts(alive().map(|i| keys.get(rows.first - first + i as u32)));
     if rows.alive.iter().all(|&a| a) {
         return (names, rows.data);
     }

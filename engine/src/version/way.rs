@@ -8,7 +8,7 @@ use super::error::Result;
 use super::graph::RecordOf;
 use super::index::{Kind, Touch, words_of};
 use super::repository::{CommitIndex, Repository};
-use crate::delta::Table;
+use crate::delta::{Table, key_hash};
 use crate::store::{Action, BlockRef, Place};
 
 /// A row as it was at a commit, and the commit that last wrote or deleted it.
@@ -192,7 +192,7 @@ pub fn commits_with(repo: &Repository, texts: &[&str]) -> Result<Option<BTreeSet
 /// When the data of a commit are damaged.
 pub fn writers_of(repo: &Repository, collection: &str, key: &str) -> Result<Option<Vec<CommitIndex>>> {
     let Some(number) = repo.collection_number(collection) else { return Ok(Some(Vec::new())) };
-    let Some(slots) = repo.index().slots_of(repo, number, key)? else { return Ok(None) };
+    let Some(slots) = repo.index().slots_of(repo, number, &key_hash(key))? else { return Ok(None) };
     let mut commits = Vec::new();
     for (record, slot) in slots {
         let RecordOf::Commit(since) = repo.graph().records[record as usize - 1] else { continue };

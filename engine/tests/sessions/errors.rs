@@ -127,3 +127,28 @@ fn a_flipped_bit_is_76_with_the_place() {
         assert!(done.code == 0 || done.code == 76 || done.code == 66, "{} {}", done.code, done.err);
     }
 }
+
+/// The inspector is a program of its own; what it is told and how it ends are passed on.
+#[cfg(unix)]
+#[test]
+fn the_inspector_is_looked_for_beside_the_program() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+
+    let s = Session::new("inspector");
+    let program = s.dir.join("vecdelta");
+    std::fs::copy(env!("CARGO_BIN_EXE_vecdelta"), &program).unwrap();
+    let inspect = || Command::new(&program).args(["inspect", "a.vd", "--", "--theme", "dark"]).output().unwrap();
+    let missing = inspect();
+    let text = String::from_utf8(missing.stderr).unwrap();
+    assert_eq!(missing.status.code(), Some(66), "{text}");
+    assert!(
+        text.contains("vecdelta-inspector") && text.contains("cargo build --release -p vecdelta-inspector"),
+        "{text}"
+    );
+    let beside = s.dir.join("vecdelta-inspector");
+    s.write("vecdelta-inspector", "#!/bin/sh\necho \"$@\"\nexit 3\n");
+    std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let started = inspect();
+    assert_eq!((started.status.code(), started.stdout), (Some(3), b"a.vd --theme dark\n".to_vec()));
+}

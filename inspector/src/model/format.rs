@@ -65,6 +65,11 @@ pub fn minute(millis: u64) -> String {
     format!("{y:04}-{m:02}-{d:02} {:02}:{:02}", minute / 60, minute % 60)
 }
 
+/// Returns a time as date and second in UTC.
+pub fn second(millis: u64) -> String {
+    format!("{}:{:02}", minute(millis), millis / 1000 % 60)
+}
+
 /// Returns a time as a date in UTC.
 pub fn day(millis: u64) -> String {
     let (y, m, d) = date((millis / 86_400_000) as i64);

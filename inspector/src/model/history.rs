@@ -156,6 +156,15 @@ impl History {
         }
     }
 
+    /// Asks no more for some records: they cannot be read.
+    pub fn give_up_records(&mut self, from: CommitNumber, count: u32) {
+        let end = (from.saturating_add(count)).div_ceil(CHUNK) as usize;
+        let end = end.min(self.records.len());
+        for place in self.records.iter_mut().take(end).skip((from / CHUNK) as usize).filter(|p| p.is_none()) {
+            *place = Some(Box::default());
+        }
+    }
+
     /// Returns how many records are known.
     pub fn recorded(&self) -> u32 {
         self.recorded

@@ -20,6 +20,10 @@ pub struct Link {
     pub with: Option<String>,
     /// `q`: what is searched for.
     pub query: Option<String>,
+    /// `z`: the height of the graph's rows, in points.
+    pub zoom: Option<String>,
+    /// `fold`: quiet stretches are folded when it is `1`.
+    pub fold: Option<String>,
     /// Everything else, in order.
     pub rest: Vec<(String, String)>,
 }
@@ -49,6 +53,8 @@ impl Link {
             ("view", &self.view),
             ("with", &self.with),
             ("q", &self.query),
+            ("z", &self.zoom),
+            ("fold", &self.fold),
         ];
         let known = known.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
         let rest = self.rest.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -70,6 +76,8 @@ impl Link {
             "view" => &mut self.view,
             "with" => &mut self.with,
             "q" => &mut self.query,
+            "z" => &mut self.zoom,
+            "fold" => &mut self.fold,
             _ => return None,
         })
     }
@@ -131,11 +139,11 @@ mod tests {
     proptest! {
         #[test]
         fn comes_back_as_it_was(
-            fields in prop::array::uniform6(prop::option::of(any::<String>())),
+            fields in prop::array::uniform8(prop::option::of(any::<String>())),
             rest in prop::collection::vec(("x[a-zé#&=%]{0,5}", any::<String>()), 0..3),
         ) {
-            let [commit, branch, vector, view, with, query] = fields;
-            let link = Link { commit, branch, vector, view, with, query, rest };
+            let [commit, branch, vector, view, with, query, zoom, fold] = fields;
+            let link = Link { commit, branch, vector, view, with, query, zoom, fold, rest };
             prop_assert_eq!(Link::parse(&link.to_text()), link);
         }
 

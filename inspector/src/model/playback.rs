@@ -27,6 +27,11 @@ impl Default for Playback {
 }
 
 impl Playback {
+    /// Makes a replay that stands at the beginning.
+    pub fn new(speed: f64, looping: bool, range: Option<(usize, usize)>) -> Self {
+        Self { speed, looping, range, ..Self::default() }
+    }
+
     /// Returns the place on the path.
     pub fn place(&self) -> usize {
         self.position as usize
@@ -72,11 +77,9 @@ impl Playback {
         }
         let before = self.place();
         let (first, last) = self.stretch(len);
+        self.position = self.position.max(first as f64);
         if dt.is_finite() && dt > 0.0 {
             self.position += dt.min(TICK_MAX) * self.speed;
-        }
-        if self.position < first as f64 {
-            self.position = first as f64;
         }
         // The last place is held as long as any other before a loop begins again.
         if self.looping && self.position >= (last + 1) as f64 {

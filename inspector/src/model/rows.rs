@@ -6,8 +6,11 @@ use std::ops::Range;
 use super::history::History;
 use crate::ask::CommitNumber;
 
+/// The height of a row as it begins, in points.
+pub const NORMAL: f64 = 26.0;
+
 /// The shortest stretch that is folded.
-pub const FOLD_MIN: u32 = 8;
+pub const FOLD_MIN: u32 = 5;
 
 /// The rows of the graph, by runs of commits that are shown one by one and runs that are folded.
 #[derive(Default)]
@@ -54,7 +57,7 @@ impl Rows {
             }
             // The oldest of a stretch is where something happens; it is shown by itself.
             let quiet = newest - oldest;
-            let is_open = open.range(oldest + 1..=newest).next().is_some();
+            let is_open = quiet > 0 && open.range(oldest + 1..=newest).next().is_some();
             if quiet >= FOLD_MIN && !is_open {
                 rows.push(newest, quiet, true);
                 newest = oldest + 1;

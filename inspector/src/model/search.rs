@@ -140,6 +140,11 @@ pub struct Search {
 }
 
 impl Search {
+    /// Begins a search.
+    pub fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), ..Self::default() }
+    }
+
     /// Looks on; returns whether there is more to look at. `budget` is how many commits are looked at in this step.
     pub fn step(&mut self, history: &History, budget: u32) -> bool {
         let state = (self.text.clone(), history.len(), history.recorded());

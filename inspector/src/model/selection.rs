@@ -49,6 +49,7 @@ impl Selection {
             with: id(self.with),
             query: Some(query.to_owned()).filter(|q| !q.is_empty()),
             rest: self.rest.clone(),
+            ..Link::default()
         }
     }
 }

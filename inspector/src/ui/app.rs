@@ -104,7 +104,7 @@ impl Inspector {
                     ctx.set_theme(if ctx.theme() == Theme::Dark { Theme::Light } else { Theme::Dark });
                     ctx.request_repaint();
                 }
-                Look::Zoom(zoom) => self.graph.zoom(zoom, &self.state),
+                Look::Zoom(zoom) => self.graph.zoom(zoom, &mut self.state),
             }
         }
         for wish in std::mem::take(&mut self.state.wishes) {

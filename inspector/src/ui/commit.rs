@@ -37,7 +37,7 @@ fn show(ui: &mut Ui, state: &mut State, commit: &Commit) {
     let message = format::line(&commit.record.message, 2000);
     let message = if message.is_empty() { "No message".to_owned() } else { message };
     ui.label(RichText::new(message).font(font::bold(17.0)));
-    let time = commit.time.replace('T', " ").replace('Z', " UTC");
+    let time = format!("{} UTC", format::second(state.history.time(commit.number)));
     ui.label(RichText::new(format!("{} · {time}", format::line(&commit.record.author, 100))).color(p.quiet));
     if let Some(next) = commit.stands_for {
         let next = state.history.short_id(next);
@@ -101,7 +101,9 @@ fn details(ui: &mut Ui, state: &mut State, commit: &Commit) {
         ui.end_row();
     }
     name(ui, "Stored");
-    ui.label(format!("{} for {} of vectors looked at", size(commit.record.stored), size(commit.record.raw)));
+    let looked_at =
+        if commit.record.raw == 0 { String::new() } else { format!(" for {} of vectors", size(commit.record.raw)) };
+    ui.label(format!("{}{looked_at}", size(commit.record.stored)));
     ui.end_row();
     name(ui, "Largest move");
     let l2 = commit.record.l2();

@@ -74,8 +74,10 @@ fn query(ui: &mut Ui, state: &mut State) {
         ui.label(RichText::new(says).color(if n == 0 { p.bad } else { p.quiet }));
     }
     let width = (ui.available_width() - 30.0).clamp(80.0, 340.0);
+    // An identity of its own: buttons come and go beside it while somebody types.
     let hint = RichText::new("Search: words, branch:main, sources>100").color(p.faint);
     let field = TextEdit::singleline(&mut state.search.text)
+        .id(Id::unique("search"))
         .hint_text(hint)
         .desired_width(width)
         .margin(Margin::symmetric(8, 4));
@@ -128,6 +130,7 @@ fn views(ui: &mut Ui, state: &mut State) {
     let p = Palette::of(ui.ctx());
     let tabs = Frame::new().fill(p.panel).inner_margin(Margin::symmetric(8, 0));
     tabs.show(ui, |ui| {
+        ui.set_min_width(ui.available_width());
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             for view in VIEWS {
@@ -136,7 +139,6 @@ fn views(ui: &mut Ui, state: &mut State) {
                     state.selection.view = view.name.to_owned();
                 }
             }
-            ui.allocate_space(vec2(ui.available_width(), 0.0));
         });
     });
     let line = ui.cursor().top();

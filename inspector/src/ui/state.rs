@@ -13,7 +13,7 @@ use crate::model::lanes::Lanes;
 use crate::model::link::Link;
 use crate::model::path;
 use crate::model::playback::Playback;
-use crate::model::rows::Rows;
+use crate::model::rows::{NORMAL, Rows};
 use crate::model::search::Search;
 use crate::model::selection::Selection;
 
@@ -34,6 +34,8 @@ pub struct State {
     pub lanes: Lanes,
     /// The rows of the graph.
     pub rows: Rows,
+    /// The height of a row of the graph, in points.
+    pub row_height: f64,
     /// Whether quiet stretches are folded.
     pub folding: bool,
     /// Commits whose stretches stay open.
@@ -89,6 +91,7 @@ impl State {
             history: History::default(),
             lanes: Lanes::default(),
             rows: Rows::default(),
+            row_height: NORMAL,
             folding: false,
             unfolded: BTreeSet::new(),
             selection: Selection { view: VIEWS[0].name.to_owned(), ..Selection::default() },
@@ -159,10 +162,12 @@ impl State {
             }
         }
         let shell = |ask: &Ask| matches!(ask, Ask::Open(_) | Ask::Graph { .. } | Ask::Records { .. });
-        for (_, result) in self.desk.pump(shell) {
-            match result {
-                Ok(answer) => self.take_answer(answer),
-                Err(trouble) => self.trouble = Some(Arc::new(trouble)),
+        for (ask, result) in self.desk.pump(shell) {
+            match (ask, result) {
+                (_, Ok(answer)) => self.take_answer(answer),
+                // The rest of the history can be looked at all the same.
+                (Ask::Records { from, count }, Err(_)) => self.history.give_up_records(from, count),
+                (_, Err(trouble)) => self.trouble = Some(Arc::new(trouble)),
             }
         }
     }
@@ -190,8 +195,11 @@ impl State {
     /// The graph is known: lays it out and goes where the link leads.
     fn begin(&mut self) {
         self.lanes = Lanes::of(&self.history);
-        self.fold();
         let link = self.link.take().unwrap_or_default();
+        self.folding = link.fold.as_deref() == Some("1");
+        self.fold();
+        let zoom = link.zoom.as_deref().and_then(|z| z.parse().ok()).filter(|z: &f64| z.is_finite());
+        self.row_height = zoom.unwrap_or(NORMAL).clamp(1e-6, 64.0);
         self.selection = Selection::of(&link, &self.history, &self.selection.view);
         self.search.text = link.query.unwrap_or_default();
         self.find_path();
@@ -279,7 +287,10 @@ impl State {
 
     /// Returns the link that leads back to what is shown.
     pub fn link(&self) -> Link {
-        self.selection.link(&self.history, &self.search.text)
+        let mut link = self.selection.link(&self.history, &self.search.text);
+        link.zoom = (self.row_height != NORMAL).then(|| format!("{}", self.row_height));
+        link.fold = self.folding.then(|| "1".to_owned());
+        link
     }
 
     /// Describes what is shown, for tests and other programs.

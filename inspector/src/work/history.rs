@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use vecdelta::store::CommitRecord;
+use vecdelta::store::{CommitRecord, StoreError};
 use vecdelta::version::{Repository, VersionError};
 
 use crate::ask::{CommitNumber, GRAPH_SLICE, GraphSlice, NONE, Opened, Record, RecordSlice};
@@ -46,7 +46,14 @@ pub fn graph(repo: &Repository, from: CommitNumber) -> GraphSlice {
 /// Returns the records of a few commits.
 pub fn records(repo: &Repository, from: CommitNumber, count: u32) -> Result<RecordSlice, VersionError> {
     let end = repo.len().min(from.saturating_add(count) as usize);
-    let records = (from as usize..end).map(|commit| Ok(record(&repo.commit(commit)?, repo.snapshot(commit).is_some())));
+    let records = (from as usize..end).map(|commit| match repo.commit(commit) {
+        Ok(read) => Ok(record(&read, repo.snapshot(commit).is_some())),
+        // One damaged record does not hide the others.
+        Err(error @ VersionError::Store(StoreError::Corrupt(_))) => {
+            Ok(Record { damage: error.to_string(), ..Record::default() })
+        }
+        Err(error) => Err(error),
+    });
     Ok(RecordSlice { from, records: records.collect::<Result<_, VersionError>>()? })
 }
 
@@ -62,6 +69,7 @@ pub fn record(record: &CommitRecord, snapshot: bool) -> Record {
         raw: counts.raw_bytes,
         l2_max: record.l2_max,
         snapshot,
+        damage: String::new(),
     }
 }
 

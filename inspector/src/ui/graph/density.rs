@@ -46,7 +46,8 @@ impl Strips {
         self.find(window, state);
         let most = state.history.most_sources();
         let mut mesh = Mesh::default();
-        let lanes_width = if lanes { LANES as f32 * 5.0 + 16.0 } else { 0.0 };
+        let used = self.strips.iter().flat_map(|s| &s.lanes).map(|(lane, _)| *lane).max().unwrap_or(0);
+        let lanes_width = if lanes { f32::from(used + 1) * 5.0 + 16.0 } else { 0.0 };
         let bars = Rect::from_min_max(pos2(window.rect.left() + lanes_width + 4.0, window.rect.top()), window.rect.max);
         for (i, strip) in self.strips.iter().enumerate() {
             let y = window.rect.top() + i as f32;
@@ -104,6 +105,17 @@ fn strip(state: &State, rows: std::ops::Range<u32>) -> Strip {
         }
     }
     strip
+}
+
+/// Draws where the selected commits are.
+pub fn marks(ui: &Ui, window: Window, state: &State) {
+    let p = Palette::of(ui.ctx());
+    for (commit, color) in [(state.selection.with, p.warn), (state.selection.commit, p.accent)] {
+        if let Some(row) = commit.and_then(|c| state.rows.row_of(c)) {
+            let stroke = egui::Stroke::new(1.5, color);
+            ui.painter_at(window.rect).hline(window.rect.x_range(), window.middle(row), stroke);
+        }
+    }
 }
 
 fn add(mesh: &mut Mesh, rect: Rect, color: Color32) {

@@ -15,8 +15,7 @@ use super::theme::Palette;
 use crate::ask::CommitNumber;
 use crate::model::rows::Item;
 
-/// The height of a row as it begins.
-const NORMAL: f64 = 26.0;
+use crate::model::rows::NORMAL;
 
 /// From this height on a row has text.
 const TEXT: f64 = 17.0;
@@ -50,9 +49,9 @@ pub enum Zoom {
 pub struct Graph {
     /// The row at the upper edge; between two rows it has a fraction.
     scroll: f64,
-    /// The height of a row in points.
-    row: f64,
     canvas: f32,
+    /// The height at which all rows fitted on the canvas in the frame before.
+    fits: f64,
     seen: lines::Seen,
     map: density::Strips,
     view: density::Strips,
@@ -62,8 +61,8 @@ impl Default for Graph {
     fn default() -> Self {
         Self {
             scroll: 0.0,
-            row: NORMAL,
             canvas: 0.0,
+            fits: 0.0,
             seen: lines::Seen::default(),
             map: density::Strips::default(),
             view: density::Strips::default(),
@@ -102,27 +101,27 @@ impl Window {
 
 impl Graph {
     /// Changes the scale around the middle of the canvas, or around the selected row if that is visible.
-    pub fn zoom(&mut self, zoom: Zoom, state: &State) {
+    pub fn zoom(&mut self, zoom: Zoom, state: &mut State) {
         let height = f64::from(self.canvas);
         let selected = state.selection.commit.and_then(|c| state.rows.row_of(c)).map(f64::from);
-        let middle = self.scroll + height / 2.0 / self.row;
-        let visible = |row: &f64| *row >= self.scroll && *row <= self.scroll + height / self.row;
+        let middle = self.scroll + height / 2.0 / state.row_height;
+        let visible = |row: &f64| *row >= self.scroll && *row <= self.scroll + height / state.row_height;
         let around = selected.filter(visible).unwrap_or(middle);
         let to = match zoom {
-            Zoom::In => self.row * 1.5,
-            Zoom::Out => self.row / 1.5,
+            Zoom::In => state.row_height * 1.5,
+            Zoom::Out => state.row_height / 1.5,
             Zoom::All => height / f64::from(state.rows.len().max(1)),
             Zoom::Normal => NORMAL,
         };
         self.zoom_to(to, around, state);
     }
 
-    fn zoom_to(&mut self, row: f64, around: f64, state: &State) {
+    fn zoom_to(&mut self, row: f64, around: f64, state: &mut State) {
         let all = f64::from(self.canvas) / f64::from(state.rows.len().max(1));
         let row = row.clamp(all.min(NORMAL), 64.0);
         // What is looked at stays where it is on the screen.
-        self.scroll = around - (around - self.scroll) * self.row / row;
-        self.row = row;
+        self.scroll = around - (around - self.scroll) * state.row_height / row;
+        state.row_height = row;
     }
 
     /// Draws the graph.
@@ -137,13 +136,20 @@ impl Graph {
         let map = Rect::from_min_max(pos2(whole.right() - MAP, whole.top()), whole.max);
         let rect = Rect::from_min_max(whole.min, pos2(map.left(), whole.bottom()));
         self.canvas = rect.height();
+        // Smaller than the whole history on the canvas makes no sense; what fitted before the canvas changed fits again.
+        let fits = (f64::from(self.canvas) / f64::from(len.max(1))).min(NORMAL);
+        if state.row_height <= self.fits * 1.001 || state.row_height < fits {
+            state.row_height = fits;
+        }
+        // At their normal size rows do not follow.
+        self.fits = if fits < NORMAL { fits } else { 0.0 };
         self.scroll_by_input(ui, &response, rect, state);
         if std::mem::take(&mut state.reveal) {
             self.reveal(state);
         }
-        self.clamp(len);
-        let window = Window { rect, scroll: self.scroll, row: self.row };
-        if self.row >= DENSITY {
+        self.clamp(len, state.row_height);
+        let window = Window { rect, scroll: self.scroll, row: state.row_height };
+        if state.row_height >= DENSITY {
             self.seen.see(window, state);
             let hovered = response.hover_pos().filter(|at| rect.contains(*at)).map(|at| window.row_at(at.y) as u32);
             rows::draw(ui, window, state, &self.seen, hovered);
@@ -152,31 +158,32 @@ impl Graph {
             }
         } else {
             self.view.draw(ui, window, state, true);
+            density::marks(ui, window, state);
         }
         self.press(ui, &response, window, state);
         let to = minimap::draw(ui, map, window, state, &mut self.map);
         if let Some(middle) = to {
-            self.scroll = middle - f64::from(rect.height()) / self.row / 2.0;
-            self.clamp(len);
+            self.scroll = middle - f64::from(rect.height()) / state.row_height / 2.0;
+            self.clamp(len, state.row_height);
             ui.ctx().request_repaint();
         }
     }
 
-    fn scroll_by_input(&mut self, ui: &Ui, response: &Response, rect: Rect, state: &State) {
+    fn scroll_by_input(&mut self, ui: &Ui, response: &Response, rect: Rect, state: &mut State) {
         let Some(at) = response.hover_pos().filter(|at| rect.contains(*at)) else { return };
         let (scroll, zoom) = ui.input(|i| (i.smooth_scroll_delta().y, i.zoom_delta()));
         if zoom != 1.0 {
-            let around = self.scroll + f64::from(at.y - rect.top()) / self.row;
-            self.zoom_to(self.row * f64::from(zoom), around, state);
+            let around = self.scroll + f64::from(at.y - rect.top()) / state.row_height;
+            self.zoom_to(state.row_height * f64::from(zoom), around, state);
         } else {
-            self.scroll -= f64::from(scroll) / self.row;
+            self.scroll -= f64::from(scroll) / state.row_height;
         }
     }
 
     /// Scrolls as little as makes the selected row visible with two beside it.
     fn reveal(&mut self, state: &State) {
         let Some(row) = state.selection.commit.and_then(|c| state.rows.row_of(c)) else { return };
-        let (row, height) = (f64::from(row), f64::from(self.canvas) / self.row);
+        let (row, height) = (f64::from(row), f64::from(self.canvas) / state.row_height);
         let margin = 2.0_f64.min((height - 1.0).max(0.0) / 2.0);
         let (lowest, highest) = (row + 1.0 + margin - height, row - margin);
         // Far away: into the middle, so that what is around it is seen.
@@ -186,8 +193,8 @@ impl Graph {
         self.scroll = self.scroll.max(lowest).min(highest);
     }
 
-    fn clamp(&mut self, len: u32) {
-        let last = f64::from(len) - f64::from(self.canvas) / self.row;
+    fn clamp(&mut self, len: u32, row: f64) {
+        let last = f64::from(len) - f64::from(self.canvas) / row;
         self.scroll = self.scroll.min(last).max(0.0);
     }
 

@@ -35,13 +35,13 @@ impl Columns {
         });
         at -= 96.0;
         let changed = at;
-        let time = (wide > 520.0).then(|| {
+        let time = (wide > 460.0).then(|| {
             at -= 122.0;
             at
         });
-        let author = (wide > 640.0).then(|| {
-            at -= 96.0;
-            (at, 88.0)
+        let author = (wide > 550.0).then(|| {
+            at -= 84.0;
+            (at, 76.0)
         });
         Self { left, message_end: at - 12.0, author, time, changed, hash, right }
     }
@@ -113,8 +113,9 @@ fn background(painter: &Painter, rect: Rect, state: &State, item: &Item, hovered
 
 /// Draws a commit: a disc, a ring for a merge, a square round a snapshot.
 fn node(painter: &Painter, at: egui::Pos2, state: &State, commit: CommitNumber, row: f64, p: &Palette) {
-    let color = lines::color(state, commit, p);
     let record = state.history.record(commit);
+    let damaged = record.is_some_and(|r| !r.damage.is_empty());
+    let color = if damaged { p.bad } else { lines::color(state, commit, p) };
     let size = dot(record.map_or(0, crate::ask::Record::sources)).min(row as f32 / 2.0 - 0.5).max(1.2);
     let merge = state.history.parents(commit)[1] != NONE;
     if state.search.contains(commit) {
@@ -167,7 +168,12 @@ fn text(painter: &Painter, columns: &Columns, rect: Rect, state: &State, item: &
     }
     let record = history.record(commit);
     let message = record.map_or_else(|| "…".to_owned(), |r| format::line(&r.message, 200));
-    let (message, ink) = if message.is_empty() { ("no message".to_owned(), p.faint) } else { (message, p.ink) };
+    let damaged = record.is_some_and(|r| !r.damage.is_empty());
+    let (message, ink) = match (damaged, message.is_empty()) {
+        (true, _) => ("this record is damaged".to_owned(), p.bad),
+        (_, true) => ("no message".to_owned(), p.faint),
+        _ => (message, p.ink),
+    };
     widgets::text(
         painter,
         pos2(x, middle),
@@ -250,6 +256,10 @@ pub fn tooltip(response: &Response, state: &State, row: u32) {
         }
         let commit = item.newest();
         let Some(record) = state.history.record(commit) else { return };
+        if !record.damage.is_empty() {
+            ui.label(RichText::new(format::line(&record.damage, 400)).color(p.bad));
+            return;
+        }
         ui.label(RichText::new(format::line(&record.message, 400)).font(font::bold(13.0)));
         let branch = state.history.branch_name(state.history.branch(commit));
         let branch = if branch.is_empty() { String::new() } else { format!(" on {}", format::line(branch, 60)) };

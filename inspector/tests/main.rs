@@ -1,0 +1,9 @@
+//! The inspector's tests: the model against plain oracles, journeys through the window, pictures, hostile files.
+
+mod frames;
+mod hostile;
+mod journeys;
+mod lanes;
+mod paths;
+mod pictures;
+mod support;

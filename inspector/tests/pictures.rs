@@ -1,0 +1,38 @@
+//! Pictures of the window, in both themes, drawn by our own rasteriser.
+//!
+//! The same program draws the same pixels everywhere; a pixel may differ by egui's own measure of 0.6, and ten may differ
+//! more, so that a newer compiler may round otherwise. `UPDATE_SNAPSHOTS=1 cargo test -p vecdelta-inspector` makes them
+//! anew: look at them before they are committed.
+
+use egui::Theme;
+use egui_kittest::{SnapshotOptions, SnapshotResults};
+use vecdelta_inspector::ask::Place;
+use vecdelta_inspector::native::open::opener;
+
+use super::support::window;
+
+fn check(name: &str, place: Option<Place>, link: &'static str) {
+    let mut results = SnapshotResults::new();
+    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut w = window([960.0, 560.0], theme, place.clone(), link, opener);
+        w.remove_cursor();
+        w.run();
+        let options = SnapshotOptions::new().threshold(0.6).max_failed_pixels(10_usize);
+        results.add(w.try_snapshot_options(format!("{name}-{suffix}"), &options));
+    }
+}
+
+#[test]
+fn the_start_page() {
+    check("start", None, "");
+}
+
+#[test]
+fn the_graph_and_a_commit() {
+    check("commit", Some(Place::Demo), "#c=v1");
+}
+
+#[test]
+fn the_vectors_of_a_commit() {
+    check("changes", Some(Place::Demo), "#view=changes&q=daily");
+}
