@@ -75,7 +75,8 @@ pub use states::find_out as index_states;
 pub use stream::{Leg, deltas, way, way_through};
 pub use table::{read_table, table, tables};
 pub use transfer::{
-    Arriving, BranchMove, Outcome, Received, Sender, TagMove, Thin, Wanted, bundle, bundle_since, clone_into, receive,
+    Arriving, BranchMove, Outcome, Received, Sender, TagMove, Thin, Wanted, bundle, bundle_since, clone_into,
+    live_bundle, receive,
 };
 pub use undo::{Done, Undone, history, undo};
 pub use value::{Value, touches, value};
