@@ -7,9 +7,8 @@ REV is a branch, a tag, or 6 or more digits of a commit's hash; `main` unless gi
 the bits in hex. Needs numpy and blake3; read_records.py and read_codec.py beside this file read what is in records and blocks.
 """
 import collections, itertools, mmap, os, struct, sys
-import numpy as np
+import numpy as np, read_codec, read_records
 from blake3 import blake3
-import read_codec, read_records
 from read_records import keyed
 
 SIZES = [4, 8, 2, 2, 1, 1]  # bytes of an element: f32, f64, f16, bf16, i8, u8
@@ -67,18 +66,19 @@ class Repository:
         return commit.refs
 
     def operation(self, f, blocks):
-        _time, _author, _undoes, action, refs = f.take("QII"), f.text(), f.take("Q"), f.take("B"), []
+        action, refs = (f.take("QII"), f.text(), f.take("Q"), f.take("B"))[3], []  # time, author, what it takes back
         ident, block = lambda: f.take("32s"), lambda: f.take("HBIIII32s")
         if action < 2:  # a branch or a tag moves
             name, (_, to) = f.text(), [f.take("B") and ident() for _ in range(2)]
             (self.tags if action else self.branches)[name] = to
-        elif action == 2:  # a snapshot: only a shorter way
-            _, refs = ident(), f.list(block)
+        elif action == 2: _, refs = ident(), f.list(block)  # a snapshot: only a shorter way
         elif action == 4:  # a compaction: what leads to a commit is here now
             spans, refs = f.list(lambda: (ident(), f.take("B") and ident(), f.list(ident), f.take("I"))), f.list(block)
             self.compactions[self.sequence + 1] = spans, refs, dict(blocks)
-        elif action == 5:
-            del self.compactions[f.take("Q")]
+        elif action == 5: del self.compactions[f.take("Q")]
+        elif action == 9:  # a branch or a tag gets another name
+            names, old = self.tags if f.take("B") else self.branches, f.text()
+            names[f.text()] = names.pop(old)
         f.at = len(f.data)  # other operations do not change a table
         return refs
 

@@ -9,17 +9,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use vecdelta::capture::Missing;
-use vecdelta::delta::{Change, Element, Source, Table};
+use vecdelta::delta::{Change, CommitId, DeltaId, Element, RowHash, Source, Table, row_hash};
 use vecdelta::store::{MemoryDisk, Pending};
 use vecdelta::version::{
-    Ending, Keep, MAIN, Merge, Policy, Repository, Strategy, VersionError, collect, compact, compare, delete_branch,
-    delete_tag, merge, merge_base, merge_bases, rollback, set_branch, set_tag, snapshot, undo, value,
+    Ending, Keep, Lookup, MAIN, Merge, Policy, Repository, Strategy, VersionError, collect, compact, compare,
+    delete_branch, delete_tag, delta_of, find, find_delta, merge, merge_base, merge_bases, parent_of, rename_branch,
+    rename_tag, rollback, set_branch, set_tag, snapshot, undo, value,
 };
 
 use crate::support::drive::{Epoch, apply, at, ingest, open, problems};
 use crate::support::merge as merged;
 use crate::support::oracle::{self, Tables, differences, read};
 use crate::support::random::{Rng, changed, row};
+
+mod exchange;
+
+use exchange::{Far, Known};
 
 const SEQUENCES: u64 = 320;
 const COMMANDS: usize = 50;
@@ -29,6 +34,11 @@ const COMMANDS: usize = 50;
 enum Back {
     Branch(String, Option<usize>),
     Tag(String, Option<usize>),
+    Rename {
+        tag: bool,
+        name: String,
+        new: String,
+    },
     Snapshot,
     /// The commits that were left out before; `None` when it was collected.
     Compact(Option<BTreeSet<usize>>),
@@ -42,6 +52,9 @@ struct Model {
     shapes: Vec<Arc<Table>>,
     commits: Vec<Tables>,
     parents: Vec<Vec<usize>>,
+    /// Another repository, and the commits of both.
+    far: Option<Far>,
+    known: HashMap<CommitId, Known>,
     /// Commits that a compaction left out.
     gone: BTreeSet<usize>,
     /// What taking back each operation restores, the last one at the end.
@@ -70,6 +83,8 @@ impl Model {
             shapes,
             commits: Vec::new(),
             parents: Vec::new(),
+            far: None,
+            known: HashMap::new(),
             gone: BTreeSet::new(),
             backs: Vec::new(),
             branches: BTreeMap::new(),
@@ -102,7 +117,8 @@ impl Model {
         self.now += self.rng.below(3) as u64;
         let choice = if self.commits.is_empty() { 0 } else { self.rng.below(100) };
         match choice {
-            0..50 => self.ingest(),
+            0..41 => self.ingest(),
+            41..50 => self.exchange(),
             50..57 => self.branch(),
             57..60 => self.tag(),
             60..65 => self.roll_back(),
@@ -190,6 +206,7 @@ impl Model {
         self.parents.push(before.into_iter().collect());
         self.backs.push(Back::Branch(branch.to_owned(), before));
         self.commits.push(table);
+        self.know(commit);
         self.holds(commit);
         let root = self.repo().commit(commit).unwrap().body.state_root.0;
         let fingerprint = *blake3::hash(format!("{:?}", self.commits[commit]).as_bytes()).as_bytes();
@@ -213,7 +230,33 @@ impl Model {
         }
     }
 
+    /// Gives a branch or a tag a name that is free, if there is one.
+    fn rename(&mut self) {
+        let (now, tag) = (self.now, self.rng.chance(50));
+        let (names, prefix) = if tag { (&self.tags, "tag") } else { (&self.branches, "side") };
+        let old: Vec<String> = names.keys().filter(|n| *n != MAIN).cloned().collect();
+        let new = format!("{prefix}-{}", self.rng.below(3));
+        if old.is_empty() {
+            return;
+        }
+        let old = self.rng.pick(&old).clone();
+        let rename = if tag { rename_tag } else { rename_branch };
+        let names = if tag { &mut self.tags } else { &mut self.branches };
+        let done = rename(self.repo.as_mut().unwrap(), &old, &new, &at(now));
+        if names.contains_key(&new) {
+            assert!(matches!(done, Err(VersionError::Refused(_))), "{done:?}");
+            return;
+        }
+        done.unwrap();
+        let to = names.remove(&old).unwrap();
+        names.insert(new.clone(), to);
+        self.backs.push(Back::Rename { tag, name: old, new });
+    }
+
     fn tag(&mut self) {
+        if self.rng.chance(30) {
+            return self.rename();
+        }
         let (now, to) = (self.now, self.any_commit());
         let name = format!("tag-{}", self.rng.below(4));
         if let Some(was) = self.tags.remove(&name) {
@@ -355,6 +398,11 @@ impl Model {
             Some(Back::Branch(name, None)) => drop(self.branches.remove(&name)),
             Some(Back::Tag(name, Some(to))) => drop(self.tags.insert(name, to)),
             Some(Back::Tag(name, None)) => drop(self.tags.remove(&name)),
+            Some(Back::Rename { tag, name, new }) => {
+                let names = if tag { &mut self.tags } else { &mut self.branches };
+                let to = names.remove(&new).unwrap();
+                names.insert(name, to);
+            }
             Some(Back::Snapshot) => {}
             Some(Back::Compact(Some(before))) => self.gone = before,
         }
@@ -421,9 +469,62 @@ impl Model {
                 assert!(found.row == row, "{source} at {at}");
                 let writer = self.writer(at, &source.collection, &source.key).unwrap();
                 assert_eq!(found.commit, writer, "who wrote {source} as it is at {at}");
+                self.ask_deltas(at, &source, &found.table, &row);
             }
             (Err(VersionError::UnknownSource { .. } | VersionError::UnknownCollection { .. }), None) => {}
             (found, want) => panic!("{source} at {at}: {found:?}, expected {want:?}"),
+        }
+    }
+
+    /// Returns the state of a source at a commit, and what its delta there began with, if it has one there.
+    fn delta_at(&self, commit: usize, collection: &str, key: &str) -> Option<(Option<RowHash>, Option<RowHash>)> {
+        let state = |c: usize| {
+            let own = self.commits[c].get(collection)?;
+            own.rows.get(key).map(|row| row_hash(key, own.element, row))
+        };
+        let (base, result) = (self.way(commit).nth(1).and_then(state), state(commit));
+        (base != result).then_some((base, result))
+    }
+
+    /// Looks deltas up by source, state, parent and identity.
+    fn ask_deltas(&self, at: usize, source: &Source, table: &Table, row: &[u8]) {
+        let repo = self.repo.as_ref().unwrap();
+        let all = || (0..self.commits.len()).filter(|c| !self.gone.contains(c));
+        let found = |lookup: Lookup| {
+            let mut found = BTreeSet::new();
+            find(repo, &lookup, &mut |d| {
+                assert!(found.insert((d.commit, d.source.to_string())), "a delta comes twice");
+                Ok::<_, VersionError>(true)
+            })
+            .unwrap();
+            found
+        };
+        let Source { collection, key } = source;
+        let of_source: BTreeSet<_> =
+            all().filter(|&c| self.delta_at(c, collection, key).is_some()).map(|c| (c, source.to_string())).collect();
+        assert_eq!(
+            found(Lookup { source: Some(source.clone()), ..Lookup::default() }),
+            of_source,
+            "deltas of {source}"
+        );
+        let state = row_hash(key, table.element, row);
+        let led = |c: usize, name: &str| self.delta_at(c, name, key).is_some_and(|(_, result)| result == Some(state));
+        let names = || self.shapes.iter().map(|s| s.collection.as_str());
+        let leading: BTreeSet<_> =
+            all().flat_map(|c| names().filter(move |n| led(c, n)).map(move |n| (c, format!("{n}/{key}")))).collect();
+        assert_eq!(found(Lookup { result: Some(state), ..Lookup::default() }), leading, "deltas that lead to {source}");
+        let id = DeltaId::in_commit(&repo.entry(self.writer(at, collection, key).unwrap()).id, source);
+        let delta = find_delta(repo, &id).unwrap().unwrap();
+        assert_eq!((delta.id(repo), &delta.source, delta.result), (id, source, Some(state)));
+        let (base, _) = self.delta_at(delta.commit, collection, key).unwrap();
+        assert_eq!(delta.base, base);
+        let before = self.way(delta.commit).nth(1).and_then(|c| self.writer(c, collection, key));
+        let parent = before.map(|c| DeltaId::in_commit(&repo.entry(c).id, source));
+        assert_eq!(parent_of(repo, &delta).unwrap(), parent, "what came before {source} at {at}");
+        if let Some(parent) = parent {
+            let children = found(Lookup { parent: Some(parent), ..Lookup::default() });
+            assert!(children.contains(&(delta.commit, source.to_string())));
+            assert_eq!(delta_of(repo, before.unwrap(), source).unwrap().unwrap().id(repo), parent);
         }
     }
 
@@ -442,6 +543,7 @@ impl Model {
                 self.holds(commit);
             }
         }
+        self.end_far();
         self.repo = None;
         assert_eq!(problems(&self.disk), [""; 0]);
     }

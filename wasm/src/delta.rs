@@ -232,7 +232,6 @@ impl WasmDelta {
     }
 
     /// Returns a copy.
-    #[allow(clippy::should_implement_trait)]
     #[wasm_bindgen(js_name = clone)]
     pub fn copy(&self) -> WasmDelta {
         self.clone()
@@ -257,9 +256,8 @@ pub struct WasmDeltaId(DeltaId);
 #[wasm_bindgen]
 impl WasmDeltaId {
     /// Returns it in hex.
-    #[allow(clippy::inherent_to_string)]
     #[wasm_bindgen(js_name = toString)]
-    pub fn to_string(&self) -> String {
+    pub fn hex(&self) -> String {
         self.0.to_hex()
     }
 }

@@ -81,17 +81,13 @@ struct Filter {
 impl Filter {
     fn of(question: &LogQuestion) -> Result<Self, Failure> {
         let usage = |e: crate::delta::SourceError| Failure::new(2, e.to_string());
-        let entry = |text: &String| match text.split_once('=') {
-            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-            None => (text.clone(), None),
-        };
         question.collection.as_deref().map_or(Ok(()), check_collection).map_err(usage)?;
         Ok(Self {
             source: question.source.as_deref().map(Source::parse).transpose().map_err(usage)?,
             collection: question.collection.clone(),
             author: question.author.as_deref().map(str::to_lowercase),
             text: question.text.as_deref().map(str::to_lowercase),
-            metadata: question.metadata.iter().map(entry).collect(),
+            metadata: question.metadata.iter().map(|text| entry(text)).collect(),
             since: question.since.unwrap_or(0),
             until: question.until.unwrap_or(u64::MAX),
         })
@@ -168,5 +164,13 @@ impl Filter {
             None => None,
         };
         Ok(state(&body.collections) != before)
+    }
+}
+
+/// Splits `KEY[=VALUE]`.
+pub fn entry(text: &str) -> (String, Option<String>) {
+    match text.split_once('=') {
+        Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+        None => (text.to_owned(), None),
     }
 }

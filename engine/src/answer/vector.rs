@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::delta::{Element, Source, hex};
+use crate::delta::{Element, Source, hex, row_hash};
 use crate::version::{self, Repository};
 
 /// Describes a vector: its numbers, and its bits.
@@ -13,6 +13,7 @@ pub fn vector_json(repo: &Repository, source: &Source, found: &version::Value) -
         "commit": repo.entry(found.commit).id.to_hex(),
         "dtype": element.name(),
         "dims": found.table.dims,
+        "hash": row_hash(&source.key, element, &found.row).to_hex(),
         "vector": numbers(element, &found.row),
         "bits": hex(&found.row),
     })

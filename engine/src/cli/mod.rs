@@ -10,12 +10,15 @@ mod clone;
 mod compact;
 mod completions;
 mod config;
+mod delta;
 mod demo;
 mod diff;
+mod dlq;
 mod drift;
 mod error;
 mod events;
 mod export;
+mod find;
 mod get;
 mod histogram;
 mod ingest;
@@ -33,8 +36,11 @@ mod replay;
 mod rollback;
 mod run;
 mod search;
+mod serve;
 mod show;
 mod snapshot;
+mod tap;
+mod top;
 mod undo;
 mod verify;
 
@@ -66,6 +72,7 @@ enum Command {
     Ingest(ingest::Args),
     Log(log::Args),
     Show(show::Args),
+    Find(find::Args),
     Diff(diff::Args),
     Get(get::Args),
     Blame(blame::Args),
@@ -90,6 +97,10 @@ enum Command {
     Clone(clone::Args),
     Pull(pull::Args),
     Push(push::Args),
+    Dlq(dlq::Args),
+    Serve(serve::Args),
+    Top(top::Args),
+    Tap(tap::Args),
     Reindex(reindex::Args),
     Demo(demo::Args),
     Inspect(inspect::Args),
@@ -124,6 +135,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Ingest(args) => ingest::run(args),
         Command::Log(args) => log::run(args),
         Command::Show(args) => show::run(args),
+        Command::Find(args) => find::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Get(args) => get::run(args),
         Command::Blame(args) => blame::run(args),
@@ -148,6 +160,10 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Clone(args) => clone::run(args),
         Command::Pull(args) => pull::run(args),
         Command::Push(args) => push::run(args),
+        Command::Dlq(args) => dlq::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Top(args) => top::run(args),
+        Command::Tap(args) => tap::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Inspect(args) => inspect::run(args),

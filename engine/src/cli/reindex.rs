@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::error::CliError;
 use super::open::checked_writer;
 use super::output::{plural, print_json};
-use crate::version::{discard_mirror, open_mirror, save_mirror, tables};
+use crate::version::{discard_mirror, index_states, open_mirror, save_mirror, tables};
 
 /// Make the cache anew from the log, which is the truth.
 #[derive(clap::Args)]
@@ -23,6 +23,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let repo = checked_writer(&args.repo)?;
+    index_states(&repo)?;
     let mut rows = 0;
     for (branch, &head) in repo.branches() {
         for table in tables(&repo, head)? {

@@ -10,7 +10,7 @@ use vecdelta_kernels::RowChange;
 use super::error::CliError;
 use super::open::{commit, reader};
 use super::output::{hex, numbers, printable, short, time};
-use crate::delta::Source;
+use crate::delta::{DeltaId, Source};
 use crate::version::{deltas, resolve, way_through};
 
 /// Go through the deltas of a history in order.
@@ -53,12 +53,15 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         let entry = repo.entry(commit);
         let element = part.table.element;
         for d in &part.sources {
-            let source = format!("{}/{}", part.table.collection, d.key);
+            let source = Source { collection: part.table.collection.clone(), key: d.key.clone() };
+            let id = DeltaId::in_commit(&entry.id, &source).to_hex();
+            let source = source.to_string();
             if args.json {
                 let vector = (!d.new.is_empty()).then(|| numbers(element, &d.new));
                 let line = json!({
                     "commit": entry.id.to_hex(),
                     "time": time(entry.time),
+                    "delta": id,
                     "source": source,
                     "change": d.change.name(),
                     "changed_dims": d.changed_dims,

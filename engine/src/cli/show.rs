@@ -1,23 +1,24 @@
-//! `vecdelta show`: one commit.
+//! `vecdelta show`: one commit, or one delta of it.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::delta::{Named, named, show as show_delta};
 use super::error::CliError;
 use super::open::reader;
 use super::output::{commit_json, count, delta_bytes, print_json, printable, size, time};
+use crate::answer::delta_json;
 use crate::delta::Element;
 use crate::store::CollectionState;
-use crate::version::resolve;
 
-/// Show one commit: parents, counts, magnitudes, bytes, hash.
+/// Show one commit: parents, counts, magnitudes, bytes, hash; or what it did to one source.
 #[derive(clap::Args)]
 pub struct Args {
     /// The repository.
     repo: PathBuf,
-    /// A branch, tag, hash, REV~N or @TIME.
-    #[arg(value_name = "REV")]
+    /// A branch, tag, hash, REV~N or @TIME; REV:COLLECTION/KEY or the id of a delta shows that delta.
+    #[arg(value_name = "REV|DELTA")]
     revision: String,
     /// Print one JSON document.
     #[arg(long)]
@@ -27,7 +28,17 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let repo = reader(&args.repo)?;
-    let commit = resolve(&repo, &args.revision)?;
+    let commit = match named(&repo, &args.revision)? {
+        Named::Commit(commit) => commit,
+        Named::Delta(delta) if args.json => {
+            print_json(&delta_json(&repo, &delta)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Named::Delta(delta) => {
+            show_delta(&mut io::stdout().lock(), &repo, &delta)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     if args.json {
         print_json(&commit_json(&repo, commit)?)?;
         return Ok(ExitCode::SUCCESS);

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::arguments::millis;
 use super::error::CliError;
 use super::open::{actor, reader, writer};
 use super::output::{count, plural, print_json, printable, time};
@@ -31,12 +32,81 @@ pub struct UndoArgs {
 pub struct OperationsArgs {
     /// The repository.
     repo: PathBuf,
+    /// Only what moved, made, renamed or deleted this branch or tag, or was done on it.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Only what was done by somebody whose name holds this text, in any case of letters.
+    #[arg(long, value_name = "TEXT")]
+    author: Option<String>,
+    /// Only operations of this kind.
+    #[arg(long, value_name = "KIND", value_enum)]
+    kind: Option<Kind>,
+    /// Only what was done at this time or later, such as 2026-03-01T12:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = millis)]
+    since: Option<u64>,
+    /// Only what was done at this time or earlier.
+    #[arg(long, value_name = "TIME", value_parser = millis)]
+    until: Option<u64>,
     /// At most so many.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Print one JSON document a line.
     #[arg(long)]
     json: bool,
+}
+
+/// What an operation did.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// Commits, merges and roll-backs among them.
+    Commit,
+    /// Branches made, moved, renamed and deleted.
+    Branch,
+    /// Tags made, renamed and deleted.
+    Tag,
+    /// Snapshots taken and removed.
+    Snapshot,
+    /// Compactions made and taken back.
+    Compact,
+    /// Merges parked, resolved and given up.
+    Merge,
+}
+
+impl Kind {
+    fn of(done: &Done) -> Self {
+        match &done.action {
+            _ if done.commit.is_some() => Self::Commit,
+            Action::Branch { .. } | Action::Rename { tag: false, .. } => Self::Branch,
+            Action::Tag { .. } | Action::Rename { tag: true, .. } => Self::Tag,
+            Action::Snapshot { .. } | Action::Unsnapshot { .. } => Self::Snapshot,
+            Action::Compact { .. } | Action::Uncompact { .. } => Self::Compact,
+            Action::Park { .. } | Action::Resolve { .. } | Action::Abandon { .. } => Self::Merge,
+        }
+    }
+}
+
+/// Returns the names of branches and tags that an operation is about.
+fn names(action: &Action) -> Vec<&str> {
+    match action {
+        Action::Branch { name, .. } | Action::Tag { name, .. } => vec![name],
+        Action::Rename { name, new, .. } => vec![name, new],
+        Action::Park { branch, .. } | Action::Resolve { branch, .. } | Action::Abandon { branch } => vec![branch],
+        _ => Vec::new(),
+    }
+}
+
+impl OperationsArgs {
+    fn fits(&self, repo: &Repository, done: &Done) -> Result<bool, CliError> {
+        let time = done.time.physical_millis;
+        let fits = self.name.as_ref().is_none_or(|name| names(&done.action).contains(&name.as_str()))
+            && self.kind.is_none_or(|kind| kind == Kind::of(done))
+            && self.since.is_none_or(|t| t <= time)
+            && self.until.is_none_or(|t| time <= t);
+        match &self.author {
+            Some(part) if fits => Ok(author(repo, done)?.to_lowercase().contains(&part.to_lowercase())),
+            _ => Ok(fits),
+        }
+    }
 }
 
 /// Runs `vecdelta undo`.
@@ -53,8 +123,16 @@ pub fn run_undo(args: UndoArgs) -> Result<ExitCode, CliError> {
 /// Runs `vecdelta operations`.
 pub fn run_operations(args: OperationsArgs) -> Result<ExitCode, CliError> {
     let repo = reader(&args.repo)?;
-    let mut out = io::stdout().lock();
-    for done in history(&repo).take(args.limit.unwrap_or(usize::MAX)) {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut left = args.limit.unwrap_or(usize::MAX);
+    for done in history(&repo) {
+        if left == 0 {
+            break;
+        }
+        if !args.fits(&repo, &done)? {
+            continue;
+        }
+        left -= 1;
         let text = describe(&done);
         if args.json {
             let line = json!({
@@ -72,6 +150,7 @@ pub fn run_operations(args: OperationsArgs) -> Result<ExitCode, CliError> {
             writeln!(out, "{:>6}  {}  {author}  {}{undoes}", done.sequence, time(done.time), printable(&text))?;
         }
     }
+    out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,6 +179,10 @@ fn describe(done: &Done) -> String {
         (Some(_), Action::Branch { name, to: Some(to), .. }) => format!("commit {} on {name}", short(to)),
         (_, Action::Branch { name, from, to }) => move_of("branch", name, from, to),
         (_, Action::Tag { name, from, to }) => move_of("tag", name, from, to),
+        (_, Action::Rename { tag, name, new, at }) => {
+            let what = if *tag { "tag" } else { "branch" };
+            format!("{what} {name} renamed to {new}, at {}", short(at))
+        }
         (_, Action::Snapshot { commit, .. }) => format!("snapshot of {}", short(commit)),
         (_, Action::Unsnapshot { commits }) => format!("{} removed", plural(commits.len() as u64, "snapshot")),
         (_, Action::Compact { spans, .. }) => {
@@ -121,6 +204,8 @@ fn moved(done: &Done) -> Value {
     match &done.action {
         Action::Branch { name, from, to } => json!({ "branch": name, "from": hex(from), "to": hex(to) }),
         Action::Tag { name, from, to } => json!({ "tag": name, "from": hex(from), "to": hex(to) }),
+        Action::Rename { tag: false, name, new, at } => json!({ "branch": new, "was": name, "to": at.to_hex() }),
+        Action::Rename { tag: true, name, new, at } => json!({ "tag": new, "was": name, "to": at.to_hex() }),
         _ => Value::Null,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::Element;
+use super::{Element, Source};
 
 macro_rules! hash_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -44,7 +44,10 @@ hash_type!(
     CommitId
 );
 hash_type!(
-    /// The identity of a delta: source, base, result, payload, time and metadata.
+    /// The identity of a delta: the hash of source, base, result, payload, time and metadata.
+    ///
+    /// A delta in a repository goes by its commit and its source, see [`DeltaId::in_commit`]: under the commit's hash
+    /// stand the tables before and after, and so all of these.
     DeltaId
 );
 hash_type!(
@@ -75,6 +78,35 @@ pub fn row_hash(key: &str, element: Element, row: &[u8]) -> RowHash {
     head[4] = element.code();
     hasher.update(&head).update(key.as_bytes()).update(row);
     RowHash(*hasher.finalize().as_bytes())
+}
+
+static COLLECTION: LazyLock<[u8; 32]> = LazyLock::new(|| domain("vecdelta v1 collection"));
+
+impl DeltaId {
+    /// Returns the identity of what a commit did to a source.
+    ///
+    /// It is made of the first half of the commit's hash and of the source's, 128 bits each, so that whoever has it
+    /// finds both without a list of all deltas.
+    pub fn in_commit(commit: &CommitId, source: &Source) -> Self {
+        let place = place_in(&source.collection, &key_hash(&source.key));
+        Self(std::array::from_fn(|i| if i < 16 { commit.0[i] } else { place[i - 16] }))
+    }
+
+    /// Returns the first half of the commit's hash, if it is the identity of what a commit did.
+    pub fn commit_half(&self) -> [u8; 16] {
+        std::array::from_fn(|i| self.0[i])
+    }
+
+    /// Returns the hash of the key, if the source is of this collection.
+    pub fn key_in(&self, collection: &str) -> [u8; 16] {
+        place_in(collection, &std::array::from_fn(|i| self.0[16 + i]))
+    }
+}
+
+/// Turns the hash of a key into that of a source, and back.
+fn place_in(collection: &str, key: &[u8; 16]) -> [u8; 16] {
+    let mask = blake3::keyed_hash(&COLLECTION, collection.as_bytes());
+    std::array::from_fn(|i| key[i] ^ mask.as_bytes()[i])
 }
 
 /// Returns the place of a key in the state tree: the first 16 bytes of its hash.

@@ -4,7 +4,7 @@
 //! files that follow each other fit, and one of another history does not.
 //!
 //! ```text
-//!  | header, 4096 | graph, XXH3-128 | table: pages of 4096, fences, XXH3-128 | table | table |
+//!  | header, 4096 | graph, XXH3-128 | table: pages of 4096, fences, XXH3-128 | table | table | table |
 //!  page   | records of one width, ascending ... | 0 ... | XXH3-64, 8 |
 //!  fences | the first record of each page ... |
 //! ```
@@ -21,9 +21,9 @@ use super::disk::{Disk, DiskFile};
 pub const INDEX: &str = "cache/index";
 
 /// How many tables a file has.
-pub const TABLES: usize = 3;
+pub const TABLES: usize = 4;
 
-const MAGIC: &[u8; 8] = b"VDINDX01";
+const MAGIC: &[u8; 8] = b"VDINDX02";
 const PAGE: usize = 4096;
 const ROOM: usize = PAGE - 8;
 /// Pages are written and merged in groups of this many.
@@ -141,6 +141,11 @@ impl IndexFile {
     /// Returns how large it is, in records of tables and bytes of graph.
     pub fn weight(&self) -> u64 {
         self.header.graph.count / 64 + self.header.tables.iter().map(|t| t.count).sum::<u64>()
+    }
+
+    /// Returns whether a table is there, be it empty: one of no width was left out.
+    pub fn has(&self, table: usize) -> bool {
+        self.header.tables[table].width > 0
     }
 
     /// Reads the graph.
@@ -349,7 +354,9 @@ mod tests {
 
     fn file(disk: &MemoryDisk, n: u64) -> String {
         let some = |records: Vec<Vec<u8>>| -> Records<'static> { Box::new(records.into_iter().map(Some)) };
-        let tables = [(WIDTH, some(records(n))), (WIDTH, some(Vec::new())), (5, some(vec![vec![9; 5]]))];
+        let own = [(WIDTH, some(records(n))), (WIDTH, some(Vec::new())), (5, some(vec![vec![9; 5]]))];
+        let [a, b, c] = own;
+        let tables = [a, b, c, (0, some(Vec::new()))];
         write(disk, covers(1, 2), b"graph", tables).unwrap()
     }
 
@@ -370,6 +377,8 @@ mod tests {
             let mut all = 0;
             index.find(2, &[9], &mut |_| all += 1).unwrap();
             index.find(1, &[], &mut |_| all += 1).unwrap();
+            index.find(3, &[1], &mut |_| all += 1).unwrap();
+            assert_eq!([1, 2, 3].map(|t| index.has(t)), [true, true, false]);
             assert_eq!(all, 1);
         }
     }

@@ -238,6 +238,17 @@ pub enum Action {
         /// The branch.
         branch: String,
     },
+    /// A branch or a tag gets another name.
+    Rename {
+        /// Whether it is a tag.
+        tag: bool,
+        /// Its name before.
+        name: String,
+        /// Its name since.
+        new: String,
+        /// Where it points.
+        at: CommitId,
+    },
 }
 
 /// An operation as the log holds it.

@@ -170,6 +170,13 @@ impl Graph {
         found.map(|&c| c as CommitIndex)
     }
 
+    /// Returns the commit whose identity begins with these bytes.
+    pub fn find_half(&self, half: &[u8; 16]) -> Option<CommitIndex> {
+        let whole = CommitId(std::array::from_fn(|i| *half.get(i).unwrap_or(&0)));
+        let found = self.by_id.find(id_hash(&whole), |&c| self.commits[c as usize].id.0[..16] == *half);
+        found.map(|&c| c as CommitIndex)
+    }
+
     /// Returns the frame hash of a record, by its place in the log counted from 0.
     pub fn record_hash(&self, record: usize) -> &[u8; 32] {
         match self.records[record] {
@@ -365,6 +372,16 @@ impl Graph {
                 let to = to.as_ref().map(find).transpose()?;
                 set(&mut self.tags, name, to);
             }
+            Action::Rename { tag, name, new, at } => {
+                let at = find(at)?;
+                let names = if *tag { &mut self.tags } else { &mut self.branches };
+                if names.remove(name) != Some(at) || names.insert(new.clone(), at).is_some() {
+                    return Err("it renames what is not there, or to a name that is".to_owned());
+                }
+                if let Some(parked) = self.parked.remove(name).filter(|_| !tag) {
+                    self.parked.insert(new.clone(), parked);
+                }
+            }
             Action::Snapshot { commit, .. } => {
                 let commit = find(commit)?;
                 self.snapshots.insert(commit, (sequence, place));
@@ -443,6 +460,18 @@ impl Graph {
     /// Returns whether a compaction still counts.
     pub fn is_compaction(&self, sequence: u64) -> bool {
         self.compactions.contains(&sequence)
+    }
+
+    /// Returns whether another compaction than this one still stands for a commit, with its rows.
+    pub fn is_composed_without(&self, commit: CommitIndex, sequence: u64) -> bool {
+        let id = self.commits[commit].id;
+        self.compactions.iter().filter(|s| **s != sequence).any(|&s| {
+            let Some(RecordOf::Operation(o)) = self.records.get(s as usize - 1) else { return false };
+            let Operation { place, action: Action::Compact { spans, .. }, .. } = &self.operations[*o] else {
+                return false;
+            };
+            !place.bare && spans.iter().any(|s| s.commit == id || s.stands_for.contains(&id))
+        })
     }
 
     /// Checks that rows were collected only where something stands for them.

@@ -1,10 +1,11 @@
-//! Index: which commits wrote a source, which slot a key has, and which commits a word stands in.
+//! Index: which commits wrote a source, which slot a key has, which commits a word stands in, and which delta led to a
+//! state.
 //!
 //! Files below the cache hold what is known up to some record; what came since is read from the log when it is first
 //! asked for. The writer adds a file when it ends, and merges files of similar size, so that there are few of them and
 //! each record is written anew only a few times.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -14,6 +15,7 @@ use super::error::Result;
 use super::graph::{Entry, Graph, RecordOf};
 use super::keys::read_keys_block;
 use super::repository::{CommitIndex, Repository};
+use super::states::{NewStates, StateDeltas, StatePrefix, StateRow, state_row};
 use crate::delta::key_hash;
 use crate::store::index_file::{self, Covers, Flaw, IndexFile, Records};
 use crate::store::{Action, BlockKind, BlockRef, CommitRecord, Disk, Place, StoreError};
@@ -27,6 +29,8 @@ const DENSE_ROWS: usize = 4096;
 const KEYS: usize = 0;
 const TOUCHES: usize = 1;
 const WORDS: usize = 2;
+const STATES: usize = 3;
+const WIDTHS: [usize; 4] = [size_of::<KeyRow>(), size_of::<TouchRow>(), size_of::<WordRow>(), size_of::<StateRow>()];
 
 /// Collection, key hash, record, slot.
 type KeyRow = [u8; 2 + 16 + 4 + 4];
@@ -75,6 +79,11 @@ pub struct Index {
     keys: Vec<KeyRow>,
     touches: Vec<TouchRow>,
     words: Vec<WordRow>,
+    states: Vec<StateRow>,
+    /// The commits behind the files of whose deltas the states are not among those.
+    unstated: Vec<CommitIndex>,
+    /// The states of files that have none, by the file's name.
+    made_up: BTreeMap<String, Vec<StateRow>>,
     sorted: bool,
     /// Whether the log could not be read: then those who ask have to go the long way.
     broken: bool,
@@ -114,9 +123,27 @@ impl Index {
         Ok((index, graph))
     }
 
-    /// Notes an entry that was read from the log or was just written.
-    pub fn note(&mut self, entry: &Entry) {
+    /// Notes an entry that was read from the log or was just written; `next` is the number that a commit would get.
+    pub fn note(&mut self, entry: &Entry, next: CommitIndex) {
         borsh::to_writer(&mut self.recent, entry).expect("writing to memory cannot fail");
+        if matches!(entry, Entry::Commit { .. }) {
+            self.unstated.push(next);
+        }
+    }
+
+    /// Notes that a compaction was taken back: these commits may have been left out when states were found out.
+    pub fn note_restored(&mut self, commits: impl Iterator<Item = CommitIndex>) {
+        self.unstated.splice(0..0, commits);
+    }
+
+    /// Notes to which states the deltas of the commit led that was noted last: slot and hash, by collection.
+    pub fn note_states(&mut self, graph: &Graph, states: &[NewStates]) {
+        let Some(commit) = self.unstated.pop() else { return };
+        for NewStates { collection, rows } in states {
+            let Some(number) = graph.collections.iter().position(|c| c == collection) else { continue };
+            self.states.extend(rows.iter().map(|(slot, hash)| state_row(number as u16, *slot, hash, commit)));
+        }
+        self.sorted = false;
     }
 
     /// Returns how many records the files cover.
@@ -129,12 +156,12 @@ impl Index {
         records - self.covered() >= RECORDS_MAX
     }
 
-    /// Finds the slots that a key ever had: the record that brought it, and the slot. `None` without an index.
+    /// Finds the slots that the key of a hash ever had: the record that brought it, and the slot. `None` without an index.
     ///
     /// # Errors
     /// When bytes have not been brought yet; so with all questions.
-    pub fn slots_of(&mut self, repo: &Repository, collection: u16, key: &str) -> Result<Option<Vec<(u32, u32)>>> {
-        let prefix = [&collection.to_be_bytes()[..], &key_hash(key)].concat();
+    pub fn slots_of(&mut self, repo: &Repository, collection: u16, key: &[u8; 16]) -> Result<Option<Vec<(u32, u32)>>> {
+        let prefix = [&collection.to_be_bytes()[..], key].concat();
         let mut found = Vec::new();
         let whole = self.find(repo, KEYS, &prefix, &mut |r| found.push((number(&r[18..]), number(&r[22..]))))?;
         Ok(whole.then_some(found))
@@ -172,6 +199,50 @@ impl Index {
         Ok(all)
     }
 
+    /// Finds the deltas that may have led to a state, among those whose states are known; see [`super::states`].
+    ///
+    /// # Errors
+    /// When bytes have not been brought yet.
+    pub fn deltas_to(&mut self, repo: &Repository, state: &StatePrefix) -> Result<Option<StateDeltas>> {
+        let mut found = Vec::new();
+        let whole = self.find(repo, STATES, state, &mut |r| {
+            found.push((u16::from_be_bytes([r[8], r[9]]), number(&r[10..]), number(&r[14..]) as CommitIndex));
+        })?;
+        found.sort_unstable_by_key(|f: &(u16, u32, CommitIndex)| f.2);
+        Ok(whole.then_some(found))
+    }
+
+    /// Returns the commits behind the files of whose deltas nobody noted the states.
+    pub fn unstated(&self) -> Vec<CommitIndex> {
+        self.unstated.clone()
+    }
+
+    /// Returns the files that were written without states, and the commits that they cover.
+    pub fn unstated_files(&self, repo: &Repository) -> Vec<(String, Vec<CommitIndex>)> {
+        let lacking = self.files.iter().filter(|f| !f.has(STATES) && !self.made_up.contains_key(f.name()));
+        let commits = |f: &IndexFile| {
+            let records = &repo.graph().records[f.covers().from as usize - 1..f.covers().to as usize];
+            let commit = |r: &RecordOf| if let RecordOf::Commit(c) = r { Some(*c) } else { None };
+            (f.name().to_owned(), records.iter().filter_map(commit).collect())
+        };
+        lacking.map(commits).collect()
+    }
+
+    /// Takes over states that were found out: of a file, or of the commits behind the files.
+    pub fn make_up(&mut self, file: Option<String>, mut rows: Vec<StateRow>) {
+        match file {
+            Some(file) => {
+                rows.par_sort_unstable();
+                self.made_up.insert(file, rows);
+            }
+            None => {
+                self.unstated.clear();
+                self.states.extend(rows);
+                self.sorted = false;
+            }
+        }
+    }
+
     /// Hands over the rows that begin with some bytes; `false` without an index.
     fn find(&mut self, repo: &Repository, table: usize, prefix: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool> {
         if !self.catch_up(repo)? {
@@ -181,7 +252,7 @@ impl Index {
         let asked = self.files.iter().try_for_each(|f| f.find(table, prefix, &mut |r| hits.extend_from_slice(r)));
         if whole(repo.disk().as_ref(), asked)?.is_none() {
             // A file is damaged: what it said is read from the log instead.
-            *self = Self { lost: true, ..Self::default() };
+            *self = Self { lost: true, unstated: (0..repo.len()).collect(), ..Self::default() };
             if !self.catch_up(repo)? {
                 return Ok(false);
             }
@@ -190,10 +261,10 @@ impl Index {
         match table {
             KEYS => pick(&self.keys, prefix, &mut hits),
             TOUCHES => pick(&self.touches, prefix, &mut hits),
-            _ => pick(&self.words, prefix, &mut hits),
+            WORDS => pick(&self.words, prefix, &mut hits),
+            _ => self.made_up.values().chain([&self.states]).for_each(|rows| pick(rows, prefix, &mut hits)),
         }
-        let width = [size_of::<KeyRow>(), size_of::<TouchRow>(), size_of::<WordRow>()][table];
-        hits.chunks_exact(width).for_each(found);
+        hits.chunks_exact(WIDTHS[table]).for_each(found);
         Ok(true)
     }
 
@@ -226,6 +297,7 @@ impl Index {
             self.keys.par_sort_unstable();
             self.touches.par_sort_unstable();
             self.words.sort_unstable();
+            self.states.par_sort_unstable();
             self.sorted = true;
         }
         Ok(true)
@@ -332,6 +404,7 @@ impl Index {
         if from > to || !self.catch_up(repo).unwrap_or(false) {
             return;
         }
+        let stated = self.unstated.is_empty();
         let graph = repo.graph();
         let hash = |record: u64| record.checked_sub(1).map_or([0; 32], |r| *graph.record_hash(r as usize));
         let covers = Covers {
@@ -342,13 +415,14 @@ impl Index {
             before: hash(from - 1),
             last: hash(to),
         };
-        let tables = [rows_of(&self.keys), rows_of(&self.touches), rows_of(&self.words)];
+        let states = if stated { rows_of(&self.states) } else { left_out() };
+        let tables = [rows_of(&self.keys), rows_of(&self.touches), rows_of(&self.words), states];
         let disk = repo.disk().as_ref();
         let name = index_file::write(disk, covers, &self.recent, tables);
         let Some(file) = name.and_then(|n| IndexFile::open(disk, &n).ok()) else { return };
         self.files.push(file);
         self.recent.clear();
-        (self.keys, self.touches, self.words) = Default::default();
+        (self.keys, self.touches, self.words, self.states, self.unstated) = Default::default();
         while self.merge_last(disk).is_some() {}
         self.remove_others(disk);
     }
@@ -362,23 +436,29 @@ impl Index {
         let covers = Covers { origin, first, from: 1, to: to as u64, before: [0; 32], last };
         let held: Vec<Vec<u8>> = self.files.iter().map(IndexFile::graph).collect::<index_file::Answer<_>>().ok()?;
         let entries = [held.concat(), self.recent.clone()].concat();
-        let own = [rows_of(&self.keys), rows_of(&self.touches), rows_of(&self.words)];
+        let stated = self.unstated.is_empty() && self.files.iter().all(|f| f.has(STATES));
+        let states = if stated { rows_of(&self.states) } else { left_out() };
+        let own = [rows_of(&self.keys), rows_of(&self.touches), rows_of(&self.words), states];
         let mut number = 0;
         let tables = own.map(|(width, rows)| {
             number += 1;
-            (width, self.files.iter().map(|f| f.records(number - 1)).fold(rows, merged))
+            let files = self.files.iter().filter(|_| width > 0);
+            (width, files.map(|f| f.records(number - 1)).fold(rows, merged))
         });
         index_file::write(disk, covers, &entries, tables).map(|_| ())
     }
 
     fn merge_last(&mut self, disk: &dyn Disk) -> Option<()> {
         let [.., a, b] = self.files.as_slice() else { return None };
-        (b.weight() * 4 >= a.weight()).then_some(())?;
+        // One with states and one without stay apart, or the states of both were lost.
+        (b.weight() * 4 >= a.weight() && a.has(STATES) == b.has(STATES)).then_some(())?;
         let covers = Covers { from: a.covers().from, before: a.covers().before, ..b.covers().clone() };
         let graph = [a.graph().ok()?, b.graph().ok()?].concat();
-        let widths = [size_of::<KeyRow>(), size_of::<TouchRow>(), size_of::<WordRow>()];
-        let table = |t: usize| (widths[t], merged(a.records(t), b.records(t)));
-        let name = index_file::write(disk, covers, &graph, [table(KEYS), table(TOUCHES), table(WORDS)])?;
+        let table = |t: usize| match a.has(t) && b.has(t) {
+            true => (WIDTHS[t], merged(a.records(t), b.records(t))),
+            false => left_out(),
+        };
+        let name = index_file::write(disk, covers, &graph, [table(KEYS), table(TOUCHES), table(WORDS), table(STATES)])?;
         let file = IndexFile::open(disk, &name).ok()?;
         self.files.truncate(self.files.len() - 2);
         self.files.push(file);
@@ -412,6 +492,11 @@ fn take_entries(graph: &mut Graph, mut bytes: &[u8]) -> Option<()> {
 
 fn number(bytes: &[u8]) -> u32 {
     u32::from_be_bytes(std::array::from_fn(|i| bytes[i]))
+}
+
+/// A table that a file does without.
+fn left_out<'a>() -> (usize, Records<'a>) {
+    (0, Box::new(std::iter::empty()))
 }
 
 fn touch_row(collection: u16, slot: u32, touch: Touch) -> TouchRow {

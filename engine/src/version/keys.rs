@@ -10,7 +10,7 @@ use super::error::Result;
 use super::graph::RecordOf;
 use super::repository::{CommitIndex, Repository};
 use crate::codec;
-use crate::delta::{KEY_BYTES_MAX, Keys};
+use crate::delta::{KEY_BYTES_MAX, Keys, key_hash};
 use crate::store::{BlockKind, BlockRef, KeyTable, Log, Place, StoreError};
 
 struct KeyBlock {
@@ -51,10 +51,18 @@ pub fn read_keys(repo: &Repository, commit: CommitIndex, collection: &str, slots
 /// # Errors
 /// When a block on the way is damaged.
 pub fn find_slot(repo: &Repository, commit: CommitIndex, collection: &str, key: &str) -> Result<Option<u32>> {
+    find_slot_of(repo, commit, collection, &key_hash(key))
+}
+
+/// Finds the slot of the key that has a hash.
+///
+/// # Errors
+/// When a block on the way is damaged.
+pub fn find_slot_of(repo: &Repository, commit: CommitIndex, collection: &str, hash: &[u8; 16]) -> Result<Option<u32>> {
     let Some(number) = repo.collection_number(collection) else {
         return Ok(None);
     };
-    let slots = repo.index().slots_of(repo, number, key)?;
+    let slots = repo.index().slots_of(repo, number, hash)?;
     if let Some(slots) = slots {
         let mine = |record: u32| match repo.graph().records[record as usize - 1] {
             RecordOf::Commit(c) => repo.is_before(c, commit),
@@ -66,7 +74,7 @@ pub fn find_slot(repo: &Repository, commit: CommitIndex, collection: &str, key: 
     let hit = |b: &KeyBlock| -> Option<Result<u32>> {
         match decode(repo, b) {
             Ok(keys) => {
-                let at = keys.iter().position(|k| k == key)?;
+                let at = keys.iter().position(|k| key_hash(k) == *hash)?;
                 Some(Ok(b.blocks[b.index].first_slot + at as u32))
             }
             Err(e) => Some(Err(e)),

@@ -9,6 +9,7 @@ mod compare;
 mod data;
 mod diff;
 mod error;
+mod find;
 mod generation;
 mod graph;
 mod index;
@@ -20,6 +21,7 @@ mod names;
 mod notes;
 mod proof;
 mod prove;
+mod rehash;
 mod replay;
 mod repository;
 mod revision;
@@ -27,6 +29,7 @@ mod root;
 mod snapshot;
 mod stage;
 mod state;
+mod states;
 mod stream;
 mod table;
 mod transfer;
@@ -34,6 +37,7 @@ mod undo;
 mod value;
 mod vector;
 mod verify;
+mod versions;
 mod way;
 
 pub use ancestry::{is_ancestor, merge_base, merge_bases, topological};
@@ -44,6 +48,7 @@ pub use compact::{Compacted, Keep, compact};
 pub use compare::compare;
 pub use diff::{Difference, Differences, diff, difference};
 pub use error::{Result, VersionError};
+pub use find::{HeldDelta, Lookup, children_of, delta_of, find, find_delta, parent_of};
 pub use generation::{Generation, MADE_BY, generations_at, row_generations};
 pub use graph::{CommitEntry, Composed, Graph, Move, Operation, Parked, RecordOf};
 pub use keys::{find_slot, read_keys};
@@ -53,25 +58,29 @@ pub use look::{
 };
 pub use merge::{
     Conflict, Custom, Ending, Merge, Merged, MergedSource, Policy, PolicyError, States, Strategy, abandon, merge,
-    merge_source, park, parked_merge, resolve_conflicts,
+    merge_source, park, parked_merge, preview as preview_merge, resolve_conflicts,
 };
 pub use mirrors::{discard_mirror, open_mirror, rebuild, reshape_mirror, save_mirror};
 pub use names::{delete_branch, delete_tag, rename_branch, rename_tag, set_branch, set_tag};
 pub use notes::notes_of;
 pub use proof::{Checkpoint, check_since, checkpoint};
 pub use prove::{Proof, Proven, Row, Shows, SourcePart, check_proof, prove_commit, prove_since, prove_source};
+pub use rehash::{Rehashed, record_count, rehash};
 pub use repository::{Actor, CommitIndex, MAIN, Repository, new_origin, table_of};
 pub use revision::{check_name, default_head, resolve};
 pub use root::state_root;
 pub use snapshot::snapshot;
 pub use stage::{CommitInfo, Stage, Staged};
+pub use states::find_out as index_states;
 pub use stream::{Leg, deltas, way, way_through};
 pub use table::{read_table, table, tables};
 pub use transfer::{
-    Arriving, BranchMove, Outcome, Received, Sender, TagMove, Thin, Wanted, bundle, bundle_since, clone_into, receive,
+    Arriving, BranchMove, Outcome, Received, Sender, TagMove, Thin, Wanted, bundle, bundle_since, clone_into,
+    live_bundle, receive,
 };
 pub use undo::{Done, Undone, history, undo};
 pub use value::{Value, touches, value};
 pub use vector::VersionVector;
 pub use verify::{Report, verify};
+pub use versions::{Version, read_versions, versions_of};
 pub use way::{commits_with, writers_of};

@@ -1,7 +1,7 @@
 //! Branches and tags: names that point at commits.
 
 use super::error::{Result, VersionError};
-use super::repository::{Actor, CommitIndex, Repository};
+use super::repository::{Actor, CommitIndex, MAIN, Repository};
 use super::revision::check_name;
 use crate::delta::CommitId;
 use crate::store::Action;
@@ -33,9 +33,14 @@ pub fn set_tag(repo: &mut Repository, name: &str, to: CommitIndex, actor: &Actor
 /// Removes a branch; its commits stay.
 ///
 /// # Errors
-/// When there is none of that name.
+/// When there is none of that name, it is `main`, or a merge waits on it.
 pub fn delete_branch(repo: &mut Repository, name: &str, actor: &Actor) -> Result<()> {
     let from = Some(points_at(repo, repo.branches().get(name), "branch", name)?);
+    refuse_main(name)?;
+    if repo.parked().contains_key(name) {
+        let text = format!("a merge waits on `{name}`: finish it with `vecdelta merge --continue`, or `--abandon` it");
+        return Err(VersionError::Refused(text));
+    }
     let name = name.to_owned();
     repo.operate(actor, 0, Action::Branch { name, from, to: None })
 }
@@ -50,20 +55,19 @@ pub fn delete_tag(repo: &mut Repository, name: &str, actor: &Actor) -> Result<()
     repo.operate(actor, 0, Action::Tag { name, from, to: None })
 }
 
-/// Gives a branch another name.
+/// Gives a branch another name, in one operation. A merge that waits on it goes along.
 ///
 /// # Errors
-/// When there is none of that name, or the new one cannot be used or is taken.
+/// When there is none of that name, it is `main`, or the new one cannot be used or is taken.
 pub fn rename_branch(repo: &mut Repository, name: &str, new: &str, actor: &Actor) -> Result<()> {
     check_name("branch", new)?;
     refuse_taken(repo, new)?;
     let at = points_at(repo, repo.branches().get(name), "branch", name)?;
-    // The new name first: whatever happens between the two, the commits have a name.
-    repo.operate(actor, 0, Action::Branch { name: new.to_owned(), from: None, to: Some(at) })?;
-    repo.operate(actor, 0, Action::Branch { name: name.to_owned(), from: Some(at), to: None })
+    refuse_main(name)?;
+    repo.operate(actor, 0, Action::Rename { tag: false, name: name.to_owned(), new: new.to_owned(), at })
 }
 
-/// Gives a tag another name.
+/// Gives a tag another name, in one operation.
 ///
 /// # Errors
 /// When there is none of that name, or the new one cannot be used or is taken.
@@ -71,8 +75,17 @@ pub fn rename_tag(repo: &mut Repository, name: &str, new: &str, actor: &Actor) -
     check_name("tag", new)?;
     refuse_taken(repo, new)?;
     let at = points_at(repo, repo.tags().get(name), "tag", name)?;
-    repo.operate(actor, 0, Action::Tag { name: new.to_owned(), from: None, to: Some(at) })?;
-    repo.operate(actor, 0, Action::Tag { name: name.to_owned(), from: Some(at), to: None })
+    repo.operate(actor, 0, Action::Rename { tag: true, name: name.to_owned(), new: new.to_owned(), at })
+}
+
+/// Commands work on `main` unless told otherwise; without it the next one would begin a history of its own.
+fn refuse_main(name: &str) -> Result<()> {
+    if name == MAIN {
+        let text = "commands work on `main` unless told otherwise, so it cannot go; \
+                    `vecdelta rollback` brings an older state back, `vecdelta branch REPO NAME` keeps this one under another name";
+        return Err(VersionError::Refused(text.to_owned()));
+    }
+    Ok(())
 }
 
 fn points_at(repo: &Repository, commit: Option<&CommitIndex>, what: &str, name: &str) -> Result<CommitId> {

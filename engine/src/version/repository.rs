@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::error::{Result, VersionError};
-use super::graph::{CommitEntry, Composed, Graph, Operation, Parked};
+use super::graph::{CommitEntry, Composed, Entry, Graph, Operation, Parked};
 use super::index::Index;
+use super::states::{NewStates, find_out_few};
 use crate::delta::{CommitId, Element, Table, Timestamp, domain};
 use crate::store::{
     Action, BlockRef, CollectionState, CommitRecord, Disk, JOURNALS, Known, Link, Log, OperationRecord, Place, Record,
@@ -293,7 +294,7 @@ impl Repository {
     /// # Errors
     /// When it does not fit the graph, which means a bug of ours.
     pub fn take(&mut self, staged: super::Staged) -> Result<CommitIndex> {
-        self.written(staged.place, staged.record)?;
+        self.enter(staged.place, staged.record, Some(&staged.states))?;
         let commit = self.len() - 1;
         if let Some(measures) = &staged.measures {
             keep_measures(self.disk().as_ref(), self.entry(commit).id, measures);
@@ -303,14 +304,26 @@ impl Repository {
 
     /// Takes a record over into the graph after it was written.
     pub(super) fn written(&mut self, place: Place, record: Record) -> Result<()> {
+        self.enter(place, record, None)
+    }
+
+    fn enter(&mut self, place: Place, record: Record, states: Option<&[NewStates]>) -> Result<()> {
         let misfit = |p| misfit(self.log.disk(), place, p);
         let entry = self.graph.entry(place, record).map_err(misfit)?;
-        self.index.get_mut().expect("no thread panics with it").note(&entry);
-        self.graph.take(entry).map_err(misfit)?;
+        let index = self.index.get_mut().expect("no thread panics with it");
+        take_noted(&mut self.graph, index, entry).map_err(misfit)?;
+        if let Some(states) = states {
+            index.note_states(&self.graph, states);
+        }
         if self.index().is_due(self.graph.records.len()) {
-            self.index().save(self);
+            self.save_index();
         }
         Ok(())
+    }
+
+    fn save_index(&self) {
+        find_out_few(self);
+        self.index().save(self);
     }
 
     /// Opens the log again after it was written anew.
@@ -339,7 +352,7 @@ impl Drop for Repository {
     /// A writer leaves an index for the next one to open.
     fn drop(&mut self) {
         if self.lock.is_some() {
-            self.index().save(self);
+            self.save_index();
         }
     }
 }
@@ -361,13 +374,22 @@ fn scan(
     let known = graph.place(sequence).map(|place| Known { first, sequence, place });
     let log = Log::open(disk.clone(), writable, known, &mut |place, record| {
         let entry = graph.entry(place, record).map_err(|p| misfit(disk, place, p))?;
-        index.note(&entry);
-        graph.take(entry).map_err(|p| misfit(disk, place, p))
+        take_noted(&mut graph, &mut index, entry).map_err(|p| misfit(disk, place, p))
     })?;
     graph.check_collected().map_err(|p| StoreError::corrupt(disk.display("log"), None, p))?;
     // Times made here are told from those of other repositories by the node.
     graph.time.node = u32::from_le_bytes(std::array::from_fn(|i| log.origin()[i]));
     Ok((log, graph, index))
+}
+
+/// Takes an entry over into the graph and the index.
+fn take_noted(graph: &mut Graph, index: &mut Index, entry: Entry) -> std::result::Result<(), String> {
+    index.note(&entry, graph.commits.len());
+    let taken_back = matches!(&entry, Entry::Operation { action: Action::Uncompact { .. }, .. });
+    let dropped: Vec<CommitIndex> = graph.dropped.keys().copied().filter(|_| taken_back).collect();
+    graph.take(entry)?;
+    index.note_restored(dropped.into_iter().filter(|c| !graph.dropped.contains_key(c)));
+    Ok(())
 }
 
 fn misfit(disk: &Arc<dyn Disk>, place: Place, problem: String) -> StoreError {

@@ -13,6 +13,7 @@ use super::error::{Result, VersionError};
 use super::generation::{Generation, row_generations};
 use super::repository::{CommitIndex, Repository, table_of};
 use super::root::state_root;
+use super::states::{NewStates, prefix};
 use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hash, row_hash};
 use crate::store::{
     BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Measures, Mirror, NOTES, PartBlock,
@@ -53,6 +54,8 @@ pub struct Staged {
     pub(super) record: Record,
     /// How far each delta moved its source; `None` where there is nothing to compare with.
     pub(super) measures: Option<Vec<Measures>>,
+    /// The states to which its deltas lead.
+    pub(super) states: Vec<NewStates>,
 }
 
 /// A commit in the making.
@@ -259,6 +262,7 @@ impl<'r> Stage<'r> {
         // Between two shapes there is no measure; whoever asks compares rows, and finds that out.
         let measured = self.collections.iter().all(|c| c.unshaped.is_none());
         let measures = measured.then(|| self.collections.iter_mut().zip(&renumbered).map(take).collect());
+        let new_states = self.collections.iter().map(Collection::new_states).collect();
         let branch = info.branch.clone();
         let body = CommitBody {
             parents: self.base.parent.into_iter().chain(self.base.merged).collect(),
@@ -280,7 +284,7 @@ impl<'r> Stage<'r> {
             moves: Some(branch),
         });
         let place = self.tx.finish(&record)?;
-        Ok(Staged { place, record, measures })
+        Ok(Staged { place, record, measures, states: new_states })
     }
 
     /// Writes what rows brought besides their vectors; returns the hashes.
@@ -373,6 +377,11 @@ impl<'r> Stage<'r> {
 }
 
 impl Collection {
+    fn new_states(&self) -> NewStates {
+        let row = |w: &Written| Some((w.slot, prefix(&w.row?)));
+        NewStates { collection: self.table.collection.clone(), rows: self.written.iter().filter_map(row).collect() }
+    }
+
     fn was_unshaped(&self, slot: u32) -> bool {
         self.unshaped.as_ref().is_some_and(|rows| rows.is_alive(slot))
     }

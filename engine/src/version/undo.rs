@@ -112,14 +112,19 @@ fn take_back(repo: &Repository, operation: &Operation) -> Result<(Action, Undone
             let text = format!("took back {} the tag {name}", word(&from, &to));
             (Action::Tag { name, from: to, to: from }, text)
         }
+        Action::Rename { tag, name, new, at } => {
+            let what = if tag { "tag" } else { "branch" };
+            let text = format!("took back the name {new}: the {what} is {name} again");
+            (Action::Rename { tag, name: new, new: name, at }, text)
+        }
         Action::Snapshot { commit, .. } => {
             let text = format!("took back the snapshot of {}", &commit.to_hex()[..12]);
             (Action::Unsnapshot { commits: vec![commit] }, text)
         }
         Action::Compact { spans, .. } => {
-            let bare = |c: CommitIndex| repo.entry(c).place.bare;
             let named = spans.iter().flat_map(|s| s.stands_for.iter().chain([&s.commit]));
-            if named.filter_map(|id| repo.find(id)).any(bare) {
+            let mut named = named.filter_map(|id| repo.find(id));
+            if named.any(|c| repo.entry(c).place.bare && !repo.graph().is_composed_without(c, operation.sequence)) {
                 return refused("the last operation is a compaction, and `gc` has collected what it left out since");
             }
             (Action::Uncompact { sequence: operation.sequence }, "took back the compaction".to_owned())

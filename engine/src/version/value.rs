@@ -43,6 +43,18 @@ pub fn value(repo: &Repository, commit: CommitIndex, source: &Source) -> Result<
     }
 }
 
+/// Reads a source that may not be there.
+///
+/// # Errors
+/// When a block on the way is damaged, or the commit was compacted away.
+pub fn held(repo: &Repository, commit: CommitIndex, source: &Source) -> Result<Option<Value>> {
+    match value(repo, commit, source) {
+        Ok(value) => Ok(Some(value)),
+        Err(VersionError::UnknownSource { .. } | VersionError::UnknownCollection { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads a row without an index: commit by commit.
 fn walk(repo: &Repository, commit: CommitIndex, table: &Table, slot: u32) -> Result<Found> {
     let mut rows = Checkout::new(repo, commit, Arc::new(table.clone())).list(&[slot])?;

@@ -58,6 +58,53 @@ fn names_and_roll_backs() {
     insta::assert_snapshot!(s.transcript());
 }
 
+/// A delta is found by whatever is known of it.
+#[test]
+fn a_delta_is_found() {
+    let mut s = ingested("find");
+    s.run("find fruit.vd --source vectors/apple").exits(0);
+    s.run("find fruit.vd main~1 --source vectors/apple --limit 1").exits(0);
+    s.run("find fruit.vd --text").exits(2);
+    s.run("find fruit.vd --text tue.jsonl --collection vectors").exits(0);
+    let hash = s.quiet(&["get", "fruit.vd", "vectors/apple", "--at", "main~1", "--json"]).exits(0).json();
+    let hash = hash["hash"].as_str().unwrap().to_owned();
+    s.remark("where those bits come from, and what became of them");
+    s.run(&format!("find fruit.vd --result {hash}")).exits(0);
+    s.run(&format!("find fruit.vd --base {hash}")).exits(0);
+    let found = s.quiet(&["find", "fruit.vd", "--result", &hash, "--json"]).exits(0).json();
+    let delta = found["delta"].as_str().unwrap().to_owned();
+    s.run(&format!("show fruit.vd {delta}")).exits(0);
+    s.run("show fruit.vd main~1:vectors/apple").exits(0);
+    s.run(&format!("find fruit.vd --parent {delta}")).exits(0);
+    s.run("show fruit.vd main~1:vectors/plum").exits(0);
+    s.run("show fruit.vd main:vectors/pear").exits(66);
+    s.run("find fruit.vd --result 1234").exits(2);
+    s.run("find fruit.vd --metadata nothing=here").exits(0);
+    s.remark("the cache may be lost: then rows are read to find it");
+    let before = s.quiet(&["find", "fruit.vd", "--result", &hash, "--json"]).exits(0).out;
+    std::fs::remove_dir_all(s.dir.join("fruit.vd/cache")).unwrap();
+    assert_eq!(s.quiet(&["find", "fruit.vd", "--result", &hash, "--json"]).exits(0).out, before);
+    s.quiet(&["reindex", "fruit.vd"]).exits(0);
+    assert_eq!(s.quiet(&["find", "fruit.vd", "--result", &hash, "--json"]).exits(0).out, before);
+    insta::assert_snapshot!(s.transcript());
+}
+
+/// A name is given, taken back and kept in one step each; `main` stays.
+#[test]
+fn names_move_in_one_step() {
+    let mut s = ingested("one-step");
+    s.run("branch fruit.vd trial --at main~1").exits(0);
+    s.run("branch fruit.vd trial --rename kept").exits(0);
+    s.run("undo fruit.vd").exits(0);
+    s.run("branch fruit.vd").exits(0);
+    s.run("branch fruit.vd --delete main").exits(2);
+    s.run("branch fruit.vd main --rename trunk").exits(2);
+    s.run("operations fruit.vd --name trial").exits(0);
+    s.run("operations fruit.vd --kind commit --limit 1").exits(0);
+    s.run("operations fruit.vd --kind tag").exits(0);
+    insta::assert_snapshot!(s.transcript());
+}
+
 #[test]
 fn a_pinned_checkpoint() {
     let mut s = ingested("checkpoint");

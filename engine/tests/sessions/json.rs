@@ -14,6 +14,8 @@ const DRIFT: &str = "rows:count changed:count inserted:count deleted:count l2:ob
                      neighbour_overlap:number?";
 const SEARCH: &str = "collection:text at:hash metric:text k:count results:list";
 const TRANSFER: &str = "commits:count blocks:count bytes:count branches:list tags:list vector:object";
+const DELTA: &str = "delta:hash source:text change:text commit:hash time:time parent:hash? base:hash? result:hash? \
+                     changed_dims:count l2:number cosine:number? max_abs:number? dtype:text dims:count vector:list? bits:text?";
 const NAME: &str = "name:text commit:hash";
 
 /// Each command of the program, with what it is asked and the keys of its answer.
@@ -21,9 +23,23 @@ pub const COMMANDS: &[(&str, &[(&str, &str)])] = &[
     ("ingest", &[("ingest fruit.vd wed.jsonl", RUN)]),
     ("run", &[("run fruit.toml", RUN)]),
     ("log", &[("log fruit.vd", COMMIT), ("log fruit.vd main~1 --source vectors/fig", COMMIT)]),
-    ("show", &[("show fruit.vd main~1", COMMIT)]),
+    ("show", &[("show fruit.vd main~1", COMMIT), ("show fruit.vd main:vectors/apple", DELTA)]),
+    (
+        "find",
+        &[
+            ("find fruit.vd", DELTA),
+            ("find fruit.vd main --source vectors/apple --since 2020-01-01T00:00:00Z --limit 1", DELTA),
+            ("find fruit.vd --collection vectors --until 2999-01-01T00:00:00Z", DELTA),
+        ],
+    ),
     ("diff", &[("diff fruit.vd main~2 main", DIFF), ("diff fruit.vd main~2 main~1 --source vectors/apple", DIFF)]),
-    ("get", &[("get fruit.vd vectors/apple", "source:text commit:hash dtype:text dims:count vector:list bits:text")]),
+    (
+        "get",
+        &[(
+            "get fruit.vd vectors/apple",
+            "source:text commit:hash hash:hash dtype:text dims:count vector:list bits:text",
+        )],
+    ),
     ("blame", &[("blame fruit.vd vectors/apple", "source:text at:hash dims:count blame:list touched_by:list")]),
     (
         "drift",
@@ -40,7 +56,7 @@ pub const COMMANDS: &[(&str, &[(&str, &str)])] = &[
             ("search fruit.vd --vector query.json --metric l2 --at main~2 --against main", SEARCH),
         ],
     ),
-    ("replay", &[("replay fruit.vd", "commit:hash source:text change:text")]),
+    ("replay", &[("replay fruit.vd", "delta:hash commit:hash source:text change:text")]),
     ("branch", &[("branch fruit.vd", NAME)]),
     ("tag", &[("tag fruit.vd first --at main~2", NAME)]),
     ("verify", &[("verify fruit.vd", "ok:bool commits:count bytes:count problems:list")]),

@@ -176,6 +176,7 @@ fn rename_from(all: &mut [Transaction], number: usize, old: CommitId) {
                             .for_each(rename);
                     }
                 }
+                Action::Rename { at, .. } => rename(at),
                 Action::Park { ours, theirs, .. } => [ours, theirs].into_iter().for_each(rename),
                 Action::Uncompact { .. } | Action::Resolve { .. } | Action::Abandon { .. } => {}
             },

@@ -1,8 +1,8 @@
 //! Blame: which commit last touched each component of a source.
 
-use super::super::error::{Result, VersionError};
+use super::super::error::Result;
 use super::super::repository::{CommitIndex, Repository};
-use super::super::value::{Value, value};
+use super::super::value::{held, value};
 use crate::delta::Source;
 
 /// Who is answerable for each component of a source.
@@ -44,13 +44,4 @@ pub fn blame(repo: &Repository, commit: CommitIndex, source: &Source) -> Result<
         state = before;
     }
     Ok(Blame { dims })
-}
-
-/// Reads a source that may not be there.
-fn held(repo: &Repository, commit: CommitIndex, source: &Source) -> Result<Option<Value>> {
-    match value(repo, commit, source) {
-        Ok(value) => Ok(Some(value)),
-        Err(VersionError::UnknownSource { .. } | VersionError::UnknownCollection { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
 }

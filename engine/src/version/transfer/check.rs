@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::offer::Sender;
+use super::offer::{Sender, not_taken};
 use super::rebuild::Rebuild;
 use crate::delta::{CommitId, check_key, key_hash};
 use crate::store::{BlockKind, CollectionState, CommitRecord, KeyTable, Place, Record, StateTree};
@@ -106,6 +106,16 @@ fn read(
     };
     let bases: Vec<Base> = body.parents.iter().map(base_of).collect::<Result<_>>()?;
     let base = bases.first().copied().unwrap_or(Base::Nothing);
+    if let Base::Held(held) = base
+        && repo.check_held(held).is_err()
+    {
+        let (id, base) = (offered.id.to_hex(), repo.entry(held).id.to_hex());
+        let problem = format!("commit {} builds on {}, whose table was compacted away here", &id[..12], &base[..12]);
+        return Err(not_taken(
+            problem,
+            "`vecdelta undo` takes a compaction back until `vecdelta gc`; `vecdelta clone` takes all",
+        ));
+    }
     let before = |name: &str| match base {
         Base::Nothing => 0,
         Base::Held(c) => repo.collection_number(name).map_or(0, |number| repo.slots(c, number)),

@@ -9,6 +9,9 @@ use crate::version::repository::{CommitIndex, Repository};
 use crate::version::revision::check_name;
 use crate::version::vector::VersionVector;
 
+/// Why a name does not go to a commit.
+const COMPACTED: &str = "the table of its commit was compacted away here";
+
 /// What becomes of a branch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -109,7 +112,9 @@ impl Plan {
                 continue;
             }
             let branch = repo.branches().contains_key(name) || self.branches.iter().any(|b| b.name == *name);
+            let unreadable = repo.find(&to).is_some_and(|c| repo.stands_for(c).is_some());
             let clash = match (held, branch, check_name("tag", name)) {
+                (None, false, Ok(())) if unreadable => Some(COMPACTED.to_owned()),
                 (Some(held), ..) => Some(format!("the tag is at {} here", &held.to_hex()[..12])),
                 (None, true, _) => Some("a branch has that name here".to_owned()),
                 (None, false, Err(error)) => Some(error.to_string()),
@@ -148,9 +153,11 @@ fn outcome(
     new: &BTreeSet<usize>,
     frontier: &[CommitIndex],
 ) -> Outcome {
+    let unreadable = repo.find(&to).is_some_and(|c| repo.stands_for(c).is_some());
     let Some(head) = repo.head(name) else {
         return match check_name("branch", name) {
             Ok(()) if repo.tags().contains_key(name) => Outcome::Unusable("a tag has that name here".to_owned()),
+            Ok(()) if unreadable => Outcome::Unusable(COMPACTED.to_owned()),
             Ok(()) => Outcome::New,
             Err(error) => Outcome::Unusable(error.to_string()),
         };
@@ -161,6 +168,9 @@ fn outcome(
     let (ours, theirs) = (ancestors(repo, &[head]), ancestors(repo, frontier));
     if theirs[head] && repo.parked().contains_key(name) {
         return Outcome::Unusable("a merge waits there: finish it or give it up first".to_owned());
+    }
+    if theirs[head] && unreadable {
+        return Outcome::Unusable(COMPACTED.to_owned());
     }
     if theirs[head] {
         return Outcome::Forward;
