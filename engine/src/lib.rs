@@ -50,6 +50,10 @@ pub mod export;
 pub mod pipeline;
 #[cfg(feature = "native")]
 pub mod route;
+#[cfg(feature = "native")]
+pub mod serve;
 pub mod store;
 pub mod version;
 pub mod window;
+#[cfg(any(feature = "nats", feature = "postgres"))]
+pub mod wire;

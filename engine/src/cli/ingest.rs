@@ -72,7 +72,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     }
     let start = Instant::now();
     let pipeline = pipeline(&args);
-    let (repo, report) = execute(&pipeline, false, None)?;
+    let (repo, report) = execute(&pipeline, false, &|_| {})?;
     print_report(&repo, &args.repo, &report, start.elapsed(), args.json)
 }
 

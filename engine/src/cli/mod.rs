@@ -13,6 +13,7 @@ mod config;
 mod delta;
 mod demo;
 mod diff;
+mod dlq;
 mod drift;
 mod error;
 mod events;
@@ -35,8 +36,11 @@ mod replay;
 mod rollback;
 mod run;
 mod search;
+mod serve;
 mod show;
 mod snapshot;
+mod tap;
+mod top;
 mod undo;
 mod verify;
 
@@ -93,6 +97,10 @@ enum Command {
     Clone(clone::Args),
     Pull(pull::Args),
     Push(push::Args),
+    Dlq(dlq::Args),
+    Serve(serve::Args),
+    Top(top::Args),
+    Tap(tap::Args),
     Reindex(reindex::Args),
     Demo(demo::Args),
     Inspect(inspect::Args),
@@ -152,6 +160,10 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Clone(args) => clone::run(args),
         Command::Pull(args) => pull::run(args),
         Command::Push(args) => push::run(args),
+        Command::Dlq(args) => dlq::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Top(args) => top::run(args),
+        Command::Tap(args) => tap::run(args),
         Command::Reindex(args) => reindex::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Inspect(args) => inspect::run(args),

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::CliError;
 pub use crate::answer::commit;
+use crate::serve::{Url, open_bundle};
 use crate::store::{Bundle, Disk, LocalDisk, StoreError, disk_at};
 use crate::version::{Actor, Checkpoint, Repository, new_origin};
 
@@ -26,8 +27,21 @@ pub fn actor() -> Actor {
     Actor { author: author(), now_millis: now_millis() }
 }
 
-/// Returns what a repository is read from: a directory, a database, or a file that is a bundle.
+/// Returns whether a path is meant as the address of a server.
+pub fn is_url(path: &Path) -> bool {
+    path.to_str().is_some_and(Url::is_url)
+}
+
+/// Returns the token that servers ask for, if the environment has one.
+pub fn token() -> Option<String> {
+    std::env::var("VECDELTA_TOKEN").ok().filter(|token| !token.is_empty())
+}
+
+/// Returns what a repository is read from: a directory, a database, a file that is a bundle, or a server.
 pub fn disk(path: &Path) -> Result<Arc<dyn Disk>, CliError> {
+    if is_url(path) {
+        return Ok(Arc::new(open_bundle(&path.to_string_lossy(), token())?));
+    }
     let Some(bundle) = bundle(path)? else { return Ok(disk_at(path)?) };
     if bundle.is_thin() {
         let shown = path.display();
@@ -49,6 +63,12 @@ pub fn bundle(path: &Path) -> Result<Option<Bundle>, CliError> {
 
 /// Returns the directory or database of a repository that is to be written.
 fn writable(path: &Path) -> Result<Arc<dyn Disk>, CliError> {
+    if is_url(path) {
+        let shown = path.display();
+        return Err(CliError::new(2, format!("{shown} is served, and can only be read from here")).hint(format!(
+            "`vecdelta clone {shown} NAME.vd` makes a repository of it; pull from there the other way"
+        )));
+    }
     if path.is_file() {
         let shown = path.display();
         return Err(CliError::new(2, format!("{shown} is a file, and a bundle is never changed"))

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::error::CliError;
-use super::open::{reader, writer};
+use super::open::{is_url, reader, writer};
 use super::pull::{report, take};
 use crate::store::is_taken;
 use crate::version::{Sender, Wanted};
@@ -28,7 +28,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let from = reader(&args.repo)?;
     let (own, other) = (args.repo.display(), args.to.display());
-    if !is_taken(&args.to)? {
+    if !is_url(&args.to) && !is_taken(&args.to)? {
         return Err(CliError::new(super::error::NOT_FOUND, format!("no repository at {other}"))
             .hint(format!("`vecdelta clone {own} {other}` makes one")));
     }

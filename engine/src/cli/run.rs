@@ -17,11 +17,13 @@ use super::open::{author, now_millis, writer_or_new};
 use super::output::{commit_json, count, delta_bytes, plural, print_json, print_table, printable, shown, size, time};
 use super::progress::Progress;
 use crate::capture::Observer;
-use crate::event::Event;
+use crate::event::{Event, Listener};
 use crate::pipeline::config::Pipeline;
 use crate::pipeline::sink::SinkFailure;
 use crate::pipeline::{self, Context, Live, Metrics, RunReport, SinkEnd};
 use crate::route::SubscriberStatus;
+use crate::serve::http::Request;
+use crate::serve::{Board, Guard, LiveSite, beside};
 use crate::store::is_taken;
 use crate::version::{CommitIndex, Repository};
 
@@ -40,6 +42,12 @@ pub struct Args {
     /// Add one line of JSON to this file for each event of the run, while it happens.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Let others look while it runs, such as `vecdelta top`: /v1/stages, /v1/tap, /metrics, /healthz.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Who looks must know this; better given in the environment variable VECDELTA_TOKEN, which others cannot see.
+    #[arg(long, value_name = "TEXT", requires = "listen")]
+    token: Option<String>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -50,7 +58,15 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     let pipeline = super::config::load(&args.pipeline, &args.set)?;
     let events = args.events.as_deref().map(EventLog::open).transpose()?;
-    let (repo, report) = execute(&pipeline, true, events.as_ref())?;
+    let tell = |event: &Event| {
+        if let Some(events) = &events {
+            events.on(event);
+        }
+    };
+    let (repo, report) = match &args.listen {
+        None => execute(&pipeline, true, &tell)?,
+        Some(address) => looked_at(&pipeline, address, args.token.clone(), &tell)?,
+    };
     let close = |events: Option<EventLog>| events.map_or(Ok(()), EventLog::close);
     let written = || pipeline::write_tables(&pipeline, &repo);
     if args.json {
@@ -105,12 +121,31 @@ fn failed_sinks(report: &RunReport) -> Option<CliError> {
     Some(CliError::new(code, text).hint("what was committed is safe; the next run goes on where each sink is"))
 }
 
-/// Runs a pipeline with the system's clock and signals, and tells of its events.
-pub fn execute(
+/// Runs a pipeline that others can look at meanwhile.
+fn looked_at(
     pipeline: &Pipeline,
-    resume: bool,
-    events: Option<&EventLog>,
+    address: &str,
+    token: Option<String>,
+    tell: Listener<'_>,
 ) -> Result<(Repository, RunReport), CliError> {
+    let token = token.or_else(super::open::token);
+    let server = super::serve::listen(address, token.as_deref())?;
+    let site = LiveSite::new(Board::new(&pipeline.settings.name), Guard::new(token.as_deref()));
+    let _ = writeln!(io::stderr(), "looked at under http://{}/", server.address());
+    let told = |event: &Event| {
+        tell(event);
+        site.board.on(event);
+    };
+    let answer = |request: &mut Request<'_>| site.answer(request);
+    beside(&server, &answer, &|entry| site.metrics.count(entry), || {
+        let result = execute(pipeline, true, &told);
+        site.board.end();
+        result
+    })
+}
+
+/// Runs a pipeline with the system's clock and signals, and tells of its events.
+pub fn execute(pipeline: &Pipeline, resume: bool, tell: Listener<'_>) -> Result<(Repository, RunReport), CliError> {
     if let Some(threads) = pipeline.settings.threads {
         // Only the first pool counts; a second run in one process keeps it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global();
@@ -131,9 +166,7 @@ pub fn execute(
             commits.fetch_add(1, Ordering::Relaxed);
         }
         progress.on(event);
-        if let Some(events) = events {
-            events.on(event);
-        }
+        tell(event);
     };
     let overdue = || {
         progress.done();

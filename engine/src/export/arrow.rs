@@ -10,20 +10,20 @@ use bytes::Bytes;
 
 use super::ExportError;
 use super::arrays::{table_schema, texts, vectors};
-use super::pending::Pending;
+use super::pending::Out;
 use crate::delta::{Keys, Table};
 
 /// One record batch a write; the vectors go from the caller's bytes to the file without a copy.
 pub(super) struct ArrowSink {
-    writer: FileWriter<Pending>,
+    writer: FileWriter<Out>,
     table: Table,
 }
 
 impl ArrowSink {
-    pub fn create(path: &Path, table: &Table) -> Result<Self, ExportError> {
-        let file = Pending::create(path)?;
+    pub fn create(out: Out, table: &Table) -> Result<Self, ExportError> {
+        let path = out.path().to_owned();
         // Unbuffered: all but a few hundred bytes of a batch are written in large pieces.
-        let writer = FileWriter::try_new(file, &table_schema(table)).map_err(|error| failed(path, error))?;
+        let writer = FileWriter::try_new(out, &table_schema(table)).map_err(|error| failed(&path, error))?;
         Ok(Self { writer, table: table.clone() })
     }
 
@@ -35,7 +35,11 @@ impl ArrowSink {
         written.map_err(|error| failed(self.writer.get_ref().path(), error))
     }
 
-    pub fn finish(mut self) -> Result<(), ExportError> {
+    pub fn take(&mut self) -> Vec<u8> {
+        self.writer.get_mut().take()
+    }
+
+    pub fn finish(mut self) -> Result<Vec<u8>, ExportError> {
         let finished = self.writer.finish();
         finished.map_err(|error| failed(self.writer.get_ref().path(), error))?;
         let path = self.writer.get_ref().path().to_owned();

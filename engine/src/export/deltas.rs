@@ -25,7 +25,7 @@ use parquet::errors::ParquetError;
 use super::ExportError;
 use super::arrays::{vector_field, vectors};
 use super::parquet::{close, failed, writer};
-use super::pending::Pending;
+use super::pending::{Out, Pending};
 use crate::delta::{Change, CommitId, DeltaBatch, Table};
 
 /// The column of vectors.
@@ -84,7 +84,7 @@ impl PartFormat {
 }
 
 enum PartWriter {
-    Parquet(Box<ArrowWriter<Pending>>),
+    Parquet(Box<ArrowWriter<Out>>),
     /// The bytes of the batches that were written are counted here.
     Arrow(Box<FileWriter<Pending>>, u64),
 }
@@ -119,7 +119,7 @@ impl PartWriter {
 
     fn close(self, path: &Path) -> Result<(), ExportError> {
         match self {
-            Self::Parquet(writer) => close(*writer),
+            Self::Parquet(writer) => close(*writer).map(drop),
             Self::Arrow(mut writer, _) => {
                 writer.finish().map_err(|error| failed(path, error.into()))?;
                 writer.into_inner().map_err(|error| failed(path, error.into()))?.finish()

@@ -17,7 +17,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::ExportError;
 use super::arrays::{VECTOR, table_schema, texts, vectors};
-use super::pending::Pending;
+use super::pending::{Out, Pending};
 use crate::delta::{Element, Keys, Table};
 
 /// The vectors of one row group, which the writer holds in memory, compressed.
@@ -27,15 +27,15 @@ const ROW_GROUP_BYTES: usize = 128 << 20;
 const PAGE_BYTES: usize = 4 << 20;
 
 pub(super) struct ParquetSink {
-    writer: ArrowWriter<Pending>,
+    writer: ArrowWriter<Out>,
     schema: SchemaRef,
     table: Table,
 }
 
 impl ParquetSink {
-    pub fn create(path: &Path, table: &Table) -> Result<Self, ExportError> {
+    pub fn create(out: Out, table: &Table) -> Result<Self, ExportError> {
         let schema = table_schema(table);
-        let writer = writer(path, schema.clone(), VECTOR, table)?;
+        let writer = writer_to(out, schema.clone(), VECTOR, table)?;
         Ok(Self { writer, schema, table: table.clone() })
     }
 
@@ -47,7 +47,11 @@ impl ParquetSink {
         written.map_err(|error| failed(self.writer.inner().path(), error))
     }
 
-    pub fn finish(self) -> Result<(), ExportError> {
+    pub fn take(&mut self) -> Vec<u8> {
+        self.writer.inner_mut().take()
+    }
+
+    pub fn finish(self) -> Result<Vec<u8>, ExportError> {
         close(self.writer)
     }
 }
@@ -58,14 +62,18 @@ pub(super) fn writer(
     schema: SchemaRef,
     vector: &str,
     table: &Table,
-) -> Result<ArrowWriter<Pending>, ExportError> {
-    let file = Pending::create(path)?;
-    let properties = properties(vector, table);
-    ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| failed(path, error))
+) -> Result<ArrowWriter<Out>, ExportError> {
+    writer_to(Out::File(Pending::create(path)?), schema, vector, table)
 }
 
-/// Writes the footer, makes the file durable and gives it its name.
-pub(super) fn close(writer: ArrowWriter<Pending>) -> Result<(), ExportError> {
+fn writer_to(out: Out, schema: SchemaRef, vector: &str, table: &Table) -> Result<ArrowWriter<Out>, ExportError> {
+    let path = out.path().to_owned();
+    let properties = properties(vector, table);
+    ArrowWriter::try_new(out, schema, Some(properties)).map_err(|error| failed(&path, error))
+}
+
+/// Writes the footer, makes the file durable and gives it its name; returns what nobody has taken yet.
+pub(super) fn close(writer: ArrowWriter<Out>) -> Result<Vec<u8>, ExportError> {
     let path = writer.inner().path().to_owned();
     writer.into_inner().map_err(|error| failed(&path, error))?.finish()
 }

@@ -9,6 +9,55 @@ use super::ExportError;
 /// The system is asked to begin with the way to the disk after so many bytes, so that little is left to wait for in the end.
 const BEHIND_BYTES: u64 = 8 << 20;
 
+/// Where a table goes: into a file, or piece by piece to whoever takes them.
+#[derive(Debug)]
+pub(super) enum Out {
+    File(Pending),
+    Pieces(Vec<u8>),
+}
+
+impl Out {
+    /// Returns the name which a file will have; what is handed out in pieces has none.
+    pub fn path(&self) -> &Path {
+        match self {
+            Out::File(file) => file.path(),
+            Out::Pieces(_) => Path::new("the table"),
+        }
+    }
+
+    /// Takes what was written since the last time; nothing of a file.
+    pub fn take(&mut self) -> Vec<u8> {
+        match self {
+            Out::File(_) => Vec::new(),
+            Out::Pieces(bytes) => std::mem::take(bytes),
+        }
+    }
+
+    /// Makes a file durable and gives it its name; returns what nobody has taken yet.
+    pub fn finish(self) -> Result<Vec<u8>, ExportError> {
+        match self {
+            Out::File(file) => file.finish().map(|()| Vec::new()),
+            Out::Pieces(bytes) => Ok(bytes),
+        }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Out::File(file) => file.write(bytes),
+            Out::Pieces(pieces) => pieces.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Out::File(file) => file.flush(),
+            Out::Pieces(_) => Ok(()),
+        }
+    }
+}
+
 /// A file being written as `PATH.tmp-PID`; dropping it removes that.
 #[derive(Debug)]
 pub struct Pending {

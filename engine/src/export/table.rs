@@ -9,6 +9,7 @@ use super::ExportError;
 use super::arrow::ArrowSink;
 use super::npy::NpySink;
 use super::parquet::ParquetSink;
+use super::pending::{Out, Pending};
 use crate::delta::{Keys, Table};
 
 /// The rows that are collected before a small write goes on: a record batch has a header of about 500 bytes.
@@ -71,11 +72,48 @@ impl TableWriter {
     /// When the file cannot be created, or the format has no such element type.
     pub fn create(path: &Path, format: TableFormat, table: &Table) -> Result<Self, ExportError> {
         let sink = match format {
-            TableFormat::Parquet => Sink::Parquet(ParquetSink::create(path, table)?),
-            TableFormat::Arrow => Sink::Arrow(ArrowSink::create(path, table)?),
+            TableFormat::Parquet => Sink::Parquet(ParquetSink::create(Out::File(Pending::create(path)?), table)?),
+            TableFormat::Arrow => Sink::Arrow(ArrowSink::create(Out::File(Pending::create(path)?), table)?),
             TableFormat::Npy => Sink::Npy(NpySink::create(path, table)?),
         };
         Ok(Self { sink, row_bytes: table.row_bytes(), rows: 0, keys: Vec::new(), pending: BytesMut::new() })
+    }
+
+    /// Starts a table that is no file: whoever writes it [takes](Self::take) its bytes as they come. There is no such
+    /// thing for `.npy`, whose first bytes tell the number of rows.
+    ///
+    /// # Errors
+    /// When the format has no such element type, or cannot be written like this.
+    pub fn in_pieces(format: TableFormat, table: &Table) -> Result<Self, ExportError> {
+        let out = Out::Pieces(Vec::new());
+        let sink = match format {
+            TableFormat::Parquet => Sink::Parquet(ParquetSink::create(out, table)?),
+            TableFormat::Arrow => Sink::Arrow(ArrowSink::create(out, table)?),
+            TableFormat::Npy => return Err(ExportError::Format { path: Path::new("npy").to_owned() }),
+        };
+        Ok(Self { sink, row_bytes: table.row_bytes(), rows: 0, keys: Vec::new(), pending: BytesMut::new() })
+    }
+
+    /// Takes the bytes that were made since the last time; none of a file.
+    pub fn take(&mut self) -> Vec<u8> {
+        match &mut self.sink {
+            Sink::Parquet(sink) => sink.take(),
+            Sink::Arrow(sink) => sink.take(),
+            Sink::Npy(_) => Vec::new(),
+        }
+    }
+
+    /// Ends a table that is taken in pieces; returns the last one.
+    ///
+    /// # Errors
+    /// When the last rows cannot be encoded.
+    pub fn last_piece(mut self) -> Result<Vec<u8>, ExportError> {
+        self.flush()?;
+        match self.sink {
+            Sink::Parquet(sink) => sink.finish(),
+            Sink::Arrow(sink) => sink.finish(),
+            Sink::Npy(sink) => sink.finish(self.rows).map(|()| Vec::new()),
+        }
     }
 
     /// Adds rows: one key a row, and their little-endian vectors one after another.
@@ -110,12 +148,8 @@ impl TableWriter {
     /// When writing fails; then there is no file.
     pub fn finish(mut self) -> Result<u64, ExportError> {
         self.flush()?;
-        match self.sink {
-            Sink::Parquet(sink) => sink.finish()?,
-            Sink::Arrow(sink) => sink.finish()?,
-            Sink::Npy(sink) => sink.finish(self.rows)?,
-        }
-        Ok(self.rows)
+        let rows = self.rows;
+        self.last_piece().map(|_| rows)
     }
 
     fn flush(&mut self) -> Result<(), ExportError> {

@@ -268,7 +268,7 @@ fn generations(pipeline: &Pipeline) -> BTreeMap<String, Generation> {
 }
 
 fn metadata(pipeline: &Pipeline, context: &Context<'_>) -> BTreeMap<String, String> {
-    let mut metadata = BTreeMap::new();
+    let mut metadata = pipeline.version.metadata.clone();
     if context.resume {
         metadata.insert("pipeline".to_owned(), pipeline.settings.name.clone());
     }

@@ -34,6 +34,11 @@ impl Bundle {
         Ok(Self { file: file.into(), display, front })
     }
 
+    /// Returns the file that it is, its length, and the hash of its front, which covers all of it.
+    pub fn whole(&self) -> (Arc<dyn DiskFile>, u64, [u8; 32]) {
+        (self.file.clone(), self.front.bytes, self.front.hash())
+    }
+
     /// Returns whether it holds only what came after some commits, so that it cannot be read by itself.
     pub fn is_thin(&self) -> bool {
         self.front.thin

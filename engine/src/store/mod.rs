@@ -13,6 +13,7 @@ pub mod index_file;
 mod journal;
 mod keytable;
 mod letters;
+mod live_pack;
 mod lock;
 mod log;
 #[cfg(feature = "native")]
@@ -50,17 +51,18 @@ pub use head::{HEAD, log_start};
 pub use journal::{Journal, JournalKind};
 pub use keytable::KeyTable;
 pub use letters::{DeathReason, Letter, LetterBox, Letters};
+pub use live_pack::{LivePack, SegmentHashes, in_memory};
 pub use log::{Block, Known, Log, Place, Record};
 pub use measures::{Measure, Measures, keep as keep_measures, recall as recall_measures};
 pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
 pub use mirror::{Mirror, Written, row_sum};
 pub use note_block::{NOTES, SlotNotes, hash as notes_hash};
-pub use pack::{PackWriter, pack_log};
+pub use pack::{PackWriter, Section, pack_log};
 pub use paged::{PAGE_BYTES, PagedFile};
 pub use part::{
     BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts,
 };
-pub use place::{disk_at, is_address, is_taken, place_from, rename_in_database};
+pub use place::{disk_at, is_address, is_taken, place_from, probe, rename_in_database};
 pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,
     Resolution, Span,

@@ -57,7 +57,13 @@ pub struct Front {
 }
 
 impl Front {
-    fn to_bytes(&self) -> Vec<u8> {
+    /// Returns the hash of header and directory, and so of all files in the pack.
+    pub fn hash(&self) -> [u8; 32] {
+        let bytes = self.to_bytes();
+        std::array::from_fn(|i| bytes[PACK_HEADER - 32 + i])
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         let directory = borsh::to_vec(&self.directory).expect("writing to memory cannot fail");
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&u32::from(self.thin).to_le_bytes());
@@ -117,12 +123,17 @@ impl Front {
     }
 }
 
+/// Returns what hashes a file in a pack.
+pub(super) fn file_hasher() -> blake3::Hasher {
+    blake3::Hasher::new_keyed(&FILE)
+}
+
 /// Returns the hash of a file in a pack.
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn hash_file(file: &dyn DiskFile, offset: u64, len: u64) -> io::Result<[u8; 32]> {
-    let (mut hasher, mut buffer) = (blake3::Hasher::new_keyed(&FILE), vec![0; (len as usize).min(COPY)]);
+    let (mut hasher, mut buffer) = (file_hasher(), vec![0; (len as usize).min(COPY)]);
     let mut at = 0;
     while at < len {
         let piece = &mut buffer[..((len - at) as usize).min(COPY)];
@@ -221,6 +232,11 @@ pub struct Section {
 }
 
 impl Section {
+    /// Stands for a file that is a pack of its own.
+    pub(super) fn new(file: Arc<dyn DiskFile>) -> Self {
+        Self { file, base: 0, len: Arc::default() }
+    }
+
     /// Returns the file, to be written.
     pub fn file(&self) -> Box<dyn DiskFile> {
         Box::new(Self { file: self.file.clone(), base: self.base, len: self.len.clone() })

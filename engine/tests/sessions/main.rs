@@ -14,12 +14,14 @@ mod generations;
 mod handover;
 mod history;
 mod json;
+mod live;
 mod look;
 mod merges;
 mod pipelines;
 mod pipes;
 mod proofs;
 mod quickstart;
+mod serve;
 mod signals;
 
 /// A test file that is not named here would never run.

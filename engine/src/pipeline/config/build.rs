@@ -116,6 +116,7 @@ fn version(view: View<'_>) -> Version {
     Version {
         branch: view.text("branch").unwrap_or_default(),
         message: view.text("message"),
+        metadata: std::collections::BTreeMap::new(),
         snapshot: view
             .table("snapshot", &SNAPSHOT)
             .map(|rule| SnapshotRule { every_commits: rule.count_32("every"), or_bytes: rule.size("or_bytes") }),

@@ -1,5 +1,6 @@
 //! What a pipeline file says, as plain values: every default filled in, every path absolute, every name known.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -309,6 +310,8 @@ pub struct Version {
     pub branch: String,
     /// The message of the commits, with `{file}` and `{source}` to be filled in.
     pub message: Option<String>,
+    /// What every commit says besides.
+    pub metadata: BTreeMap<String, String>,
     /// When to write a snapshot; the repository's own rule when absent.
     pub snapshot: Option<SnapshotRule>,
     /// What makes the vectors from here on; as before when absent.

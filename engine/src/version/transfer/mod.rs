@@ -13,4 +13,4 @@ pub(super) use plan::ancestors;
 pub use plan::{BranchMove, Outcome, TagMove};
 pub use receive::{Arriving, Received, Wanted, receive};
 pub use thin::bundle_since;
-pub use whole::{bundle, clone_into};
+pub use whole::{bundle, clone_into, live_bundle};

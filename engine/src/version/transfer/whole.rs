@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::store::{Disk, copy_log, pack_log};
+use crate::store::{Disk, LivePack, Section, SegmentHashes, copy_log, in_memory, pack_log};
 use crate::version::error::{Result, VersionError};
 use crate::version::repository::{CommitIndex, Repository, table_of};
 use crate::version::state::state_tree;
@@ -17,24 +17,46 @@ use crate::version::state_root;
 /// # Errors
 /// When the history is damaged or the disk refuses; then there is no file.
 pub fn bundle(repo: &Repository, disk: &dyn Disk, name: &str, seen: &mut dyn FnMut(u64)) -> Result<u64> {
-    let records = repo.graph().records.len();
-    let index = (records > 0).then(|| format!("cache/index/{:012}-{records:012}", 1));
+    let index = index_name(repo);
     pack_log(
         repo.log(),
         (disk, name),
         index.as_slice(),
         &mut |pack| match &index {
             None => Ok(()),
-            Some(path) => pack.add(|section| {
-                let damaged = || {
-                    let problem = "it is damaged, or the log cannot be read; `vecdelta reindex REPO` makes it anew";
-                    VersionError::corrupt(repo.disk().display(path), problem)
-                };
-                repo.index().write_whole(repo, section).ok_or_else(damaged)
-            }),
+            Some(path) => pack.add(|section| write_index(repo, path, section)),
         },
         seen,
     )
+}
+
+/// Returns a repository, as it was reported when it was opened, as a bundle that is nowhere on disk.
+///
+/// Its bytes are those that [`bundle`] writes. The index is in memory: about 20 bytes a delta.
+///
+/// # Errors
+/// When the history is damaged or the disk refuses.
+pub fn live_bundle(repo: &Repository, hashes: &mut SegmentHashes) -> Result<LivePack> {
+    let mut others = Vec::new();
+    if let Some(path) = index_name(repo) {
+        let bytes = in_memory(|section| write_index(repo, &path, section))?;
+        others.push((path, bytes));
+    }
+    Ok(LivePack::of(repo.log(), others, hashes)?)
+}
+
+/// Returns the name of an index over all records; there is none without records.
+fn index_name(repo: &Repository) -> Option<String> {
+    let records = repo.graph().records.len();
+    (records > 0).then(|| format!("cache/index/{:012}-{records:012}", 1))
+}
+
+fn write_index(repo: &Repository, path: &str, section: &Section) -> Result<()> {
+    let damaged = || {
+        let problem = "it is damaged, or the log cannot be read; `vecdelta reindex REPO` makes it anew";
+        VersionError::corrupt(repo.disk().display(path), problem)
+    };
+    repo.index().write_whole(repo, section).ok_or_else(damaged)
 }
 
 /// Copies a repository, as it was reported when it was opened, to an empty disk as another repository of its own

@@ -1,0 +1,157 @@
+//! What is known of a run: totals, rates, and who listens.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::super::metrics::Exposition;
+use super::figures::Totals;
+use super::tap::Taps;
+use crate::event::Event;
+
+/// Rates are over at least this long.
+const SPAN: Duration = Duration::from_secs(2);
+
+/// What is known of a run.
+pub struct Board {
+    pipeline: String,
+    begun: Instant,
+    totals: Mutex<Totals>,
+    rates: Mutex<Rates>,
+    /// Who sees what passes.
+    pub(super) taps: Taps,
+}
+
+/// What went through the stages at two earlier times: rates are since the older one.
+struct Rates {
+    older: (Instant, [u64; 6]),
+    newer: (Instant, [u64; 6]),
+}
+
+impl Board {
+    /// Begins with a pipeline that has done nothing yet.
+    pub fn new(pipeline: &str) -> Self {
+        let now = (Instant::now(), [0; 6]);
+        Self {
+            pipeline: pipeline.to_owned(),
+            begun: now.0,
+            totals: Mutex::default(),
+            rates: Mutex::new(Rates { older: now, newer: now }),
+            taps: Taps::default(),
+        }
+    }
+
+    /// Takes notice of an event.
+    pub fn on(&self, event: &Event) {
+        self.totals().count(event);
+        self.taps.tell(event);
+    }
+
+    /// Says that the run has ended: taps end too.
+    pub fn end(&self) {
+        self.taps.end();
+    }
+
+    fn totals(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().expect("no thread panics with it")
+    }
+
+    /// Returns what is wrong with the run.
+    pub fn problems(&self) -> Vec<String> {
+        let totals = self.totals();
+        let failed = totals.sources.iter().filter(|(_, s)| s.status == "error");
+        failed.map(|(name, source)| format!("source {name}: {}", source.problem)).collect()
+    }
+
+    fn rates(&self, now: [u64; 6]) -> [f64; 6] {
+        let at = Instant::now();
+        let mut rates = self.rates.lock().expect("no thread panics with it");
+        if at.duration_since(rates.newer.0) >= SPAN {
+            rates.older = std::mem::replace(&mut rates.newer, (at, now));
+        }
+        let seconds = at.duration_since(rates.older.0).as_secs_f64().max(1e-3);
+        std::array::from_fn(|i| now[i].saturating_sub(rates.older.1[i]) as f64 / seconds)
+    }
+
+    /// Describes the run.
+    pub fn stages(&self) -> Value {
+        let totals = self.totals().clone();
+        let stages = totals.stages();
+        let rates = self.rates(stages.map(|(_, total, _)| total));
+        let stages = stages.iter().zip(rates).map(|((stage, total, unit), rate)| {
+            json!({ "stage": stage, "total": total, "unit": unit, "per_second": (rate * 10.0).round() / 10.0 })
+        });
+        let sources = totals.sources.iter().map(|(name, s)| {
+            json!({
+                "source": name, "status": s.status, "problem": (!s.problem.is_empty()).then_some(&s.problem), "reading": s.file,
+                "rows": s.rows, "captured": s.captured, "filtered": s.filtered, "bytes": s.bytes, "l2_max": s.l2_max,
+            })
+        });
+        let windows = totals.windows.iter().map(|(name, w)| {
+            json!({ "window": name, "open": w.open, "closed": w.closed, "deltas": w.deltas, "composed": w.composed })
+        });
+        let routes: Map<String, Value> = totals.routes.iter().map(|(name, n)| (name.clone(), json!(n))).collect();
+        json!({
+            "pipeline": self.pipeline,
+            "seconds": self.begun.elapsed().as_secs_f64(),
+            "stages": stages.collect::<Vec<_>>(),
+            "sources": sources.collect::<Vec<_>>(),
+            "routes": routes,
+            "unrouted": totals.unrouted,
+            "windows": windows.collect::<Vec<_>>(),
+            "commits": totals.commits.0,
+            "rejected": totals.rejected,
+            "encoded_bytes": { "before": totals.encoded.0, "after": totals.encoded.1 },
+            "taps": self.taps.len(),
+        })
+    }
+
+    /// Writes the figures of the run.
+    pub fn expose(&self, page: &mut Exposition) {
+        let totals = self.totals().clone();
+        let sources =
+            |page: &mut Exposition, name: &str, help: &str, value: fn(&super::figures::SourceTotals) -> u64| {
+                page.metric(name, "counter", help);
+                totals.sources.iter().for_each(|(source, s)| page.sample(name, &[("source", source)], value(s) as f64));
+            };
+        sources(page, "vecdelta_source_records_total", "Rows that were compared.", |s| s.rows);
+        sources(page, "vecdelta_source_bytes_total", "Bytes of the vectors of captured deltas.", |s| s.bytes);
+        sources(page, "vecdelta_deltas_captured_total", "Deltas that were captured.", |s| s.captured);
+        let name = "vecdelta_deltas_filtered_total";
+        page.metric(name, "counter", "Rows that made no delta, and deltas that no route took.");
+        for (source, s) in &totals.sources {
+            page.sample(name, &[("source", source), ("reason", "unchanged")], s.filtered as f64);
+        }
+        page.sample(name, &[("reason", "unrouted")], totals.unrouted as f64);
+        let name = "vecdelta_route_deltas_total";
+        page.metric(name, "counter", "Deltas by route.");
+        totals.routes.iter().for_each(|(route, n)| page.sample(name, &[("route", route)], *n as f64));
+        let name = "vecdelta_windows_open";
+        page.metric(name, "gauge", "1 while a window holds deltas.");
+        totals.windows.iter().for_each(|(w, own)| page.sample(name, &[("window", w)], f64::from(u8::from(own.open))));
+        let name = "vecdelta_windows_closed_total";
+        page.metric(name, "counter", "Windows that were closed, by what closed them.");
+        for (window, own) in &totals.windows {
+            own.closed.iter().for_each(|(r, n)| page.sample(name, &[("window", window), ("reason", r)], *n as f64));
+        }
+        let name = "vecdelta_apply_total";
+        page.metric(name, "counter", "Deltas by what became of them.");
+        page.sample(name, &[("reason", "applied")], totals.applied as f64);
+        page.sample(name, &[("reason", "rejected")], totals.rejected as f64);
+        let name = "vecdelta_conflicts_total";
+        page.metric(name, "counter", "Deltas that did not continue the state of their target.");
+        page.sample(name, &[("reason", "skipped")], totals.conflicts.0 as f64);
+        page.sample(name, &[("reason", "merged")], totals.conflicts.1 as f64);
+        page.single("vecdelta_commits_total", "counter", "Commits.", totals.commits.0 as f64);
+        page.single("vecdelta_committed_deltas_total", "counter", "Deltas in them.", totals.commits.1 as f64);
+        page.single(
+            "vecdelta_stored_bytes_total",
+            "counter",
+            "Bytes that they take in the log.",
+            totals.encoded.1 as f64,
+        );
+        let failures = totals.corrupted as f64;
+        page.single("vecdelta_chain_verify_failures_total", "counter", "Mirrors that were found damaged.", failures);
+    }
+}

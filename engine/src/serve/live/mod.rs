@@ -1,0 +1,85 @@
+//! A running pipeline over HTTP: figures, stages, and what passes.
+//!
+//! Everything is made from the events of the run ([`event`](crate::event)), once a batch; nobody who looks can hold it up.
+
+mod board;
+mod figures;
+mod tap;
+
+use serde_json::json;
+
+use super::guard::Guard;
+use super::http::{Head, Request, Response};
+use super::metrics::ServerMetrics;
+pub use board::Board;
+pub use tap::STAGES;
+
+/// What can be asked: path and what for.
+const ROUTES: [(&str, &str); 5] = [
+    ("/v1", "this list"),
+    ("/v1/stages", "stages, sources, routes, windows: totals and rates"),
+    ("/v1/tap", "what passes, one event a line: ?stage, limit, rate"),
+    ("/healthz", "whether all is well"),
+    ("/metrics", "figures for Prometheus"),
+];
+
+/// A pipeline that is looked at while it runs.
+pub struct LiveSite {
+    /// What is known of the run.
+    pub board: Board,
+    /// Who may ask.
+    pub guard: Guard,
+    /// What is counted of requests.
+    pub metrics: ServerMetrics,
+}
+
+impl LiveSite {
+    /// Puts a site together.
+    pub fn new(board: Board, guard: Guard) -> Self {
+        Self { board, guard, metrics: ServerMetrics::default() }
+    }
+
+    /// Answers a request.
+    pub fn answer(&self, request: &mut Request<'_>) -> Response {
+        if let Some(refusal) = self.guard.check(&request.head) {
+            return refusal.of("refused");
+        }
+        let head = &request.head;
+        let route = ROUTES.iter().find(|(path, _)| *path == head.path).map_or("other", |(path, _)| path);
+        let response = if ["GET", "HEAD"].contains(&head.method.as_str()) {
+            self.routed(head)
+        } else {
+            Response::error(405, "this path takes GET, HEAD").header("Allow", "GET, HEAD")
+        };
+        response.of(route)
+    }
+
+    fn routed(&self, head: &Head) -> Response {
+        match head.path.as_str() {
+            "/v1/stages" => Response::json(200, &self.board.stages()),
+            "/v1/tap" => tap::answer(&self.board, head).unwrap_or_else(|refusal| refusal),
+            "/metrics" => self.figures(),
+            "/healthz" => {
+                let problems = self.board.problems();
+                match problems.is_empty() {
+                    true => Response::json(200, &json!({ "status": "ready" })),
+                    false => Response::json(503, &json!({ "status": "degraded", "reason": problems.join("; ") })),
+                }
+            }
+            "/v1" | "/" => {
+                let routes = ROUTES.iter().map(|(path, what)| json!({ "path": path, "methods": "GET", "what": what }));
+                let routes: Vec<_> = routes.collect();
+                Response::json(200, &json!({ "vecdelta": env!("CARGO_PKG_VERSION"), "routes": routes }))
+            }
+            _ => Response::refused(404, "there is nothing to ask under this path", "`GET /v1` lists what can be asked"),
+        }
+    }
+
+    fn figures(&self) -> Response {
+        let mut page = super::metrics::Exposition::default();
+        page.build_info();
+        self.board.expose(&mut page);
+        self.metrics.expose(&mut page);
+        page.response()
+    }
+}
