@@ -15,7 +15,7 @@ say "clippy"
 cargo clippy --locked --workspace --all-targets -- -D warnings
 
 say "clippy, with all wires"
-cargo clippy --locked -p vecdelta --all-targets --features postgres -- -D warnings
+cargo clippy --locked -p vecdelta --all-targets --features postgres,nats -- -D warnings
 
 say "the rules of ARCHITECTURE.md"
 scripts/python.sh scripts/tidy.py

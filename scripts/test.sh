@@ -28,8 +28,8 @@ say "tests against real servers"
 servers="$(scripts/servers.sh start)"
 trap 'scripts/servers.sh stop' EXIT
 eval "$servers"
-cargo test --locked -p vecdelta --features postgres --test wires 2>&1 | tee -a "$log"
-cargo test --locked -p vecdelta --features postgres --lib postgres 2>&1 | tee -a "$log"
+cargo test --locked -p vecdelta --features postgres,nats --test wires 2>&1 | tee -a "$log"
+cargo test --locked -p vecdelta --features postgres,nats --lib -- store::postgres wire:: 2>&1 | tee -a "$log"
 
 say "release build"
 cargo build --locked --release

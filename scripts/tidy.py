@@ -11,7 +11,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 ENGINE = "engine/src/"
 
 # A room may use the rooms before it.
-ROOMS = ["delta", "codec", "store", "capture", "route", "window", "apply", "version", "export", "event", "pipeline", "answer", "serve", "cli"]
+ROOMS = ["delta", "codec", "store", "capture", "route", "window", "apply", "version", "export", "event", "wire", "pipeline", "answer", "serve", "cli"]
 
 # What must not be found in the code (tests apart) of some rooms, and where it may be found after all.
 DISK = r"\bstd::fs\b|\bfs::|\bFile::|\bmemmap2\b"
@@ -19,7 +19,7 @@ THREADS = r"\bcrossbeam_channel\b|\bthread::(spawn|scope|Builder)"
 CLOCK = r"\bSystemTime::now|\bInstant\b|\bUtc::now|\bgetrandom\b|\brand::"
 PRINT = r"\be?print(ln)?!|\bprocess::exit\b|\bstdout\(\)|\bstderr\(\)"
 # Where a wire leads out of the machine; each is behind a feature.
-WIRES = [ENGINE + "serve/", ENGINE + "store/postgres/", ENGINE + "store/place.rs"]
+WIRES = [ENGINE + "serve/", ENGINE + "wire/", ENGINE + "store/postgres/", ENGINE + "store/place.rs"]
 ABSENT = [
     (["delta", "codec"], DISK + r"|\bstd::io\b|\brayon\b|\bMutex\b", [], "`delta` and `codec` do no I/O and know no threads"),
     (["version", "route", "window", "apply"], DISK, [], "`version`, `route`, `window` and `apply` never open a file"),

@@ -55,3 +55,5 @@ pub mod serve;
 pub mod store;
 pub mod version;
 pub mod window;
+#[cfg(any(feature = "nats", feature = "postgres"))]
+pub mod wire;

@@ -9,6 +9,7 @@ mod concurrency;
 mod conformance;
 mod crash;
 mod damage;
+mod delivery;
 mod faults;
 mod hostile;
 mod look;

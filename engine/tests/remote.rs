@@ -90,7 +90,7 @@ fn every_answer_is_that_of_the_whole_file() {
 fn without_its_index_the_log_is_read_and_nothing_is_kept_of_what_had_to_wait() {
     let (_disk, repo) = small();
     let mut bytes = bundled(&repo);
-    let index = bytes.windows(8).position(|w| w == b"VDINDX01").unwrap();
+    let index = bytes.windows(8).position(|w| w == b"VDINDX02").unwrap();
     for at in [index, bytes.len() - 20] {
         bytes[at] ^= 1;
         let mut file = Elsewhere::new(bytes.clone(), u64::MAX);

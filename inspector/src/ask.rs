@@ -17,6 +17,9 @@ pub const NONE: CommitNumber = u32::MAX;
 /// How many commits one [`Ask::Graph`] is answered with at most.
 pub const GRAPH_SLICE: u32 = 65_536;
 
+/// About how many bytes of rows one answer holds.
+pub const SLICE_BYTES: usize = 1 << 20;
+
 /// Where a repository is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub enum Place {
@@ -57,6 +60,60 @@ pub enum Ask {
         /// Which commit.
         commit: CommitNumber,
     },
+    /// The versions of a source on the way to a commit along first parents, about [`SLICE_BYTES`] of them.
+    Versions {
+        /// The commit.
+        tip: CommitNumber,
+        /// The source, `collection/key`.
+        source: String,
+        /// The number of the first version.
+        from: u32,
+    },
+    /// How far two commits lie apart, of some slots of a collection.
+    Drift {
+        /// The commit before.
+        before: CommitNumber,
+        /// The commit after.
+        after: CommitNumber,
+        /// The collection.
+        collection: String,
+        /// The first slot.
+        from: u32,
+    },
+    /// How far the sources of some commits moved, as far as it was kept.
+    Spread {
+        /// The first commit.
+        from: CommitNumber,
+        /// How many.
+        count: u32,
+    },
+    /// What a merge of two branches would do.
+    Merge {
+        /// The branch that is merged into.
+        ours: String,
+        /// The branch that is merged.
+        theirs: String,
+        /// The strategy for every conflict.
+        strategy: String,
+        /// Sources with a strategy of their own.
+        rows: Vec<(String, String)>,
+    },
+    /// The bits of one source in a merge.
+    Conflict {
+        /// The branch that is merged into.
+        ours: String,
+        /// The branch that is merged.
+        theirs: String,
+        /// The source's strategy.
+        strategy: String,
+        /// The source, `collection/key`.
+        source: String,
+    },
+    /// Hash some records of the log again.
+    Rehash {
+        /// The number of the first, from 1.
+        from: u64,
+    },
 }
 
 /// A question with the number that its answer carries.
@@ -75,6 +132,37 @@ pub struct Reply {
     pub number: u64,
     /// The answer.
     pub result: Result<Answer, Trouble>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// What an answer cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Cost {
+    /// How many bytes were read.
+    pub bytes: u64,
+    /// How many reads that took.
+    pub reads: u64,
+    /// How many deltas were replayed, as far as the question tells.
+    pub deltas: u32,
+    /// Whether a snapshot was where the replay began.
+    pub snapshot: bool,
+    /// Microseconds by the worker's clock; 0 without one.
+    pub micros: u64,
+}
+
+impl Cost {
+    /// Returns the sum of two.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        Self {
+            bytes: self.bytes + other.bytes,
+            reads: self.reads + other.reads,
+            deltas: self.deltas.saturating_add(other.deltas),
+            snapshot: self.snapshot || other.snapshot,
+            micros: self.micros + other.micros,
+        }
+    }
 }
 
 /// Why a question has no answer, for people.
@@ -101,6 +189,18 @@ pub enum Answer {
     Commit(Box<Commit>),
     /// To [`Ask::Changes`].
     Changes(Changes),
+    /// To [`Ask::Versions`].
+    Versions(VersionSlice),
+    /// To [`Ask::Drift`].
+    Drift(Box<DriftSlice>),
+    /// To [`Ask::Spread`].
+    Spread(Vec<Spread>),
+    /// To [`Ask::Merge`].
+    Merge(MergePreview),
+    /// To [`Ask::Conflict`].
+    Conflict(ConflictRows),
+    /// To [`Ask::Rehash`].
+    Rehash(RehashSlice),
 }
 
 /// A repository that was opened.
@@ -281,4 +381,138 @@ impl Changes {
     pub fn collection_of(&self, source: usize) -> &str {
         self.collection.get(source).and_then(|&c| self.collections.get(usize::from(c))).map_or("", String::as_str)
     }
+}
+
+/// Versions of a source in a row, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct VersionSlice {
+    /// How many versions there are in all.
+    pub total: u32,
+    /// The number of the first.
+    pub from: u32,
+    /// Each version.
+    pub versions: Vec<Version>,
+    /// The bits of all rows, one after the other.
+    pub bits: Vec<u8>,
+}
+
+/// A version of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Version {
+    /// The commit that made it.
+    pub commit: CommitNumber,
+    /// The code of the element type.
+    pub element: u8,
+    /// The number of components.
+    pub dims: u32,
+    /// Whether there is a row; `false` where the commit deleted it.
+    pub alive: bool,
+}
+
+/// How far some slots of two commits lie apart. Numbers are the bits of an f64.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct DriftSlice {
+    /// The slot to go on with; 0 at the end.
+    pub next: u32,
+    /// How many slots there are.
+    pub slots: u32,
+    /// The number of components on either side.
+    pub dims: [u32; 2],
+    /// Sources that came, changed and went.
+    pub counts: [u64; 3],
+    /// The length of each move.
+    pub l2: Vec<u64>,
+    /// The cosine of each move that has one.
+    pub cosine: Vec<u64>,
+    /// The farthest moves of this slice: key and length.
+    pub farthest: Vec<(String, u64)>,
+    /// How many rows either side has.
+    pub rows: [u64; 2],
+    /// How many of them hold a NaN or an infinity and are in no sum.
+    pub not_finite: [u64; 2],
+    /// The sums of the finite rows on either side, by component.
+    pub sums: [Vec<u64>; 2],
+}
+
+/// How far the sources of a commit moved. Lengths are the bits of an f64.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Spread {
+    /// Whether it was kept.
+    pub known: bool,
+    /// The median length of an update.
+    pub p50: u64,
+    /// The length that nine of ten updates do not exceed.
+    pub p90: u64,
+    /// The largest.
+    pub max: u64,
+    /// How many components all updates changed together.
+    pub dims: u64,
+}
+
+/// What a merge would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct MergePreview {
+    /// The common ancestor.
+    pub base: CommitNumber,
+    /// Whether everything is merged already.
+    pub merged_already: bool,
+    /// Whether the branch only lags behind.
+    pub fast_forward: bool,
+    /// How many sources would change on our side.
+    pub sources: u64,
+    /// How many are in conflict.
+    pub conflicts: u64,
+    /// How many of them are open.
+    pub open: u64,
+    /// The conflicts, or as many as fit.
+    pub rows: Vec<Conflict>,
+}
+
+/// A source that both sides changed in different ways. Measures are the bits of an f64; NaN where there is none.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Conflict {
+    /// The source, `collection/key`.
+    pub source: String,
+    /// How many components are in conflict.
+    pub dims: u32,
+    /// How many components there are.
+    pub width: u32,
+    /// The distance between ours and theirs.
+    pub l2: u64,
+    /// The cosine between ours and theirs.
+    pub cosine: u64,
+    /// Which sides deleted it: ours, theirs.
+    pub deleted: [bool; 2],
+    /// Whether it is resolved.
+    pub resolved: bool,
+}
+
+/// The bits of a source in a merge.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ConflictRows {
+    /// The code of the element type.
+    pub element: u8,
+    /// The number of components.
+    pub width: u32,
+    /// The components in conflict.
+    pub dims: Vec<u32>,
+    /// Base, ours, theirs and the result; `None` where there is no row.
+    pub rows: [Option<Vec<u8>>; 4],
+    /// Whether it is resolved.
+    pub resolved: bool,
+}
+
+/// What some records of the log are like.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct RehashSlice {
+    /// The record to go on with; 0 at the end.
+    pub next: u64,
+    /// How many records the log has.
+    pub total: u64,
+    /// How many were hashed.
+    pub records: u64,
+    /// How many bytes were hashed.
+    pub bytes: u64,
+    /// What is wrong, and in which commit.
+    pub problems: Vec<(CommitNumber, String)>,
 }

@@ -3,16 +3,19 @@
 //! A view says in every frame what it wants; what is no longer wanted is not sent. So a newer wish comes first by
 //! itself, and the worker never has more than a few small questions before it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::ask::{Answer, Ask, Reply, Request, Trouble};
+use crate::ask::{Answer, Ask, Cost, Reply, Request, Trouble};
 
 /// How many questions the worker has at a time.
 const IN_FLIGHT_MAX: usize = 2;
 
 /// How many bytes of answers are kept, about.
 const KEPT_BYTES_MAX: usize = 192 << 20;
+
+/// How many answers' costs are kept.
+const COSTS: usize = 500;
 
 /// The way to the worker and back; neither call waits.
 pub trait Wire {
@@ -42,6 +45,7 @@ pub struct Desk {
     kept: HashMap<Ask, Kept>,
     kept_bytes: usize,
     frame: u64,
+    costs: VecDeque<(Ask, Cost)>,
 }
 
 struct Kept {
@@ -54,7 +58,7 @@ impl Desk {
     /// Makes a desk that sends its questions over a wire.
     pub fn new(wire: Box<dyn Wire>) -> Self {
         let (in_flight, kept) = (HashMap::new(), HashMap::new());
-        Self { wire, next: 0, in_flight, wanted: Vec::new(), kept, kept_bytes: 0, frame: 0 }
+        Self { wire, next: 0, in_flight, wanted: Vec::new(), kept, kept_bytes: 0, frame: 0, costs: VecDeque::new() }
     }
 
     /// Returns the answer to a question; asks it when it is not there.
@@ -85,6 +89,12 @@ impl Desk {
         self.wanted.clear();
         self.kept.clear();
         self.kept_bytes = 0;
+        self.costs.clear();
+    }
+
+    /// Returns what the last answers cost, oldest first.
+    pub fn costs(&self) -> &VecDeque<(Ask, Cost)> {
+        &self.costs
     }
 
     /// Sends what was wanted since the last call and takes in what has come. Hands over the answers to which `takes` says
@@ -94,6 +104,10 @@ impl Desk {
         let mut out = Vec::new();
         while let Some(reply) = self.wire.receive() {
             let Some(ask) = self.in_flight.remove(&reply.number) else { continue };
+            if self.costs.len() == COSTS {
+                self.costs.pop_front();
+            }
+            self.costs.push_back((ask.clone(), reply.cost));
             if takes(&ask) {
                 out.push((ask, reply.result));
             } else {
@@ -147,6 +161,12 @@ impl Answer {
             Answer::Changes(c) => 64 + c.keys.len() + c.len() * 27,
             Answer::Graph(g) => 64 + g.ids.len() * 26,
             Answer::Records(r) => 64 + r.records.len() * 160,
+            Answer::Versions(v) => 64 + v.bits.len() + v.versions.len() * 16,
+            Answer::Drift(d) => 256 + 8 * (d.l2.len() + d.cosine.len() + d.sums[0].len() + d.sums[1].len()),
+            Answer::Spread(s) => 64 + s.len() * 40,
+            Answer::Merge(m) => 128 + m.rows.iter().map(|r| 64 + r.source.len()).sum::<usize>(),
+            Answer::Conflict(c) => 64 + c.dims.len() * 4 + c.rows.iter().flatten().map(Vec::len).sum::<usize>(),
+            Answer::Rehash(r) => 128 + r.problems.iter().map(|p| 32 + p.1.len()).sum::<usize>(),
             Answer::Opened(_) | Answer::Commit(_) => 2048,
         }
     }

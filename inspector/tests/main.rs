@@ -7,3 +7,4 @@ mod lanes;
 mod paths;
 mod pictures;
 mod support;
+mod views;

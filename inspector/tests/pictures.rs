@@ -36,3 +36,18 @@ fn the_graph_and_a_commit() {
 fn the_vectors_of_a_commit() {
     check("changes", Some(Place::Demo), "#view=changes&q=daily");
 }
+
+#[test]
+fn a_vector_through_its_history() {
+    check("vector", Some(Place::Demo), "#view=vector&vec=products/shelf-003&c=main");
+}
+
+#[test]
+fn the_drift_beside_the_graph() {
+    check("drift", Some(Place::Demo), "#view=drift&c=main");
+}
+
+#[test]
+fn a_merge_before_it_is_made() {
+    check("compare", Some(Place::Demo), "#view=compare&ours=main&theirs=seasonal");
+}

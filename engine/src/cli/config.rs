@@ -14,6 +14,7 @@ use super::progress::Progress;
 use crate::event::Event;
 use crate::pipeline::config::{self, Diagnosis, Diagnostic, Pipeline};
 use crate::pipeline::{Context, Live, check_widths, plan as plan_run, run_case};
+use crate::store::probe;
 
 /// Print all errors of a pipeline file at once, with line and column; nothing is written.
 ///
@@ -25,6 +26,9 @@ pub struct CheckArgs {
     /// Override a setting, such as --set pipeline.store=other.vd
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Also ask the servers that the file names whether they can do what it asks of them; nothing is written.
+    #[arg(long)]
+    online: bool,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -83,19 +87,28 @@ pub struct ExplainArgs {
 /// Runs `vecdelta check`.
 pub fn check(args: CheckArgs) -> Result<ExitCode, CliError> {
     let (text, result) = parse(&args.pipeline, &args.set)?;
-    let (errors, warnings) = match result {
-        Ok((pipeline, warnings)) => (check_widths(&text, &pipeline), warnings),
-        Err(found) => (found.errors, found.warnings),
+    let (errors, warnings, store) = match result {
+        Ok((pipeline, warnings)) => (check_widths(&text, &pipeline), warnings, Some(pipeline.settings.store)),
+        Err(found) => (found.errors, found.warnings, None),
     };
+    let online = store.filter(|_| args.online && errors.is_empty());
+    let server = online.map(|store| probe(&store)).transpose()?.flatten();
     if args.json {
         let list = |all: &[Diagnostic]| all.iter().map(diagnostic_json).collect::<Vec<_>>();
-        print_json(&json!({ "ok": errors.is_empty(), "errors": list(&errors), "warnings": list(&warnings) }))?;
+        let mut document = json!({ "ok": errors.is_empty(), "errors": list(&errors), "warnings": list(&warnings) });
+        if args.online {
+            document["server"] = json!(server);
+        }
+        print_json(&document)?;
     } else {
         show(&args.pipeline, &text, &errors);
         show(&args.pipeline, &text, &warnings);
         if errors.is_empty() {
             let n = warnings.len();
             writeln!(io::stdout(), "{}: no errors, {}", args.pipeline.display(), plural(n as u64, "warning"))?;
+            if let Some(server) = server {
+                writeln!(io::stdout(), "the store is at {server}, which can keep it")?;
+            }
         }
     }
     Ok(ExitCode::from(if errors.is_empty() { 0 } else { BAD_CONFIG }))

@@ -13,6 +13,7 @@ mod config;
 mod delta;
 mod demo;
 mod diff;
+mod dlq;
 mod drift;
 mod error;
 mod events;
@@ -96,6 +97,7 @@ enum Command {
     Clone(clone::Args),
     Pull(pull::Args),
     Push(push::Args),
+    Dlq(dlq::Args),
     Serve(serve::Args),
     Top(top::Args),
     Tap(tap::Args),
@@ -158,6 +160,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Clone(args) => clone::run(args),
         Command::Pull(args) => pull::run(args),
         Command::Push(args) => push::run(args),
+        Command::Dlq(args) => dlq::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Top(args) => top::run(args),
         Command::Tap(args) => tap::run(args),

@@ -85,7 +85,8 @@ impl Record {
         }
     }
 
-    pub(super) fn link(&self) -> Link {
+    /// Returns how it stands in the log.
+    pub fn link(&self) -> Link {
         match self {
             Record::Commit(r) => r.link,
             Record::Operation(r) => r.link,

@@ -62,7 +62,7 @@ pub use paged::{PAGE_BYTES, PagedFile};
 pub use part::{
     BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts,
 };
-pub use place::{disk_at, is_address, is_taken, place_from, rename_in_database};
+pub use place::{disk_at, is_address, is_taken, place_from, probe, rename_in_database};
 pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,
     Resolution, Span,

@@ -46,6 +46,24 @@ pub fn is_taken(place: &Path) -> Result<bool> {
     }
 }
 
+/// Asks the server of a place whether a writer could do its work; returns what answers. `None` for a directory.
+///
+/// # Errors
+/// When it could not, or cannot be asked.
+pub fn probe(place: &Path) -> Result<Option<String>> {
+    address(place).map(probe_database).transpose()
+}
+
+#[cfg(feature = "postgres")]
+fn probe_database(address: &str) -> Result<String> {
+    connect(address)?.probe().map_err(StoreError::io("write", address))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn probe_database(address: &str) -> Result<String> {
+    database(address).map(|_| String::new())
+}
+
 /// Gives a repository in a database its name, once it is whole.
 ///
 /// # Errors

@@ -21,6 +21,7 @@ mod names;
 mod notes;
 mod proof;
 mod prove;
+mod rehash;
 mod replay;
 mod repository;
 mod revision;
@@ -36,6 +37,7 @@ mod undo;
 mod value;
 mod vector;
 mod verify;
+mod versions;
 mod way;
 
 pub use ancestry::{is_ancestor, merge_base, merge_bases, topological};
@@ -56,13 +58,14 @@ pub use look::{
 };
 pub use merge::{
     Conflict, Custom, Ending, Merge, Merged, MergedSource, Policy, PolicyError, States, Strategy, abandon, merge,
-    merge_source, park, parked_merge, resolve_conflicts,
+    merge_source, park, parked_merge, preview as preview_merge, resolve_conflicts,
 };
 pub use mirrors::{discard_mirror, open_mirror, rebuild, reshape_mirror, save_mirror};
 pub use names::{delete_branch, delete_tag, rename_branch, rename_tag, set_branch, set_tag};
 pub use notes::notes_of;
 pub use proof::{Checkpoint, check_since, checkpoint};
 pub use prove::{Proof, Proven, Row, Shows, SourcePart, check_proof, prove_commit, prove_since, prove_source};
+pub use rehash::{Rehashed, record_count, rehash};
 pub use repository::{Actor, CommitIndex, MAIN, Repository, new_origin, table_of};
 pub use revision::{check_name, default_head, resolve};
 pub use root::state_root;
@@ -79,4 +82,5 @@ pub use undo::{Done, Undone, history, undo};
 pub use value::{Value, touches, value};
 pub use vector::VersionVector;
 pub use verify::{Report, verify};
+pub use versions::{Version, read_versions, versions_of};
 pub use way::{commits_with, writers_of};

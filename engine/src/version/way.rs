@@ -84,6 +84,47 @@ pub fn read_row(
     apply(repo, table, steps, found).map(Some)
 }
 
+/// A place on the way of a row: the commit, what it did, and where its bits are.
+pub(super) struct Written {
+    /// The commit.
+    pub commit: CommitIndex,
+    /// What was done.
+    pub kind: Kind,
+    step: Step,
+}
+
+impl Written {
+    /// Applies it to the row before.
+    pub fn apply(&self, repo: &Repository, table: &Table, row: &mut [u8]) -> Result<()> {
+        let Step { place, blocks, block, row: at } = &self.step;
+        with_block(repo, table, *place, blocks, *block, |b| b.apply_row(*at as usize, row))
+    }
+}
+
+/// Returns all places on the way of a row to a commit, oldest first; `None` when there is no index to go by.
+///
+/// # Errors
+/// When a record or a list is damaged.
+pub(super) fn written(
+    repo: &Repository,
+    commit: CommitIndex,
+    collection: u16,
+    slot: u32,
+) -> Result<Option<Vec<Written>>> {
+    let Some(touches) = repo.index().touches_of(repo, collection, slot)? else { return Ok(None) };
+    let mut ways = Vec::new();
+    for touch in touches {
+        let Some(owner) = owner(repo, &touch).filter(|&c| counts(repo, &touch, c, commit)) else { continue };
+        let place = place_of(repo, touch);
+        let blocks = Arc::new(repo.blocks_of(place)?);
+        let Some(touch) = resolve(repo, &touch, owner, collection, slot, place, &blocks)? else { continue };
+        let step = Step { place, blocks, block: touch.block as usize, row: touch.row };
+        ways.push(Written { commit: owner, kind: touch.kind, step });
+    }
+    ways.sort_by_key(|w| repo.entry(w.commit).depth);
+    Ok(Some(ways))
+}
+
 fn apply(repo: &Repository, table: &Table, steps: Vec<Step>, found: Found) -> Result<Found> {
     let mut row = vec![0; table.row_bytes()];
     for step in steps.iter().rev() {

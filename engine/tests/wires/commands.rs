@@ -76,7 +76,7 @@ fn a_pipeline_keeps_its_repository_in_a_database() {
          path = \"copy.parquet\"\n"
     );
     std::fs::write(dir.join("p.toml"), text).unwrap();
-    succeeds(dir, &["check", "p.toml"]);
+    assert!(succeeds(dir, &["check", "p.toml", "--online"]).contains("PostgreSQL 1"));
     assert_eq!(vecdelta(dir, &["log", &place]).status.code(), Some(66));
     assert!(succeeds(dir, &["plan", "p.toml"]).contains("3 commits"));
     assert_eq!(vecdelta(dir, &["log", &place]).status.code(), Some(66));

@@ -11,3 +11,5 @@ mod support;
 mod commands;
 mod repository;
 mod servers;
+mod stream;
+mod table;

@@ -30,6 +30,11 @@ pub fn database() -> String {
     told("VECDELTA_TEST_POSTGRES")
 }
 
+/// The address of the NATS server.
+pub fn nats() -> String {
+    told("VECDELTA_TEST_NATS")
+}
+
 /// The address of a new repository, which nobody else has.
 pub fn new_repository() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);

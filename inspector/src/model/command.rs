@@ -75,6 +75,14 @@ pub enum Command {
     ToggleGraph,
     /// Dark or light.
     Theme,
+    /// In the heatmap: values, or changes.
+    ValueOrChange,
+    /// Swap the branches that are compared.
+    SwapBranches,
+    /// Check the whole history.
+    CheckHistory,
+    /// Copy the report of the check.
+    CopyReport,
     /// Copy a link to what is shown.
     CopyLink,
     /// Copy the commit's identity.
@@ -129,6 +137,8 @@ pub const COMMANDS: &[Entry] = &[
     entry(Command::OpenDemo, "History", "Open the demo history", &[]),
     entry(Command::CopyLink, "History", "Copy a link to this view", &[key("Y")]),
     entry(Command::CopyId, "History", "Copy the commit's hash", &[shift("Y")]),
+    entry(Command::CheckHistory, "History", "Check the whole history", &[]),
+    entry(Command::CopyReport, "History", "Copy the report of the check", &[]),
     entry(Command::Close, "History", "Back to the start page", &[]),
     entry(Command::Search, "Go", "Search", &[key("Slash"), ctrl("K")]),
     entry(Command::NextMatch, "Go", "Next match", &[key("N")]),
@@ -157,6 +167,8 @@ pub const COMMANDS: &[Entry] = &[
     entry(Command::ZoomOut, "Look", "Zoom out", &[key("Minus")]),
     entry(Command::ZoomAll, "Look", "Whole history", &[key("Num0")]),
     entry(Command::ZoomReset, "Look", "Normal size", &[key("Num1")]),
+    entry(Command::ValueOrChange, "Look", "Values or changes in the heatmap", &[key("X")]),
+    entry(Command::SwapBranches, "Look", "Swap the compared branches", &[key("S")]),
     entry(Command::NextView, "Look", "Next view", &[key("V")]),
     entry(Command::PreviousView, "Look", "Previous view", &[shift("V")]),
     entry(Command::ToggleGraph, "Look", "Show or hide the graph", &[key("B")]),

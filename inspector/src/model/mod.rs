@@ -1,8 +1,12 @@
 //! What the window knows and does, without anything of egui: tested by itself, the same natively and in the browser.
 
+pub mod branches;
 pub mod command;
+pub mod drift;
 pub mod format;
+pub mod heat;
 pub mod history;
+pub mod integrity;
 pub mod lanes;
 pub mod link;
 pub mod path;
@@ -10,3 +14,4 @@ pub mod playback;
 pub mod rows;
 pub mod search;
 pub mod selection;
+pub mod versions;

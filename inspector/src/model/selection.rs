@@ -36,6 +36,22 @@ impl Selection {
         }
     }
 
+    /// Returns what a view keeps in links under a key.
+    pub fn param(&self, key: &str) -> Option<&str> {
+        self.rest.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Sets what a view keeps in links under a key; `None` takes it out.
+    pub fn set_param(&mut self, key: &str, value: Option<String>) {
+        let at = self.rest.iter().position(|(k, _)| k == key);
+        match (at, value) {
+            (Some(at), Some(value)) => self.rest[at].1 = value,
+            (Some(at), None) => drop(self.rest.remove(at)),
+            (None, Some(value)) => self.rest.push((key.to_owned(), value)),
+            (None, None) => {}
+        }
+    }
+
     /// Returns the link that leads back here.
     pub fn link(&self, history: &History, query: &str) -> Link {
         let id = |commit: Option<CommitNumber>| commit.map(|c| unique_id(history, c));

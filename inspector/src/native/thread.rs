@@ -1,8 +1,9 @@
 //! The worker in a thread of its own.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
 
-use crate::ask::{Reply, Request, Trouble};
+use crate::ask::{Cost, Reply, Request, Trouble};
 use crate::desk::Wire;
 use crate::work::{Opener, Worker};
 
@@ -21,15 +22,20 @@ impl Thread {
         let (requests, asked) = channel::<Request>();
         let (answered, replies) = channel();
         std::thread::Builder::new().name("worker".to_owned()).spawn(move || {
-            let mut worker = Worker::new(open);
+            let began = Instant::now();
+            let clock = move || u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let mut worker = Worker::new(open).with_clock(Box::new(clock));
             while let Ok(request) = asked.recv() {
                 let missing = || Trouble {
                     text: "the bytes cannot be fetched".to_owned(),
                     damaged: false,
                     advice: String::new(),
                 };
-                let reply =
-                    worker.answer(&request).unwrap_or_else(|| Reply { number: request.number, result: Err(missing()) });
+                let reply = worker.answer(&request).unwrap_or_else(|| Reply {
+                    number: request.number,
+                    result: Err(missing()),
+                    cost: Cost::default(),
+                });
                 if answered.send(reply).is_err() {
                     return;
                 }

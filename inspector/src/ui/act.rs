@@ -64,6 +64,16 @@ pub fn act(state: &mut State, command: Command) -> Look {
         Command::PreviousView => other_view(state, -1),
         Command::ToggleGraph => state.graph_shown = !state.graph_shown,
         Command::Theme => return Look::OtherTheme,
+        Command::ValueOrChange => super::vector::toggle(state),
+        Command::SwapBranches => super::compare::swap(state),
+        Command::CheckHistory => {
+            state.selection.view = super::integrity::VIEW.name.to_owned();
+            state.integrity.begin();
+        }
+        Command::CopyReport => {
+            let report = super::integrity::report(state);
+            state.wishes.push(Wish::Copy(report));
+        }
         Command::CopyLink => {
             let link = state.link().to_text();
             state.wishes.push(Wish::Copy(link));

@@ -9,6 +9,7 @@ use crate::ask::{Answer, Ask, CommitNumber, Place, Trouble};
 use crate::desk::Desk;
 use crate::model::command::Command;
 use crate::model::history::History;
+use crate::model::integrity::Integrity;
 use crate::model::lanes::Lanes;
 use crate::model::link::Link;
 use crate::model::path;
@@ -48,6 +49,12 @@ pub struct State {
     pub playback: Playback,
     /// What is searched for.
     pub search: Search,
+    /// The check of the whole history.
+    pub integrity: Integrity,
+    /// Which rows the graph shows, for what is drawn beside them.
+    pub rows_shown: RowsShown,
+    /// Where the graph's rows begin at the highest, as a view beside them says anew in every frame.
+    pub rows_below: f32,
     /// Whether the graph is shown.
     pub graph_shown: bool,
     /// Whether the help page is shown.
@@ -68,6 +75,17 @@ pub struct State {
     pub focus_search: bool,
     link: Option<Link>,
     own: HashMap<TypeId, Box<dyn Any>>,
+}
+
+/// Where the graph's rows are on the screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RowsShown {
+    /// Where row 0 is when nothing is scrolled.
+    pub top: f32,
+    /// The row at the upper edge.
+    pub scroll: f64,
+    /// The height of a row; 0 before the graph was drawn.
+    pub row: f64,
 }
 
 /// Something that only the shell can do.
@@ -98,6 +116,9 @@ impl State {
             path: Vec::new(),
             playback: Playback::default(),
             search: Search::default(),
+            integrity: Integrity::default(),
+            rows_shown: RowsShown::default(),
+            rows_below: 0.0,
             graph_shown: true,
             help: false,
             palette: None,
@@ -132,6 +153,7 @@ impl State {
         self.path.clear();
         self.playback = Playback::default();
         self.search = Search::default();
+        self.integrity = Integrity::default();
         self.unfolded.clear();
         self.own.clear();
     }
@@ -161,9 +183,15 @@ impl State {
                 self.desk.want(Ask::Records { from, count });
             }
         }
-        let shell = |ask: &Ask| matches!(ask, Ask::Open(_) | Ask::Graph { .. } | Ask::Records { .. });
+        if let Some(from) = self.integrity.next().filter(|_| self.is_ready()) {
+            self.desk.want(Ask::Rehash { from });
+        }
+        let shell =
+            |ask: &Ask| matches!(ask, Ask::Open(_) | Ask::Graph { .. } | Ask::Records { .. } | Ask::Rehash { .. });
         for (ask, result) in self.desk.pump(shell) {
             match (ask, result) {
+                (Ask::Rehash { from }, Ok(Answer::Rehash(slice))) => self.integrity.take(from, slice),
+                (Ask::Rehash { .. }, Err(trouble)) => self.integrity.fail(trouble.text),
                 (_, Ok(answer)) => self.take_answer(answer),
                 // The rest of the history can be looked at all the same.
                 (Ask::Records { from, count }, Err(_)) => self.history.give_up_records(from, count),
@@ -188,7 +216,7 @@ impl State {
                 }
             }
             Answer::Records(slice) => self.history.take_records(slice),
-            Answer::Commit(_) | Answer::Changes(_) => {}
+            _ => {}
         }
     }
 
@@ -314,6 +342,10 @@ impl State {
             "speed": self.playback.speed,
             "loop": self.playback.looping,
             "search": { "text": self.search.text, "found": self.search.found().len() },
+            "integrity": {
+                "done": self.integrity.done, "records": self.integrity.records, "total": self.integrity.total,
+                "found": self.integrity.found, "first_broken": id(self.integrity.first_broken()),
+            },
             "help": self.help,
             "palette": self.palette,
         })

@@ -4,16 +4,25 @@
 
 mod changes;
 mod commit;
+mod cost;
+mod count;
+mod drift;
 mod history;
+mod merge;
 mod place;
+mod rehash;
+mod spread;
 mod trouble;
+mod versions;
 
 use std::sync::Arc;
 
 use vecdelta::store::Disk;
 use vecdelta::version::{Repository, VersionError};
 
-use crate::ask::{Answer, Ask, CommitNumber, Opened, Place, Reply, Request};
+use count::{Counting, Counts};
+
+use crate::ask::{Answer, Ask, CommitNumber, Cost, Opened, Place, Reply, Request};
 
 pub use place::{demo, title};
 pub use trouble::trouble;
@@ -25,16 +34,29 @@ pub type Opener = Box<dyn FnMut(&Place) -> Result<(Arc<dyn Disk>, bool), Version
 pub struct Worker {
     open: Opener,
     repo: Option<Repository>,
+    counts: Arc<Counts>,
+    clock: Clock,
 }
+
+/// Tells microseconds since some moment.
+pub type Clock = Box<dyn Fn() -> u64 + Send>;
 
 impl Worker {
     /// Makes a worker that finds repositories with `open`.
     pub fn new(open: Opener) -> Self {
-        Self { open, repo: None }
+        Self { open, repo: None, counts: Arc::default(), clock: Box::new(|| 0) }
+    }
+
+    /// Sets the clock that says what answers take.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// Answers a request; `None` when bytes have to be fetched first: then the same request is to be given again.
     pub fn answer(&mut self, request: &Request) -> Option<Reply> {
+        let began = (self.clock)();
         let result = match &request.ask {
             Ask::Open(place) => self.open(place).map(Answer::Opened),
             ask => match &self.repo {
@@ -44,14 +66,20 @@ impl Worker {
         };
         match result {
             Err(error) if trouble::waits(&error) => None,
-            result => Some(Reply { number: request.number, result: result.map_err(|e| trouble(&e)) }),
+            result => {
+                let (bytes, reads) = self.counts.take();
+                let micros = (self.clock)().saturating_sub(began);
+                let (deltas, snapshot) = self.repo.as_ref().map_or((0, false), |r| cost::replayed(r, &request.ask));
+                let cost = Cost { bytes, reads, deltas, snapshot, micros };
+                Some(Reply { number: request.number, result: result.map_err(|e| trouble(&e)), cost })
+            }
         }
     }
 
     fn open(&mut self, place: &Place) -> Result<Opened, VersionError> {
         self.repo = None;
         let (disk, distant) = (self.open)(place)?;
-        let repo = Repository::open(disk)?;
+        let repo = Repository::open(Arc::new(Counting::new(disk, self.counts.clone())))?;
         let opened = history::opened(&repo, title(place), distant)?;
         self.repo = Some(repo);
         Ok(opened)
@@ -63,12 +91,27 @@ impl Worker {
 /// # Errors
 /// When the commit does not exist, or its data are damaged.
 pub fn answer(repo: &Repository, ask: &Ask) -> Result<Answer, VersionError> {
-    match *ask {
+    match ask {
         Ask::Open(_) => Err(VersionError::Refused("a repository is open already".to_owned())),
-        Ask::Graph { from } => Ok(Answer::Graph(history::graph(repo, from))),
-        Ask::Records { from, count } => Ok(Answer::Records(history::records(repo, from, count)?)),
-        Ask::Commit { commit } => Ok(Answer::Commit(Box::new(commit::commit(repo, checked(repo, commit)?)?))),
-        Ask::Changes { commit } => Ok(Answer::Changes(changes::changes(repo, checked(repo, commit)?)?)),
+        Ask::Graph { from } => Ok(Answer::Graph(history::graph(repo, *from))),
+        Ask::Records { from, count } => Ok(Answer::Records(history::records(repo, *from, *count)?)),
+        Ask::Commit { commit } => Ok(Answer::Commit(Box::new(commit::commit(repo, checked(repo, *commit)?)?))),
+        Ask::Changes { commit } => Ok(Answer::Changes(changes::changes(repo, checked(repo, *commit)?)?)),
+        Ask::Versions { tip, source, from } => {
+            Ok(Answer::Versions(versions::versions(repo, checked(repo, *tip)?, source, *from)?))
+        }
+        Ask::Drift { before, after, collection, from } => {
+            let sides = [checked(repo, *before)?, checked(repo, *after)?];
+            Ok(Answer::Drift(Box::new(drift::drift(repo, sides, collection, *from)?)))
+        }
+        Ask::Spread { from, count } => Ok(Answer::Spread(spread::spread(repo, *from, *count))),
+        Ask::Merge { ours, theirs, strategy, rows } => {
+            Ok(Answer::Merge(merge::preview(repo, [ours, theirs], strategy, rows)?))
+        }
+        Ask::Conflict { ours, theirs, strategy, source } => {
+            Ok(Answer::Conflict(merge::conflict(repo, [ours, theirs], strategy, source)?))
+        }
+        Ask::Rehash { from } => Ok(Answer::Rehash(rehash::rehash(repo, *from)?)),
     }
 }
 

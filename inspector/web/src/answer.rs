@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use vecdelta::store::{Bundle, Disk, PagedFile, StoreError};
 use vecdelta::version::VersionError;
-use vecdelta_inspector::ask::{Place, Reply, Request, Trouble};
+use vecdelta_inspector::ask::{Cost, Place, Reply, Request, Trouble};
 use vecdelta_inspector::work::{Opener, Worker, demo};
 use wasm_bindgen::prelude::*;
 
@@ -84,7 +84,7 @@ impl Answerer {
         *self.source() = Source::default();
         let advice = "Look at the address and at the server, then open it again.".to_owned();
         let trouble = Trouble { text: text.to_owned(), damaged: false, advice };
-        Some(bytes_of(&Reply { number: request.number, result: Err(trouble) }))
+        Some(bytes_of(&Reply { number: request.number, result: Err(trouble), cost: Cost::default() }))
     }
 
     /// Returns how many bytes of the bundle are in memory.

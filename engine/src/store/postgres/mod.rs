@@ -49,6 +49,23 @@ impl PostgresDisk {
         Ok(Self { link: Arc::new(Link::connect(address)?), shown })
     }
 
+    /// Asks the server whether a writer could do its work; returns its version. Nothing is changed.
+    ///
+    /// # Errors
+    /// When it could not.
+    pub fn probe(&self) -> io::Result<String> {
+        let row = self.link.with(|session| session.query(schema::PROBE, &[]))?;
+        let (version, fsync, may): (String, String, bool) = (row[0].get(0), row[0].get(1), row[0].get(2));
+        match (fsync.as_str(), may) {
+            ("off", _) => Err(io::Error::other("the server runs with fsync = off, so nothing on it would be safe")),
+            (_, false) => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "the user may neither make the schema vecdelta (CREATE on the database) nor write its tables",
+            )),
+            (_, true) => Ok(format!("PostgreSQL {version}")),
+        }
+    }
+
     /// Gives the repository another name, once it is whole.
     ///
     /// # Errors

@@ -13,6 +13,13 @@ const CACHE_CHUNK: usize = 32 << 10;
 /// Removed files stay for whoever has them open.
 const GRACE: &str = "10 minutes";
 
+/// The server's version, whether it flushes, and whether a writer has the rights it needs.
+pub const PROBE: &str = "SELECT current_setting('server_version'), current_setting('fsync'), \
+     CASE WHEN to_regclass('vecdelta.cache_chunk') IS NULL THEN has_database_privilege(current_database(), 'CREATE') \
+     ELSE (SELECT bool_and(has_table_privilege(t, p)) FROM unnest(ARRAY['vecdelta.repository', 'vecdelta.file', \
+     'vecdelta.chunk', 'vecdelta.cache_file', 'vecdelta.cache_chunk']) t, \
+     unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p) END";
+
 /// A pair of tables: files and their bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Tables {

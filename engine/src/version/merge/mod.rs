@@ -117,30 +117,25 @@ pub fn merge<E: From<VersionError>>(
     actor: &Actor,
     emit: &mut dyn FnMut(&Conflict) -> std::result::Result<(), E>,
 ) -> std::result::Result<Merged, E> {
-    let ours = repo
-        .head(&merge.into)
-        .ok_or_else(|| VersionError::Refused(format!("branch `{}` has no commit to merge into", merge.into)))?;
-    let theirs = merge.theirs;
-    let base = merge_base(repo, ours, theirs).ok_or_else(|| unrelated(repo, ours, theirs))?;
-    let done = |ending, commit| Merged { ending, commit, base, merged: 0, conflicts: 0, open: 0 };
-    if is_ancestor(repo, theirs, ours) {
-        return Ok(done(Ending::AlreadyMerged, None));
+    let (ours, mut merged) = begin(repo, merge)?;
+    let (base, start) = (merged.base, merged);
+    if merged.ending == Ending::AlreadyMerged {
+        return Ok(merged);
     }
-    if base == ours && merge.fast_forward {
-        return Ok(forward(repo, merge, actor, done(Ending::FastForward, Some(theirs)))?);
-    }
-    let mut merged = done(Ending::Commit, None);
-    if merge.dry_run || merge.policy.may_reject() {
-        let pass = Pass::new(repo, merge, base, ours);
-        pass.run(&mut merged, emit, &mut |_| Ok(()))?;
+    if merge.dry_run || (merged.ending == Ending::Commit && merge.policy.may_reject()) {
+        merged = preview(repo, merge, emit)?;
         if merged.open > 0 || merge.dry_run {
-            merged.ending = if merged.open > 0 { Ending::Conflicts } else { Ending::DryRun };
             return Ok(merged);
         }
+    } else if merged.ending == Ending::FastForward {
+        merged.merged = lag(repo, base, merge.theirs)?;
+        let (from, to) = (Some(repo.entry(base).id), Some(repo.entry(merge.theirs).id));
+        repo.operate(actor, 0, Action::Branch { name: merge.into.clone(), from, to })?;
+        return Ok(Merged { commit: Some(merge.theirs), ..merged });
     }
     // What was handed over is not handed over again.
     let told = merged.conflicts > 0;
-    let mut counted = done(Ending::Commit, None);
+    let mut counted = start;
     let error = RefCell::new(None);
     let commit = commit_differences(repo, info(repo, merge, base, ours, actor)?, actor.now_millis, |repo, write| {
         let mut tell = |conflict: &Conflict| match if told { Ok(()) } else { emit(conflict) } {
@@ -165,18 +160,52 @@ fn unrelated(repo: &Repository, ours: CommitIndex, theirs: CommitIndex) -> Versi
     VersionError::Refused(text)
 }
 
-/// Moves a branch that lags behind.
-fn forward(repo: &mut Repository, merge: &Merge<'_>, actor: &Actor, mut merged: Merged) -> Result<Merged> {
-    diff(repo, Some(merged.base), Some(merge.theirs), None, &mut |part| {
-        merged.merged += part.sources.len() as u64;
+/// Finds out what a merge would do, and hands over each conflict, resolved or not, as it is found; writes nothing.
+///
+/// # Errors
+/// As [`merge`].
+pub fn preview<E: From<VersionError>>(
+    repo: &Repository,
+    merge: &Merge<'_>,
+    emit: &mut dyn FnMut(&Conflict) -> std::result::Result<(), E>,
+) -> std::result::Result<Merged, E> {
+    let (ours, mut merged) = begin(repo, merge)?;
+    match merged.ending {
+        Ending::AlreadyMerged => {}
+        Ending::FastForward => merged.merged = lag(repo, merged.base, merge.theirs)?,
+        _ => {
+            Pass::new(repo, merge, merged.base, ours).run(&mut merged, emit, &mut |_| Ok(()))?;
+            merged.ending = if merged.open > 0 { Ending::Conflicts } else { Ending::DryRun };
+        }
+    }
+    Ok(merged)
+}
+
+/// Finds our side, the common ancestor, and how the merge would end were there no conflict.
+fn begin(repo: &Repository, merge: &Merge<'_>) -> Result<(CommitIndex, Merged)> {
+    let ours = repo
+        .head(&merge.into)
+        .ok_or_else(|| VersionError::Refused(format!("branch `{}` has no commit to merge into", merge.into)))?;
+    let theirs = merge.theirs;
+    let base = merge_base(repo, ours, theirs).ok_or_else(|| unrelated(repo, ours, theirs))?;
+    let ending = if is_ancestor(repo, theirs, ours) {
+        Ending::AlreadyMerged
+    } else if base == ours && merge.fast_forward {
+        Ending::FastForward
+    } else {
+        Ending::Commit
+    };
+    Ok((ours, Merged { ending, commit: None, base, merged: 0, conflicts: 0, open: 0 }))
+}
+
+/// Returns how many sources differ where a branch lags behind.
+fn lag(repo: &Repository, base: CommitIndex, theirs: CommitIndex) -> Result<u64> {
+    let mut sources = 0;
+    diff(repo, Some(base), Some(theirs), None, &mut |part| {
+        sources += part.sources.len() as u64;
         Ok::<_, VersionError>(())
     })?;
-    if merge.dry_run {
-        return Ok(Merged { commit: None, ..merged });
-    }
-    let (from, to) = (Some(repo.entry(merged.base).id), Some(repo.entry(merge.theirs).id));
-    repo.operate(actor, 0, Action::Branch { name: merge.into.clone(), from, to })?;
-    Ok(merged)
+    Ok(sources)
 }
 
 fn info(

@@ -127,7 +127,10 @@ impl Graph {
     /// Draws the graph.
     pub fn draw(&mut self, ui: &mut Ui, state: &mut State) {
         let p = Palette::of(ui.ctx());
-        let whole = ui.available_rect_before_wrap();
+        let mut whole = ui.available_rect_before_wrap();
+        if state.selection.view == super::drift::VIEW.name {
+            whole.min.y = whole.min.y.max(state.rows_below.min(whole.center().y));
+        }
         let response = ui.allocate_rect(whole, Sense::click());
         let len = state.rows.len();
         let name = format!("Commits, {len} rows");
@@ -149,6 +152,7 @@ impl Graph {
         }
         self.clamp(len, state.row_height);
         let window = Window { rect, scroll: self.scroll, row: state.row_height };
+        state.rows_shown = super::state::RowsShown { top: rect.top(), scroll: self.scroll, row: state.row_height };
         if state.row_height >= DENSITY {
             self.seen.see(window, state);
             let hovered = response.hover_pos().filter(|at| rect.contains(*at)).map(|at| window.row_at(at.y) as u32);

@@ -106,6 +106,10 @@ fn background(painter: &Painter, rect: Rect, state: &State, item: &Item, hovered
     } else if hovered {
         painter.rect_filled(rect, 0.0, p.hover);
     }
+    if holds(state.integrity.first_broken()) {
+        painter.rect_filled(rect, 0.0, widgets::mix(p.ground, p.bad, 0.25));
+        painter.rect_filled(Rect::from_min_size(rect.min, vec2(3.0, rect.height())), 0.0, p.bad);
+    }
     if holds(state.selection.with) {
         painter.rect_stroke(rect.shrink(1.0), 3.0, Stroke::new(1.0, p.warn), StrokeKind::Inside);
     }

@@ -1,0 +1,167 @@
+//! `vecdelta dlq`: what could not be delivered or applied.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::error::{CliError, NOT_FOUND};
+use super::open::writer;
+use super::output::{plural, print_table, printable};
+use crate::delta::{Element, Timestamp, hex};
+use crate::store::{Disk, Letter, LetterBox, Letters, LocalDisk};
+
+/// List the dead letters of a repository, look at one, try them again, or drop them.
+///
+/// A delta that a sink refused or that grew too old, and a row that came too late, is kept with its original bits and the
+/// reason until somebody decides.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    /// List them.
+    Ls {
+        /// The repository.
+        repo: PathBuf,
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one with its original bits, as one JSON document.
+    Show {
+        /// The repository.
+        repo: PathBuf,
+        /// Its id, or the beginning of it.
+        id: String,
+    },
+    /// Let the next run give them to their sink again; all of them unless some are named.
+    Replay {
+        /// The repository.
+        repo: PathBuf,
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// Drop them for good.
+    Drop {
+        /// The repository.
+        repo: PathBuf,
+        /// Their ids.
+        ids: Vec<String>,
+        /// All of them.
+        #[arg(long, conflicts_with = "ids", required_unless_present = "ids")]
+        all: bool,
+    },
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    match args.action {
+        Action::Ls { repo, json } => list(&read(&repo)?, json),
+        Action::Show { repo, id } => {
+            let letters = read(&repo)?;
+            let (id, letter, again) = find(&letters, &id)?;
+            writeln!(io::stdout(), "{:#}", to_json(id, letter, again, true))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Replay { repo, ids } => {
+            let open = writer(&repo)?;
+            let letters = Letters::read(open.disk().as_ref())?;
+            let ids = chosen(&letters, &ids, |letter| !letter.subscriber.is_empty())?;
+            LetterBox::new(open.disk().clone()).again(ids.clone())?;
+            writeln!(io::stdout(), "the next run tries {} again", plural(ids.len() as u64, "dead letter"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Drop { repo, ids, .. } => {
+            let open = writer(&repo)?;
+            let letters = Letters::read(open.disk().as_ref())?;
+            let ids = chosen(&letters, &ids, |_| true)?;
+            LetterBox::new(open.disk().clone()).remove(ids.clone())?;
+            writeln!(io::stdout(), "dropped {}", plural(ids.len() as u64, "dead letter"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn read(repo: &Path) -> Result<Letters, CliError> {
+    let disk = LocalDisk::new(repo);
+    if disk.len("head").unwrap_or(None).is_none() {
+        return Err(CliError::new(NOT_FOUND, format!("there is no repository at {}", repo.display())));
+    }
+    Ok(Letters::read(&disk)?)
+}
+
+fn find<'l>(letters: &'l Letters, id: &str) -> Result<(&'l str, &'l Letter, bool), CliError> {
+    let fits: Vec<_> = letters.iter().filter(|(known, _, _)| known.starts_with(id)).collect();
+    match fits[..] {
+        [one] if !id.is_empty() => Ok(one),
+        _ => Err(CliError::new(NOT_FOUND, format!("{} dead letters have an id that begins with `{id}`", fits.len()))
+            .hint("`vecdelta dlq ls REPO` lists them")),
+    }
+}
+
+/// Returns the ids of those that are named, or of all that fit.
+fn chosen(letters: &Letters, ids: &[String], fits: impl Fn(&Letter) -> bool) -> Result<Vec<String>, CliError> {
+    if ids.is_empty() {
+        return Ok(letters.iter().filter(|(_, letter, _)| fits(letter)).map(|(id, _, _)| id.to_owned()).collect());
+    }
+    let one = |id: &String| {
+        let (id, letter, _) = find(letters, id)?;
+        match fits(letter) {
+            true => Ok(id.to_owned()),
+            false => Err(CliError::new(2, format!("{id} is a row that came too late, and was for no sink"))
+                .hint("`vecdelta dlq show` prints its bits: put it into the source again")),
+        }
+    };
+    ids.iter().map(one).collect()
+}
+
+fn list(letters: &Letters, json: bool) -> Result<ExitCode, CliError> {
+    let mut out = io::stdout().lock();
+    if json {
+        for (id, letter, again) in letters.iter() {
+            writeln!(out, "{}", to_json(id, letter, again, false))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if letters.is_empty() {
+        writeln!(out, "no dead letters")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let row = |(id, letter, again): (&str, &Letter, bool)| {
+        let whose = if letter.subscriber.is_empty() { &letter.source } else { &letter.subscriber };
+        let source = printable(&format!("{}/{}", letter.collection, letter.key));
+        let note = if again { " (again)" } else { "" };
+        [id.to_owned(), printable(whose), letter.reason.name().to_owned() + note, source, printable(&letter.message)]
+    };
+    let rows: Vec<_> = letters.iter().map(row).collect();
+    print_table(&mut out, &["id", "for", "reason", "source", "message"], &rows)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn to_json(id: &str, letter: &Letter, again: bool, bits: bool) -> Value {
+    let time = Timestamp { physical_millis: letter.millis, ..Timestamp::default() }.rfc3339();
+    let mut value = json!({
+        "id": id,
+        "reason": letter.reason.name(),
+        "message": letter.message,
+        "time": time,
+        "from": letter.source,
+        "subscriber": letter.subscriber,
+        "commit": letter.commit,
+        "source": format!("{}/{}", letter.collection, letter.key),
+        "change": letter.change,
+        "metadata": letter.metadata,
+        "replay": again,
+    });
+    if bits {
+        value["dtype"] = json!(Element::from_code(letter.element).map(Element::name));
+        value["dims"] = json!(letter.dims);
+        value["bits"] = json!(hex(&letter.bits));
+    }
+    value
+}
