@@ -12,8 +12,8 @@ use vecdelta::capture::{Capture, CapturePolicy};
 use vecdelta::delta::{Element, Keys, RowBatch, Source, Table};
 use vecdelta::store::{Disk, DiskFile, LocalDisk, MemoryDisk, Mirror};
 use vecdelta::version::{
-    Actor, CommitInfo, MAIN, Repository, Stage, VersionError, merge_base, new_origin, open_mirror, read_table, resolve,
-    save_mirror, set_branch, value, writers_of,
+    Actor, CommitInfo, Lookup, MAIN, Repository, Stage, VersionError, delta_of, find, find_delta, merge_base,
+    new_origin, open_mirror, parent_of, read_table, resolve, save_mirror, set_branch, value, writers_of,
 };
 use vecdelta_benches::processor;
 
@@ -181,6 +181,33 @@ fn ask(disk: &Arc<dyn Disk>, dir: &Path) {
     let mut found = 0;
     let time = best(|| found = writers_of(&repo, "t", "source-000077").expect("whole").map_or(0, |c| c.len()));
     println!("the {found} commits that wrote one source      {time:.2?}");
+    look_up(&repo, main);
+}
+
+/// Deltas by identity, by the state that they led to, and by the delta before them.
+fn look_up(repo: &Repository, main: usize) {
+    let source = Source::parse("t/source-000077").expect("a source");
+    let by = value(repo, main, &source).expect("it is there").commit;
+    let delta = delta_of(repo, by, &source).expect("whole").expect("it was written there");
+    let id = delta.id(repo);
+    tell("a delta by its id", "2 ms", best(|| find_delta(repo, &id).expect("whole").is_some()));
+    tell("what came before it", "2 ms", best(|| parent_of(repo, &delta).expect("whole")));
+    let parent = parent_of(repo, &delta).expect("whole");
+    let count = |lookup: &Lookup| {
+        let mut found = 0;
+        let done = find::<VersionError>(repo, lookup, &mut |_| {
+            found += 1;
+            Ok(true)
+        });
+        done.map(|()| found).expect("whole")
+    };
+    let result = Lookup { result: delta.result, ..Lookup::default() };
+    assert_eq!(count(&result), 1);
+    tell("a delta by the state that it led to", "2 ms", best(|| count(&result)));
+    let parent = Lookup { parent, ..Lookup::default() };
+    tell("the deltas after a delta", "", best(|| count(&parent)));
+    let text = Lookup { source: Some(source), text: "edit".to_owned(), ..Lookup::default() };
+    tell("all deltas of a source, with words", "", best(|| count(&text)));
 }
 
 fn best<R>(mut run: impl FnMut() -> R) -> Duration {

@@ -9,6 +9,7 @@ mod concurrency;
 mod conformance;
 mod crash;
 mod damage;
+mod defects;
 mod delivery;
 mod faults;
 mod hostile;

@@ -10,7 +10,7 @@ use crate::delta::check_collection;
 use crate::pipeline::config::{
     self, Capture, Close, FileOrder, Input, Missing, Pipeline, Settings, Source, SourceKind, Version, Window,
 };
-use crate::version::{Generation, MADE_BY, MAIN};
+use crate::version::{Generation, MADE_BY, MAIN, SnapshotRule};
 
 /// Ingest table files: one commit a file, each file a full epoch of the collection.
 ///
@@ -50,6 +50,12 @@ pub struct Args {
     /// More about the generation: provider, model, revision, normalisation, preprocessing or quantisation.
     #[arg(long, value_name = "WORD=TEXT", requires = "generation", value_parser = made_by)]
     made_by: Vec<(String, String)>,
+    /// Write the whole table down after so many commits, so that later reads start there.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    snapshot_every: Option<u32>,
+    /// The same after so many bytes of deltas.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    snapshot_bytes: Option<u64>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -131,6 +137,8 @@ fn pipeline(args: &Args) -> Pipeline {
             branch: args.branch.clone(),
             message: args.message.clone(),
             generation,
+            snapshot: (args.snapshot_every.is_some() || args.snapshot_bytes.is_some())
+                .then_some(SnapshotRule { every_commits: args.snapshot_every, or_bytes: args.snapshot_bytes }),
             ..Version::default()
         },
         ..Pipeline::default()

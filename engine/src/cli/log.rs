@@ -83,10 +83,11 @@ fn line(out: &mut impl Write, repo: &Repository, commit: CommitIndex) -> Result<
     let names: Vec<&str> =
         repo.branches().iter().chain(repo.tags()).filter(|(_, c)| **c == commit).map(|(n, _)| n.as_str()).collect();
     let compacted = if repo.stands_for(commit).is_some() { " [compacted]" } else { "" };
+    let snapshot = if repo.snapshot(commit).is_some() { " [snapshot]" } else { "" };
     let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
     writeln!(
         out,
-        "{} {} {}{}{compacted}\n             +{} ~{} -{} in {}  by {}",
+        "{} {} {}{}{compacted}{snapshot}\n             +{} ~{} -{} in {}  by {}",
         short(repo.entry(commit).id),
         time(record.body.time),
         printable(&record.body.message),

@@ -22,11 +22,14 @@ use crate::version::{
 const SHOWN: u64 = 20;
 
 /// Merge a branch or commit into a branch, component by component.
-///
-/// What one side changed is taken. Where both changed the same component differently there is a conflict, which a
-/// strategy resolves; without one nothing is written, and the conflicts are listed (exit code 1). `--park` keeps the
-/// merge with its conflicts, to be resolved one by one with `--resolve`, and ended with `--continue` or `--abandon`.
 #[derive(clap::Args)]
+#[command(
+    override_usage = "vecdelta merge REPO FROM [--into BRANCH] [--strategy STRATEGY] [--dry-run | --park]\n       \
+                      vecdelta merge REPO --resolve SOURCE... --take STRATEGY\n       \
+                      vecdelta merge REPO --continue | --abandon | --status",
+    after_help = "What one side changed is taken. Where both changed a component differently there is a conflict:\n\
+                  a strategy resolves it, or nothing is written and the conflicts are listed (exit code 1)."
+)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["from", "resolve", "go_on", "abandon", "status"])))]
 pub struct Args {
     /// The repository.
@@ -37,14 +40,14 @@ pub struct Args {
     /// The branch to merge into.
     #[arg(long, value_name = "BRANCH", default_value = MAIN)]
     into: String,
-    /// What resolves conflicts.
-    #[arg(long, value_parser = Strategy::ALL.map(|(name, _)| name), default_value = "reject")]
+    /// What resolves conflicts: ours, theirs, newest, oldest, average or sum; reject resolves none.
+    #[arg(long, hide_possible_values = true, value_parser = Strategy::ALL.map(|(name, _)| name), default_value = "reject")]
     strategy: String,
     /// A file of rules, one a line: COLLECTION [FIRST..END] STRATEGY; the last that fits counts.
     #[arg(long, value_name = "FILE", conflicts_with = "strategy")]
     policy: Option<PathBuf>,
     /// The commit's message.
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     message: String,
     /// Make a commit even where moving the branch would do.
     #[arg(long)]
@@ -53,25 +56,25 @@ pub struct Args {
     #[arg(long)]
     dry_run: bool,
     /// If conflicts are open, keep the merge with them for --resolve.
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, conflicts_with = "dry_run", help_heading = "A merge that waits")]
     park: bool,
     /// Resolve these sources of the parked merge, as --take says.
-    #[arg(long, value_name = "SOURCE", num_args = 1.., requires = "how")]
+    #[arg(long, value_name = "SOURCE", num_args = 1.., requires = "how", help_heading = "A merge that waits")]
     resolve: Vec<String>,
     /// What the sources become: ours, theirs, newest, oldest, average, sum, or delete.
-    #[arg(long, value_name = "STRATEGY", group = "how")]
+    #[arg(long, value_name = "STRATEGY", group = "how", help_heading = "A merge that waits")]
     take: Option<String>,
     /// The bits that the sources become: the little-endian bytes in hex.
-    #[arg(long, value_name = "HEX", group = "how")]
+    #[arg(long, value_name = "HEX", group = "how", help_heading = "A merge that waits")]
     bits: Option<String>,
     /// Commit the parked merge.
-    #[arg(long = "continue")]
+    #[arg(long = "continue", help_heading = "A merge that waits")]
     go_on: bool,
     /// Give the parked merge up.
-    #[arg(long)]
+    #[arg(long, help_heading = "A merge that waits")]
     abandon: bool,
     /// Show the parked merge and the conflicts that are open.
-    #[arg(long)]
+    #[arg(long, help_heading = "A merge that waits")]
     status: bool,
     /// Print one JSON document.
     #[arg(long)]

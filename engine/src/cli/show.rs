@@ -76,8 +76,9 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         generation(&mut out, state)?;
     }
     writeln!(out, "state root  {}", body.state_root)?;
-    if repo.snapshot(commit).is_some() {
-        writeln!(out, "snapshot    yes")?;
+    if let Some(taken) = repo.snapshot_operation(commit) {
+        let (when, who) = (time(taken.time), printable(&taken.author));
+        writeln!(out, "snapshot    written {when} by {who}, operation {}", taken.sequence)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::data::data_of;
-use super::error::Result;
+use super::error::{Result, VersionError};
 use super::repository::{CommitIndex, Repository};
-use crate::store::RowGenerations;
+use crate::store::{CollectionState, RowGenerations};
 
 /// The words for what a generation is, as they are shown and compared.
 pub const MADE_BY: [&str; 6] = ["provider", "model", "revision", "normalisation", "preprocessing", "quantisation"];
@@ -17,6 +17,29 @@ pub struct Generation {
     pub name: String,
     /// Provider, model, revision, normalisation, preprocessing digest, quantisation; see [`MADE_BY`].
     pub made_by: BTreeMap<String, String>,
+}
+
+/// Checks that a generation which is declared does not contradict the one in force, if it has the same name, and
+/// completes it by what is known of that.
+///
+/// # Errors
+/// When one name would stand for two things.
+pub fn declared(collection: &str, declared: &Generation, known: &CollectionState) -> Result<Generation> {
+    if declared.name != known.generation {
+        return Ok(declared.clone());
+    }
+    let mut made_by = known.made_by.clone();
+    for (word, text) in &declared.made_by {
+        let held = made_by.entry(word.clone()).or_insert_with(|| text.clone());
+        if held != text {
+            return Err(VersionError::Refused(format!(
+                "generation `{}` of `{collection}` is known with {word} `{held}`, so it cannot have {word} `{text}`; \
+                 another model is another generation, with another name",
+                known.generation
+            )));
+        }
+    }
+    Ok(Generation { name: declared.name.clone(), made_by })
 }
 
 /// Returns the names of the generations that the rows of a collection stem from: that in force, then those of older rows.

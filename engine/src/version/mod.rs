@@ -69,7 +69,7 @@ pub use rehash::{Rehashed, record_count, rehash};
 pub use repository::{Actor, CommitIndex, MAIN, Repository, new_origin, table_of};
 pub use revision::{check_name, default_head, resolve};
 pub use root::state_root;
-pub use snapshot::snapshot;
+pub use snapshot::{SnapshotRule, snapshot, snapshot_is_due};
 pub use stage::{CommitInfo, Stage, Staged};
 pub use states::find_out as index_states;
 pub use stream::{Leg, deltas, way, way_through};

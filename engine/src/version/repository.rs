@@ -221,6 +221,13 @@ impl Repository {
         self.graph.snapshots.get(&commit).map(|(_, place)| *place)
     }
 
+    /// Returns the operation that wrote the snapshot of a commit, if there is one.
+    pub fn snapshot_operation(&self, commit: CommitIndex) -> Option<&Operation> {
+        let (sequence, _) = self.graph.snapshots.get(&commit)?;
+        let at = self.graph.operations.partition_point(|o| o.sequence < *sequence);
+        self.graph.operations.get(at)
+    }
+
     /// Returns the way that a compaction made shorter, if one ends at a commit.
     pub fn composed(&self, commit: CommitIndex) -> Option<&Composed> {
         self.graph.composed.get(&commit)

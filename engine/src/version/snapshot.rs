@@ -10,6 +10,31 @@ use crate::store::{Action, BlockRef, PartRow, encode_part};
 /// How many bytes of rows are read and written at once.
 const CHUNK_BYTES: usize = 64 << 20;
 
+/// When to write a snapshot: whichever comes first; with neither, never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotRule {
+    /// After so many commits.
+    pub every_commits: Option<u32>,
+    /// After so many bytes of deltas.
+    pub or_bytes: Option<u64>,
+}
+
+/// Returns whether so many commits, or so many bytes of deltas, lie behind the last snapshot before a commit.
+///
+/// # Errors
+/// When a record is damaged.
+pub fn snapshot_is_due(repo: &Repository, commit: CommitIndex, rule: SnapshotRule) -> Result<bool> {
+    let (mut commits, mut bytes) = (0, 0);
+    for c in repo.first_parents(commit).take_while(|&c| repo.snapshot(c).is_none()) {
+        commits += 1;
+        bytes += repo.commit(c)?.blocks.iter().map(|b| u64::from(b.len)).sum::<u64>();
+        if rule.every_commits.is_some_and(|n| commits >= n) || rule.or_bytes.is_some_and(|n| bytes >= n) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Writes a snapshot of a commit; returns how many bytes it takes, or `None` when there is one already.
 ///
 /// # Errors

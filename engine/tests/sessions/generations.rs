@@ -18,6 +18,10 @@ fn a_new_generation_comes_row_by_row() {
     s.run("search fruit.vd --like vectors/apple").exits(0);
     s.run("show fruit.vd main").exits(0);
     s.run("ingest fruit.vd rest.jsonl --generation x --made-by mode=small").exits(2);
+    s.remark("one name stands for one thing; more may be said about it");
+    s.run("ingest fruit.vd rest.jsonl --generation small-2 --made-by model=large").exits(2);
+    s.run("ingest fruit.vd rest.jsonl --generation small-2 --made-by provider=ours").exits(0);
+    s.quiet(&["verify", "fruit.vd"]).exits(0);
     insta::assert_snapshot!(s.transcript());
 }
 

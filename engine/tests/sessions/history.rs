@@ -112,7 +112,11 @@ fn a_pinned_checkpoint() {
     s.write("pin.txt", &pin);
     s.run("snapshot fruit.vd").exits(0);
     s.run("snapshot fruit.vd").exits(0);
-    s.quiet(&["ingest", "fruit.vd", "mon.jsonl"]).exits(0);
+    s.run("show fruit.vd main").exits(0);
+    s.run("snapshot fruit.vd --at main~1 --every 3").exits(0);
+    s.run("snapshot fruit.vd --at main~1 --every 3 --or-bytes 10").exits(0);
+    s.quiet(&["ingest", "fruit.vd", "mon.jsonl", "tue.jsonl", "wed.jsonl", "--snapshot-every", "2"]).exits(0);
+    s.run("log fruit.vd").exits(0);
     s.run("verify fruit.vd --since pin.txt").exits(0);
     s.run("reindex fruit.vd").exits(0);
     s.remark("another repository does not continue this one");

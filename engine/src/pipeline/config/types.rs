@@ -10,6 +10,7 @@ use crate::delta::Change;
 use crate::pipeline::deliver::OnSlow;
 use crate::route::{DeliveryGuarantee, Hours, Priority};
 use crate::version::Generation;
+pub use crate::version::SnapshotRule;
 
 /// A whole pipeline: where data comes from, what is done with it, where it goes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -318,15 +319,6 @@ pub struct Version {
     pub generation: Option<Generation>,
     /// Whether a commit that leaves rows of another generation is refused.
     pub forbid_mixed: bool,
-}
-
-/// When to write a snapshot: whichever comes first; at least one is set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SnapshotRule {
-    /// After so many commits.
-    pub every_commits: Option<u32>,
-    /// After so many bytes of deltas.
-    pub or_bytes: Option<u64>,
 }
 
 /// Where results are written.
