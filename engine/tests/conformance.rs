@@ -8,8 +8,9 @@ use vecdelta::capture::Missing;
 use vecdelta::delta::{Element, Source, Table};
 use vecdelta::store::{Disk, LocalDisk, MemoryDisk};
 use vecdelta::version::{
-    Keep, MAIN, Repository, VersionError, checkpoint, collect, commits_with, compact, deltas, find_slot, resolve,
-    rollback, set_branch, set_tag, snapshot, topological, undo, value, verify, way, writers_of,
+    Keep, Lookup, MAIN, Repository, VersionError, checkpoint, collect, commits_with, compact, delta_of, deltas, find,
+    find_delta, find_slot, parent_of, resolve, rollback, set_branch, set_tag, snapshot, topological, undo, value,
+    verify, way, writers_of,
 };
 
 use crate::support::drive::{Epoch, ORIGIN, at, ingest};
@@ -77,10 +78,39 @@ fn asked(disk: &Arc<dyn Disk>) -> Vec<String> {
         Ok::<_, VersionError>(())
     })
     .unwrap();
+    said.extend(["key-3", "key-17"].into_iter().flat_map(|key| looked_up(&repo, head, key)));
     let report = verify(disk).unwrap();
     assert!(report.problems.is_empty(), "{:?}", report.problems);
     said.push(format!("{} {}", report.commits, report.bytes));
     said
+}
+
+/// Looks the newest delta of a source up by its identity, source, states, parent and text.
+fn looked_up(repo: &Repository, head: usize, key: &str) -> Vec<String> {
+    let source = Source { collection: "c".to_owned(), key: key.to_owned() };
+    let by = value(repo, head, &source).unwrap().commit;
+    let delta = delta_of(repo, by, &source).unwrap().unwrap();
+    let again = find_delta(repo, &delta.id(repo)).unwrap().unwrap();
+    assert_eq!((again.commit, &again.source, &again.difference.new), (by, &source, &delta.difference.new));
+    let parent = parent_of(repo, &delta).unwrap();
+    let of = |lookup: Lookup| {
+        let mut found = Vec::new();
+        find(repo, &lookup, &mut |d| {
+            found.push((d.commit, d.source.to_string(), d.id(repo) == delta.id(repo)));
+            Ok::<_, VersionError>(true)
+        })
+        .unwrap();
+        assert!(found.iter().any(|(_, _, same)| *same), "{lookup:?} does not find its delta: {found:?}");
+        format!("{lookup:?} {found:?}")
+    };
+    let text = repo.commit(by).unwrap().body.message;
+    vec![
+        of(Lookup { source: Some(source), ..Lookup::default() }),
+        of(Lookup { base: delta.base, ..Lookup::default() }),
+        of(Lookup { result: delta.result, ..Lookup::default() }),
+        of(Lookup { parent, ..Lookup::default() }),
+        of(Lookup { text, ..Lookup::default() }),
+    ]
 }
 
 /// Compares what two disks answered.

@@ -24,7 +24,7 @@ use crate::capture::{CaptureError, Missing, Observer};
 use crate::event::{Event, Listener};
 use crate::route::{Condition, Route, Router};
 use crate::store::{LetterBox, Mirror};
-use crate::version::{CommitIndex, Generation, Repository};
+use crate::version::{CommitIndex, Generation, Repository, declared_generations};
 use crate::window::{WindowPolicy, Windows};
 
 /// What a run takes from outside: time, a wish to stop, somebody who listens.
@@ -188,6 +188,7 @@ fn run_once(
     deliver: Option<&dyn Fn(Committed)>,
 ) -> Result<(), PipelineError> {
     let share = (pipeline.settings.memory_bytes / 8).max(1 << 20);
+    let generations = declared_generations(repo, &pipeline.version.branch, generations(pipeline))?;
     let (row_out, row_in) = link(&Budget::new(share));
     let (work_out, work_in) = link(&Budget::new(share));
     let (reply_out, reply_in) = bounded(1);
@@ -226,7 +227,7 @@ fn run_once(
         metadata: metadata(pipeline, context),
         deliver,
         metrics: context.live.metrics.clone(),
-        generations: generations(pipeline),
+        generations,
         drop_unshaped: pipeline.sources.iter().all(|s| s.missing == Missing::Delete),
         forbid_mixed: pipeline.version.forbid_mixed,
         validators: &pipeline.apply.validate,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::change::generations_of;
 use super::data::data_of;
 use super::error::{Result, VersionError};
 use super::repository::{CommitIndex, Repository};
-use crate::store::{CollectionState, RowGenerations};
+use crate::store::RowGenerations;
 
 /// The words for what a generation is, as they are shown and compared.
 pub const MADE_BY: [&str; 6] = ["provider", "model", "revision", "normalisation", "preprocessing", "quantisation"];
@@ -19,27 +20,40 @@ pub struct Generation {
     pub made_by: BTreeMap<String, String>,
 }
 
-/// Checks that a generation which is declared does not contradict the one in force, if it has the same name, and
-/// completes it by what is known of that.
+/// Checks that generations which are declared for collections do not contradict those in force on a branch that have
+/// the same names, and completes them by what is known of those.
 ///
 /// # Errors
-/// When one name would stand for two things.
-pub fn declared(collection: &str, declared: &Generation, known: &CollectionState) -> Result<Generation> {
-    if declared.name != known.generation {
-        return Ok(declared.clone());
-    }
-    let mut made_by = known.made_by.clone();
-    for (word, text) in &declared.made_by {
-        let held = made_by.entry(word.clone()).or_insert_with(|| text.clone());
-        if held != text {
-            return Err(VersionError::Refused(format!(
-                "generation `{}` of `{collection}` is known with {word} `{held}`, so it cannot have {word} `{text}`; \
-                 another model is another generation, with another name",
-                known.generation
-            )));
+/// When one name would stand for two things, or a record is damaged.
+pub fn declared_generations(
+    repo: &Repository,
+    branch: &str,
+    mut declared: BTreeMap<String, Generation>,
+) -> Result<BTreeMap<String, Generation>> {
+    let known = repo.head(branch).map_or_else(|| Ok(BTreeMap::new()), |head| generations_of(repo, head))?;
+    for (collection, new) in &mut declared {
+        if let Some(known) = known.get(collection).filter(|known| known.name == new.name) {
+            new.complete(collection, known)?;
         }
     }
-    Ok(Generation { name: declared.name.clone(), made_by })
+    Ok(declared)
+}
+
+impl Generation {
+    /// Adds what is known of the generation.
+    fn complete(&mut self, collection: &str, known: &Self) -> Result<()> {
+        for (word, held) in &known.made_by {
+            let text = self.made_by.entry(word.clone()).or_insert_with(|| held.clone());
+            if text != held {
+                return Err(VersionError::Refused(format!(
+                    "generation `{}` of `{collection}` is known with {word} `{held}`, so it cannot have {word} `{text}`; \
+                     another model is another generation, with another name",
+                    known.name
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Returns the names of the generations that the rows of a collection stem from: that in force, then those of older rows.

@@ -49,7 +49,7 @@ pub use compare::compare;
 pub use diff::{Difference, Differences, diff, difference};
 pub use error::{Result, VersionError};
 pub use find::{HeldDelta, Lookup, children_of, delta_of, find, find_delta, parent_of};
-pub use generation::{Generation, MADE_BY, generations_at, row_generations};
+pub use generation::{Generation, MADE_BY, declared_generations, generations_at, row_generations};
 pub use graph::{CommitEntry, Composed, Graph, Move, Operation, Parked, RecordOf};
 pub use keys::{find_slot, read_keys};
 pub use look::{

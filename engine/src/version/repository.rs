@@ -225,7 +225,7 @@ impl Repository {
     pub fn snapshot_operation(&self, commit: CommitIndex) -> Option<&Operation> {
         let (sequence, _) = self.graph.snapshots.get(&commit)?;
         let at = self.graph.operations.partition_point(|o| o.sequence < *sequence);
-        self.graph.operations.get(at)
+        self.graph.operations.get(at).filter(|o| o.sequence == *sequence)
     }
 
     /// Returns the way that a compaction made shorter, if one ends at a commit.

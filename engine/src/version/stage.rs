@@ -10,7 +10,7 @@ use std::sync::{Arc, RwLock};
 use rayon::prelude::*;
 
 use super::error::{Result, VersionError};
-use super::generation::{Generation, declared, row_generations};
+use super::generation::{Generation, row_generations};
 use super::repository::{CommitIndex, Repository, table_of};
 use super::root::state_root;
 use super::states::{NewStates, prefix};
@@ -344,8 +344,7 @@ impl<'r> Stage<'r> {
         let name = own.table.collection.clone();
         let before = before.iter().find(|s| s.name == name);
         let generation = match (info.generations.get(&name), before) {
-            (Some(new), Some(known)) => declared(&name, new, known)?,
-            (Some(new), None) => new.clone(),
+            (Some(declared), _) => declared.clone(),
             (None, Some(s)) => Generation { name: s.generation.clone(), made_by: s.made_by.clone() },
             (None, None) => Generation::default(),
         };
