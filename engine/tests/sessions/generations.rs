@@ -21,6 +21,11 @@ fn a_new_generation_comes_row_by_row() {
     s.remark("one name stands for one thing; more may be said about it");
     s.run("ingest fruit.vd rest.jsonl --generation small-2 --made-by model=large").exits(2);
     s.run("ingest fruit.vd rest.jsonl --generation small-2 --made-by provider=ours").exits(0);
+    s.remark("the name was free again after another: a rollback restores what it stood for before");
+    s.quiet(&["ingest", "fruit.vd", "old.jsonl", "--generation", "between"]).exits(0);
+    s.quiet(&["ingest", "fruit.vd", "old.jsonl", "--generation", "small-2", "--made-by", "model=new"]).exits(0);
+    s.quiet(&["rollback", "fruit.vd", "--to", "main~2"]).exits(0);
+    s.run("show fruit.vd main").exits(0);
     s.quiet(&["verify", "fruit.vd"]).exits(0);
     insta::assert_snapshot!(s.transcript());
 }
