@@ -59,7 +59,7 @@ if [ "$what" != package ] && [ -e inspector/web/Cargo.toml ]; then
     rm -rf "$dist" && mkdir -p "$dist"
     build vecdelta-inspector-web vecdelta_inspector_web "$dist" -O2
     mv "$dist/vecdelta_inspector_web_bg.wasm" "$dist/inspector_bg.wasm"
-    sed 's/vecdelta_inspector_web_bg/inspector_bg/g' "$dist/vecdelta_inspector_web.js" >"$dist/inspector.js"
+    sed 's/vecdelta_inspector_web_bg\.wasm/inspector_bg.wasm/g' "$dist/vecdelta_inspector_web.js" >"$dist/inspector.js"
     rm "$dist/vecdelta_inspector_web.js"
     cp inspector/web/page/*.js wasm/js/error.js wasm/js/remote.js "$dist/"
     sed "s/data-bytes=\"0\"/data-bytes=\"$(wc -c <"$dist/inspector_bg.wasm")\"/" inspector/web/page/index.html >"$dist/index.html"

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::error::CliError;
-use super::run::{execute, print_report};
+use super::run::{execute, live, print_report};
 use crate::delta::check_collection;
 use crate::pipeline::config::{
     self, Capture, Close, FileOrder, Input, Missing, Pipeline, Settings, Source, SourceKind, Version, Window,
@@ -72,7 +72,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     }
     let start = Instant::now();
     let pipeline = pipeline(&args);
-    let (repo, report) = execute(&pipeline, false, &|_| {})?;
+    let (repo, report) = execute(&pipeline, false, &|_| {}, live())?;
     print_report(&repo, &args.repo, &report, start.elapsed(), args.json)
 }
 

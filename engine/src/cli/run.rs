@@ -23,7 +23,7 @@ use crate::pipeline::sink::SinkFailure;
 use crate::pipeline::{self, Context, Live, Metrics, RunReport, SinkEnd};
 use crate::route::SubscriberStatus;
 use crate::serve::http::Request;
-use crate::serve::{Board, Guard, LiveSite, beside};
+use crate::serve::{Board, Guard, LiveSite, beside, doors};
 use crate::store::is_taken;
 use crate::version::{CommitIndex, Repository};
 
@@ -64,7 +64,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         }
     };
     let (repo, report) = match &args.listen {
-        None => execute(&pipeline, true, &tell)?,
+        None => execute(&pipeline, true, &tell, live())?,
         Some(address) => looked_at(&pipeline, address, args.token.clone(), &tell)?,
     };
     let close = |events: Option<EventLog>| events.map_or(Ok(()), EventLog::close);
@@ -121,6 +121,11 @@ fn failed_sinks(report: &RunReport) -> Option<CliError> {
     Some(CliError::new(code, text).hint("what was committed is safe; the next run goes on where each sink is"))
 }
 
+/// Returns what takes part in a run: figures, with a clock.
+pub fn live() -> Live {
+    Live { metrics: Arc::new(Metrics::with_clock(nanos)), ..Live::default() }
+}
+
 /// Runs a pipeline that others can look at meanwhile.
 fn looked_at(
     pipeline: &Pipeline,
@@ -130,7 +135,10 @@ fn looked_at(
 ) -> Result<(Repository, RunReport), CliError> {
     let token = token.or_else(super::open::token);
     let server = super::serve::listen(address, token.as_deref())?;
-    let site = LiveSite::new(Board::new(&pipeline.settings.name), Guard::new(token.as_deref()));
+    let (doors, feeds) = doors(pipeline);
+    let live = Live { feeds, ..live() };
+    let board = Board::new(&pipeline.settings.name, live.metrics.clone());
+    let site = LiveSite::new(board, Guard::new(token.as_deref()), doors);
     let _ = writeln!(io::stderr(), "looked at under http://{}/", server.address());
     let told = |event: &Event| {
         tell(event);
@@ -138,14 +146,19 @@ fn looked_at(
     };
     let answer = |request: &mut Request<'_>| site.answer(request);
     beside(&server, &answer, &|entry| site.metrics.count(entry), || {
-        let result = execute(pipeline, true, &told);
+        let result = execute(pipeline, true, &told, live);
         site.board.end();
         result
     })
 }
 
 /// Runs a pipeline with the system's clock and signals, and tells of its events.
-pub fn execute(pipeline: &Pipeline, resume: bool, tell: Listener<'_>) -> Result<(Repository, RunReport), CliError> {
+pub fn execute(
+    pipeline: &Pipeline,
+    resume: bool,
+    tell: Listener<'_>,
+    live: Live,
+) -> Result<(Repository, RunReport), CliError> {
     if let Some(threads) = pipeline.settings.threads {
         // Only the first pool counts; a second run in one process keeps it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global();
@@ -172,7 +185,6 @@ pub fn execute(pipeline: &Pipeline, resume: bool, tell: Listener<'_>) -> Result<
         progress.done();
         end_overdue(pipeline.settings.drain, commits.load(Ordering::Relaxed))
     };
-    let live = Live { metrics: Arc::new(Metrics::with_clock(nanos)), ..Live::default() };
     let context = Context { now: &now_millis, stop: &stop, listener: &listener, author: author(), resume, live };
     let work = || pipeline::run(pipeline, &mut repo, &context);
     let result = pipeline::with_drain(&stop, pipeline.settings.drain, &overdue, work);

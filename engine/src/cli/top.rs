@@ -165,7 +165,22 @@ fn view(document: &Value, url: &str) -> Vec<String> {
     let bytes = &document["encoded_bytes"];
     let (before, after) = (size(n(&bytes["before"])), size(n(&bytes["after"])));
     lines.push(format!("commits    {}: {before} of vectors in {after}", plural(n(&document["commits"]), "commit")));
-    lines.push(format!("refused    {}", plural(n(&document["rejected"]), "delta")));
+    let letters: u64 = document["dead_letters"].as_object().into_iter().flat_map(|l| l.values()).map(n).sum();
+    let lag = list("sources").iter().filter_map(|s| s["watermark_lag_seconds"].as_f64()).fold(0.0, f64::max);
+    let lag = if lag > 0.0 { format!(", watermark {lag:.1} s behind") } else { String::new() };
+    lines.push(format!(
+        "refused    {}, {}{lag}",
+        plural(n(&document["rejected"]), "delta"),
+        plural(letters, "dead letter")
+    ));
+    for sink in list("sinks") {
+        let (name, status) = (text(&sink["sink"]), text(&sink["status"]));
+        let (acked, pending) = (count(n(&sink["acked"])), count(n(&sink["pending"])));
+        lines.push(format!(
+            "sink       {name} {status}: {acked} taken, {pending} wait, {}",
+            size(n(&sink["queue_bytes"]))
+        ));
+    }
     if lines.len() > HEIGHT {
         let more = lines.len() - HEIGHT + 1;
         lines.truncate(HEIGHT - 1);

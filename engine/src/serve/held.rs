@@ -128,7 +128,7 @@ impl Held {
     /// Returns a bundle that was handed out, as long as it is held.
     pub fn bundle_of(&self, tag: &str) -> Option<HeldBundle> {
         let bundles = self.bundles.lock().expect("no thread panics with it");
-        let own = self.file.iter().chain(bundles.held.iter().map(|(_, bundle)| bundle));
-        own.filter(|bundle| bundle.tag == tag).last().cloned()
+        let mut own = self.file.iter().chain(bundles.held.iter().map(|(_, bundle)| bundle));
+        own.rfind(|bundle| bundle.tag == tag).cloned()
     }
 }

@@ -27,7 +27,7 @@ pub use client::{Client, ClientError, Url};
 pub use guard::{Guard, is_loopback};
 pub use held::Held;
 pub use listen::{address, beside, until};
-pub use live::{Board, LiveSite, STAGES};
+pub use live::{Board, LiveSite, STAGES, doors};
 pub use metrics::{Exposition, ServerMetrics};
 pub use remote::open_bundle;
 pub use web::Web;

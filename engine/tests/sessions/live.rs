@@ -17,8 +17,8 @@ struct Running {
 }
 
 impl Running {
-    fn start(session: &Session) -> Self {
-        let mut command = session.command(&["run", "pipelines/stream.toml", "--listen", "127.0.0.1:0"]);
+    fn start(session: &Session, pipeline: &str) -> Self {
+        let mut command = session.command(&["run", pipeline, "--listen", "127.0.0.1:0"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
@@ -32,6 +32,21 @@ impl Running {
             writeln!(stdin, "{{\"id\":\"lamp-{i}\",\"embedding\":[{i},1]}}").unwrap();
         }
         stdin.flush().unwrap();
+    }
+
+    /// Sends rows to the collection `lamps`; returns the status and what is answered.
+    fn post(&self, query: &str, body: &str) -> Option<(u16, Value)> {
+        let address = self.url.trim_start_matches("http://").trim_end_matches('/');
+        let mut stream = TcpStream::connect(address).ok()?;
+        let length = body.len();
+        let request = format!(
+            "POST /v1/collections/{query} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        Some((head[9..12].parse().ok()?, serde_json::from_str(body).ok()?))
     }
 
     fn get(&self, path: &str) -> String {
@@ -68,7 +83,7 @@ fn wait_for(what: &str, ready: impl Fn() -> bool) {
 #[test]
 fn a_run_is_looked_at_while_it_goes_on() {
     let session = Session::checkout("looked_at");
-    let mut running = Running::start(&session);
+    let mut running = Running::start(&session, "pipelines/stream.toml");
     // A tap that nobody reads, and one that takes three events.
     let address = running.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
     let mut lazy = TcpStream::connect(&address).unwrap();
@@ -113,6 +128,18 @@ fn a_run_is_looked_at_while_it_goes_on() {
         "vecdelta_committed_deltas_total",
         "vecdelta_stored_bytes_total",
         "vecdelta_chain_verify_failures_total",
+        "vecdelta_memory_budget_bytes",
+        "vecdelta_memory_held_bytes",
+        "vecdelta_queue_bytes",
+        "vecdelta_stage_busy_seconds_total",
+        "vecdelta_stage_blocked_seconds_total",
+        "vecdelta_window_late_total",
+        "vecdelta_watermark_lag_seconds",
+        "vecdelta_dead_letters",
+        "vecdelta_sink_acked_total",
+        "vecdelta_sink_retries_total",
+        "vecdelta_sink_dropped_total",
+        "vecdelta_route_expired_total",
     ];
     assert_eq!(names, wanted);
     assert!(page.contains("vecdelta_source_records_total{source=\"") && page.contains("\"} 230\n"), "{page}");
@@ -131,4 +158,85 @@ fn a_run_is_looked_at_while_it_goes_on() {
         .sum();
     assert_eq!(rows, 230);
     session.quiet(&["run", "pipelines/stream.toml", "--listen", "0.0.0.0:0"]).exits(2);
+}
+
+const FED: &str = r#"
+config_version = 1
+
+[pipeline]
+name  = "fed"
+store = "fed.vd"
+
+[source.web]
+kind       = "feed"
+id         = "id"
+vector     = "embedding"
+collection = "lamps"
+epoch      = false
+
+[window.live]
+close = { after = "50ms", count = 100 }
+"#;
+
+fn lamps(range: std::ops::Range<u32>) -> String {
+    range.map(|i| format!("{{\"id\":\"lamp-{i}\",\"embedding\":[{i},1]}}\n")).collect()
+}
+
+/// Rows that are sent to a pipeline are answered when their commit is durable; a bad row leaves nothing.
+#[test]
+fn rows_are_sent_to_a_run() {
+    let session = Session::new("fed");
+    session.write("fed.toml", FED);
+    let running = Running::start(&session, "fed.toml");
+    let (status, answer) = running.post("lamps", &lamps(0..250)).unwrap();
+    assert_eq!(
+        (status, &answer["durable"], &answer["rows_read"]),
+        (201, &Value::Bool(true), &Value::from(250)),
+        "{answer}"
+    );
+    let newest = session.quiet(&["show", "fed.vd", "main", "--json"]).exits(0).json();
+    assert_eq!(newest["commit"], answer["commit"]);
+    let log = session.quiet(&["log", "fed.vd", "--json"]).out;
+    for (query, body, wanted) in [
+        ("lamps", "{\"id\":\"x\",\"embedding\":[1,2]}\n{\"id\":\"y\",\"embedding\":[1]}\n", 422),
+        ("lamps", "nonsense", 422),
+        ("lamps", "", 400),
+        ("lamps?limt=1", "{}", 400),
+        ("chairs", "{}", 404),
+    ] {
+        assert_eq!(running.post(query, body).unwrap().0, wanted, "{query} {body}");
+    }
+    assert_eq!(session.quiet(&["log", "fed.vd", "--json"]).out, log);
+    // The same once more changes nothing, and is answered.
+    assert_eq!(running.post("lamps", &lamps(0..250)).unwrap().0, 201);
+    session.quiet(&["get", "fed.vd", "lamps/lamp-249"]).exits(0);
+    let id = running.child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(running.end(), 0);
+    session.quiet(&["verify", "fed.vd"]).exits(0);
+}
+
+/// A pipeline that is killed while rows are sent: what was answered is there.
+#[test]
+fn what_a_run_acknowledged_survives_a_kill() {
+    let session = Session::new("fed_kill");
+    session.write("fed.toml", FED);
+    let mut acknowledged = 0;
+    for round in 0..3u32 {
+        let mut running = Running::start(&session, "fed.toml");
+        let mut next = acknowledged;
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(300 + u64::from(round) * 70) {
+            let (status, answer) = running.post("lamps", &lamps(next..next + 20)).unwrap();
+            assert_eq!(status, 201, "{answer}");
+            next += 20;
+        }
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+        acknowledged = next;
+        session.quiet(&["verify", "fed.vd"]).exits(0);
+        for i in [0, acknowledged / 2, acknowledged - 1] {
+            session.quiet(&["get", "fed.vd", &format!("lamps/lamp-{i}")]).exits(0);
+        }
+    }
 }

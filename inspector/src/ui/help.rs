@@ -1,6 +1,6 @@
 //! The help page, made of the table of commands and of the views.
 
-use egui::{Context, Grid, Id, Key, Modal, RichText, ScrollArea, Ui};
+use egui::{Context, Frame, Grid, Id, Key, Margin, Modal, RichText, ScrollArea, Stroke, Ui};
 
 use super::state::State;
 use super::theme::Palette;
@@ -13,10 +13,14 @@ pub fn draw(ctx: &Context, state: &mut State) {
     if !state.help {
         return;
     }
-    let modal = Modal::new(Id::unique("help")).show(ctx, |ui| {
+    let p = Palette::of(ctx);
+    let frame =
+        Frame::new().fill(p.panel).stroke(Stroke::new(1.0, p.line)).corner_radius(8.0).inner_margin(Margin::same(20));
+    let modal = Modal::new(Id::unique("help")).frame(frame).show(ctx, |ui| {
+        let high = ctx.content_rect().height() - 140.0;
         ui.set_width((ctx.content_rect().width() - 80.0).min(820.0));
         ui.label(RichText::new("Keys and help").font(font::bold(17.0)));
-        ScrollArea::vertical().max_height(ctx.content_rect().height() - 140.0).show(ui, page);
+        ScrollArea::vertical().max_height(high).min_scrolled_height(high).show(ui, page);
     });
     if modal.should_close() || ctx.input(|i| i.key_pressed(Key::Escape)) {
         state.help = false;
@@ -30,14 +34,17 @@ fn page(ui: &mut Ui) {
         for (i, group) in GROUPS.iter().enumerate() {
             let ui = &mut uis[if i < 2 { 0 } else { columns - 1 }];
             widgets::heading(ui, group);
-            Grid::new(group).num_columns(2).spacing([16.0, 3.0]).min_col_width(86.0).show(ui, |ui| {
-                for entry in COMMANDS.iter().filter(|e| e.group == *group && !e.keys.is_empty()) {
-                    let keys: Vec<String> = entry.keys.iter().map(|k| k.text()).collect();
-                    ui.label(RichText::new(keys.join("  ")).font(font::text(12.5)).color(p.accent));
-                    ui.label(entry.name);
-                    ui.end_row();
-                }
-            });
+            Grid::new(group).num_columns(2).spacing([16.0, 3.0]).min_col_width(86.0).min_row_height(20.0).show(
+                ui,
+                |ui| {
+                    for entry in COMMANDS.iter().filter(|e| e.group == *group && !e.keys.is_empty()) {
+                        let keys: Vec<String> = entry.keys.iter().map(|k| k.text()).collect();
+                        ui.label(RichText::new(keys.join("  ")).font(font::text(12.5)).color(p.accent));
+                        ui.label(entry.name);
+                        ui.end_row();
+                    }
+                },
+            );
         }
     });
     widgets::heading(ui, "Views");

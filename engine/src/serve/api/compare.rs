@@ -33,7 +33,7 @@ pub fn diff(site: &Site, head: &Head) -> Result<Response, Response> {
         let compared = compare::<Failure>(&repo, from, to, only, &mut |table, measure| {
             sent = writeln!(out, "{}", change_json(table, &measure));
             let gone = |_| Failure::new(crate::answer::IO, "the client is gone");
-            sent.as_ref().map(|()| ()).map_err(gone)
+            sent.as_ref().copied().map_err(gone)
         });
         sent?;
         compared.map_err(|failure| io::Error::other(failure.message))

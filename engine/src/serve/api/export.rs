@@ -46,7 +46,7 @@ fn send(
     let read = read_table::<Failure>(repo, at, table, &mut |keys, rows| {
         writer.write(keys, rows)?;
         sent = out.write_all(&writer.take());
-        sent.as_ref().map(|()| ()).map_err(|_| Failure::new(IO, "the client is gone"))
+        sent.as_ref().copied().map_err(|_| Failure::new(IO, "the client is gone"))
     });
     sent?;
     read.map_err(|failure| io::Error::other(failure.message))?;

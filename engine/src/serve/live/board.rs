@@ -1,14 +1,16 @@
 //! What is known of a run: totals, rates, and who listens.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
 use super::super::metrics::Exposition;
 use super::figures::Totals;
+use super::measured;
 use super::tap::Taps;
 use crate::event::Event;
+use crate::pipeline::Metrics;
 
 /// Rates are over at least this long.
 const SPAN: Duration = Duration::from_secs(2);
@@ -18,6 +20,8 @@ pub struct Board {
     pipeline: String,
     begun: Instant,
     totals: Mutex<Totals>,
+    /// What the stages measure of themselves.
+    metrics: Arc<Metrics>,
     rates: Mutex<Rates>,
     /// Who sees what passes.
     pub(super) taps: Taps,
@@ -31,12 +35,13 @@ struct Rates {
 
 impl Board {
     /// Begins with a pipeline that has done nothing yet.
-    pub fn new(pipeline: &str) -> Self {
+    pub fn new(pipeline: &str, metrics: Arc<Metrics>) -> Self {
         let now = (Instant::now(), [0; 6]);
         Self {
             pipeline: pipeline.to_owned(),
             begun: now.0,
             totals: Mutex::default(),
+            metrics,
             rates: Mutex::new(Rates { older: now, newer: now }),
             taps: Taps::default(),
         }
@@ -64,6 +69,11 @@ impl Board {
         failed.map(|(name, source)| format!("source {name}: {}", source.problem)).collect()
     }
 
+    /// Returns the newest commit of the run.
+    pub fn newest(&self) -> Option<String> {
+        self.totals().newest.clone()
+    }
+
     fn rates(&self, now: [u64; 6]) -> [f64; 6] {
         let at = Instant::now();
         let mut rates = self.rates.lock().expect("no thread panics with it");
@@ -77,15 +87,21 @@ impl Board {
     /// Describes the run.
     pub fn stages(&self) -> Value {
         let totals = self.totals().clone();
+        let (figures, seconds) = (self.metrics.figures(), self.begun.elapsed().as_secs_f64());
+        let lags = measured::lags(&figures, now_millis());
         let stages = totals.stages();
         let rates = self.rates(stages.map(|(_, total, _)| total));
         let stages = stages.iter().zip(rates).map(|((stage, total, unit), rate)| {
-            json!({ "stage": stage, "total": total, "unit": unit, "per_second": (rate * 10.0).round() / 10.0 })
+            let rate = (rate * 10.0).round() / 10.0;
+            let mut document = json!({ "stage": stage, "total": total, "unit": unit, "per_second": rate });
+            measured::describe(&figures, stage, seconds, &mut document);
+            document
         });
         let sources = totals.sources.iter().map(|(name, s)| {
             json!({
                 "source": name, "status": s.status, "problem": (!s.problem.is_empty()).then_some(&s.problem), "reading": s.file,
                 "rows": s.rows, "captured": s.captured, "filtered": s.filtered, "bytes": s.bytes, "l2_max": s.l2_max,
+                "watermark_lag_seconds": lags.get(name),
             })
         });
         let windows = totals.windows.iter().map(|(name, w)| {
@@ -94,12 +110,15 @@ impl Board {
         let routes: Map<String, Value> = totals.routes.iter().map(|(name, n)| (name.clone(), json!(n))).collect();
         json!({
             "pipeline": self.pipeline,
-            "seconds": self.begun.elapsed().as_secs_f64(),
+            "seconds": seconds,
             "stages": stages.collect::<Vec<_>>(),
             "sources": sources.collect::<Vec<_>>(),
             "routes": routes,
             "unrouted": totals.unrouted,
             "windows": windows.collect::<Vec<_>>(),
+            "sinks": measured::sinks(&figures),
+            "dead_letters": figures.dead_letters,
+            "memory_bytes": { "budget": figures.memory_bytes.0, "held": figures.memory_bytes.1 },
             "commits": totals.commits.0,
             "rejected": totals.rejected,
             "encoded_bytes": { "before": totals.encoded.0, "after": totals.encoded.1 },
@@ -153,5 +172,11 @@ impl Board {
         );
         let failures = totals.corrupted as f64;
         page.single("vecdelta_chain_verify_failures_total", "counter", "Mirrors that were found damaged.", failures);
+        measured::expose(&self.metrics.figures(), now_millis(), page);
     }
+}
+
+fn now_millis() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -25,6 +25,8 @@ pub struct Totals {
     pub corrupted: u64,
     /// Commits, and the deltas in them.
     pub commits: (u64, u64),
+    /// The newest commit.
+    pub newest: Option<String>,
     /// Bytes of vectors that were encoded, and what they became.
     pub encoded: (u64, u64),
     /// Snapshots that were written.
@@ -111,7 +113,10 @@ impl Totals {
             Event::BatchCompressed { original_bytes, compressed_bytes } => {
                 self.encoded = (self.encoded.0 + original_bytes, self.encoded.1 + compressed_bytes);
             }
-            Event::DeltaVersioned { deltas, .. } => self.commits = (self.commits.0 + 1, self.commits.1 + deltas),
+            Event::DeltaVersioned { deltas, commit, .. } => {
+                self.commits = (self.commits.0 + 1, self.commits.1 + deltas);
+                self.newest = Some(commit.clone());
+            }
             Event::SnapshotCreated { .. } => self.snapshots += 1,
             _ => {}
         }

@@ -4,6 +4,8 @@
 
 mod board;
 mod figures;
+mod measured;
+mod rows;
 mod tap;
 
 use serde_json::json;
@@ -12,13 +14,15 @@ use super::guard::Guard;
 use super::http::{Head, Request, Response};
 use super::metrics::ServerMetrics;
 pub use board::Board;
+pub use rows::{Doors, doors};
 pub use tap::STAGES;
 
 /// What can be asked: path and what for.
-const ROUTES: [(&str, &str); 5] = [
+const ROUTES: [(&str, &str); 6] = [
     ("/v1", "this list"),
     ("/v1/stages", "stages, sources, routes, windows: totals and rates"),
     ("/v1/tap", "what passes, one event a line: ?stage, limit, rate"),
+    ("/v1/collections/NAME", "POST: rows for a source of kind = \"feed\": ?wait"),
     ("/healthz", "whether all is well"),
     ("/metrics", "figures for Prometheus"),
 ];
@@ -31,18 +35,27 @@ pub struct LiveSite {
     pub guard: Guard,
     /// What is counted of requests.
     pub metrics: ServerMetrics,
+    /// Where rows can be sent.
+    pub doors: Doors,
 }
 
 impl LiveSite {
     /// Puts a site together.
-    pub fn new(board: Board, guard: Guard) -> Self {
-        Self { board, guard, metrics: ServerMetrics::default() }
+    pub fn new(board: Board, guard: Guard, doors: Doors) -> Self {
+        Self { board, guard, metrics: ServerMetrics::default(), doors }
     }
 
     /// Answers a request.
     pub fn answer(&self, request: &mut Request<'_>) -> Response {
         if let Some(refusal) = self.guard.check(&request.head) {
             return refusal.of("refused");
+        }
+        if let Some(name) = request.head.path.strip_prefix("/v1/collections/").map(str::to_owned) {
+            let answer = match request.head.method.as_str() {
+                "POST" => self.doors.post(&self.board, request, &name),
+                _ => Err(Response::error(405, "this path takes POST").header("Allow", "POST")),
+            };
+            return answer.unwrap_or_else(|refusal| refusal).of("/v1/collections/NAME");
         }
         let head = &request.head;
         let route = ROUTES.iter().find(|(path, _)| *path == head.path).map_or("other", |(path, _)| path);
@@ -67,7 +80,7 @@ impl LiveSite {
                 }
             }
             "/v1" | "/" => {
-                let routes = ROUTES.iter().map(|(path, what)| json!({ "path": path, "methods": "GET", "what": what }));
+                let routes = ROUTES.iter().map(|(path, what)| json!({ "path": path, "what": what }));
                 let routes: Vec<_> = routes.collect();
                 Response::json(200, &json!({ "vecdelta": env!("CARGO_PKG_VERSION"), "routes": routes }))
             }
