@@ -21,11 +21,11 @@ fn draw(ui: &mut Ui, state: &mut State) {
     let costs = state.desk.costs();
     let sum = costs.iter().fold(Cost::default(), |sum, (_, cost)| sum.and(cost));
     let says = format!(
-        "The last {}: {} in {}, {}.",
+        "The last {}: {} in {}{}.",
         format::plural(costs.len() as u64, "answer"),
         format::size(sum.bytes),
         format::plural(sum.reads, "read"),
-        time(&sum)
+        if sum.micros == 0 { String::new() } else { format!(", {}", time(&sum)) }
     );
     ui.label(RichText::new(says).color(p.quiet));
     ui.add_space(6.0);

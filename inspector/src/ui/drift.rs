@@ -302,17 +302,19 @@ impl Own {
             });
             ui.add_space(16.0);
             let mut chosen = None;
-            egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                ui.spacing_mut().item_spacing.y = 1.0;
-                ui.label(quiet("moved farthest".to_owned()));
-                for (source, l2) in &drift.farthest {
-                    ui.horizontal(|ui| {
-                        ui.label(RichText::new(format::measure(*l2)).font(font::mono(12.0)));
-                        if ui.link(format::line(source, 60)).clicked() {
-                            chosen = Some(source.clone());
-                        }
-                    });
-                }
+            ui.vertical(|ui| {
+                egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                    ui.spacing_mut().item_spacing.y = 1.0;
+                    ui.label(quiet("moved farthest".to_owned()));
+                    for (source, l2) in &drift.farthest {
+                        ui.horizontal(|ui| {
+                            ui.label(RichText::new(format::measure(*l2)).font(font::mono(12.0)));
+                            if ui.link(format::line(source, 60)).clicked() {
+                                chosen = Some(source.clone());
+                            }
+                        });
+                    }
+                });
             });
             if let Some(source) = chosen {
                 state.selection.vector = Some(source);

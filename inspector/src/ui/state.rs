@@ -209,7 +209,8 @@ impl State {
                     self.remember();
                 }
             }
-            Answer::Graph(slice) => {
+            // Where messages take time, a piece may have been asked for twice.
+            Answer::Graph(slice) if !self.is_ready() => {
                 self.history.take_graph(slice);
                 if self.is_ready() {
                     self.begin();

@@ -174,7 +174,7 @@ impl Own {
         let p = Palette::of(ui.ctx());
         let scale = self.scale(state);
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = 6.0;
+            ui.spacing_mut().item_spacing.x = 5.0;
             let here = self.versions.len() as u64;
             let versions = format::plural(u64::from(self.versions.total()), "version");
             let versions = match self.versions.next() {
@@ -183,12 +183,11 @@ impl Own {
             };
             let dims = format!("{versions} × {}", format::plural(u64::from(self.versions.dims()), "dimension"));
             ui.label(RichText::new(dims).color(p.quiet));
-            ui.add_space(6.0);
             ui.label(RichText::new(format!("-{}", format::measure(scale))).font(font::mono(11.5)).color(p.quiet));
-            let (rect, response) = ui.allocate_exact_size(vec2(96.0, 10.0), Sense::hover());
+            let (rect, response) = ui.allocate_exact_size(vec2(64.0, 10.0), Sense::hover());
             response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Scale of colours"));
-            for i in 0..48 {
-                let value = (i as f32 / 47.0 * 2.0 - 1.0) * scale as f32;
+            for i in 0..32 {
+                let value = (i as f32 / 31.0 * 2.0 - 1.0) * scale as f32;
                 let left = rect.left() + i as f32 * 2.0;
                 let bar = Rect::from_min_size(pos2(left, rect.top()), vec2(2.0, rect.height()));
                 ui.painter().rect_filled(bar, 0.0, color(Cell::Finite(value), scale, p));
