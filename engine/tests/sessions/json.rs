@@ -16,6 +16,8 @@ const SEARCH: &str = "collection:text at:hash metric:text k:count results:list";
 const TRANSFER: &str = "commits:count blocks:count bytes:count branches:list tags:list vector:object";
 const DELTA: &str = "delta:hash source:text change:text commit:hash time:time parent:hash? base:hash? result:hash? \
                      changed_dims:count l2:number cosine:number? max_abs:number? dtype:text dims:count vector:list? bits:text?";
+const LETTER: &str = "id:text reason:text message:text time:time from:text subscriber:text commit:hash source:text \
+                      change:text metadata:object replay:bool";
 const NAME: &str = "name:text commit:hash";
 
 /// Each command of the program, with what it is asked and the keys of its answer.
@@ -101,10 +103,15 @@ pub const COMMANDS: &[(&str, &[(&str, &str)])] = &[
     ("clone", &[("clone fruit.vd c.vd", "repository:text commits:count bytes:count branches:list")]),
     ("pull", &[("clone fruit.vd c.vd", "commits:count"), ("pull c.vd fruit.vd", TRANSFER)]),
     ("push", &[("clone fruit.vd c.vd", "commits:count"), ("push fruit.vd c.vd --branch main", TRANSFER)]),
+    ("dlq", &[("run brief.toml", RUN), ("dlq ls fruit.vd", LETTER)]),
     ("graph", &[]),
     ("explain", &[]),
     ("completions", &[]),
     ("inspect", &[]),
+    // These need a server that runs: their documents are read in the sessions `serve` and `live`.
+    ("serve", &[]),
+    ("top", &[]),
+    ("tap", &[]),
 ];
 
 fn set_up(name: &str) -> Session {
@@ -112,6 +119,12 @@ fn set_up(name: &str) -> Session {
     s.write(
         "fruit.toml",
         "config_version = 1\n[pipeline]\nstore = \"fruit.vd\"\n[source.vectors]\nkind = \"jsonl\"\npath = \"tue.jsonl\"\n",
+    );
+    // What was committed before is older than this route allows.
+    s.write(
+        "brief.toml",
+        "config_version = 1\n[pipeline]\nstore = \"fruit.vd\"\n[source.vectors]\nkind = \"jsonl\"\npath = \"tue.jsonl\"\n\
+         [[route]]\nname = \"all\"\nttl = \"1ms\"\nto = [\"out\"]\n[sink.out]\nkind = \"jsonl\"\npath = \"out.jsonl\"\n",
     );
     s.quiet(&["branch", "fruit.vd", "trial", "--at", "main~1"]).exits(0);
     s.table("thu.jsonl", &[("apple", &[1.0, 0.75, 0.25]), ("fig", &[0.25, 0.5, 1.0])]);
