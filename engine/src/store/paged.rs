@@ -23,7 +23,7 @@ pub const PAGE_BYTES: u64 = 32 << 10;
 /// How many pages before and behind a place come along when it has nothing to do with earlier ones.
 const BEFORE: u64 = 1;
 const BEHIND: u64 = 2;
-/// The most that is read ahead, in pages.
+/// The most that is read ahead, in pages; never more than an eighth of what may be kept.
 const AHEAD_MAX: u64 = 64;
 /// Two ranges that are at most this many pages apart are brought as one.
 const GAP: u64 = 2;
@@ -168,7 +168,8 @@ impl State {
 
     /// Adds what will probably be read next: twice as much as before where reading goes on.
     fn widened(&self, want: &Range<u64>) -> Range<u64> {
-        let more = |r: &Range<u64>| ((r.end - r.start) * 2).min(AHEAD_MAX);
+        let most = AHEAD_MAX.min(self.held_max / PAGE_BYTES / 8);
+        let more = |r: &Range<u64>| ((r.end - r.start) * 2).min(most);
         let ahead = self.recent.iter().find(|r| (r.end..=r.end + GAP).contains(&want.start)).map(more);
         let back = self.recent.iter().find(|r| (want.end..=want.end + GAP).contains(&r.start)).map(more);
         match (back, ahead) {
@@ -260,6 +261,7 @@ mod tests {
     /// Reads as a driver would: tries, brings what is missing, tries again; returns the ranges that were brought.
     fn read(file: &PagedFile, from: &[u8], range: Range<u64>) -> io::Result<(Vec<u8>, Vec<Range<u64>>)> {
         let mut brought = Vec::new();
+        file.begin();
         loop {
             let mut out = vec![0; (range.end - range.start) as usize];
             match file.read_at(&mut out, range.start) {
