@@ -35,8 +35,7 @@ say "release build"
 cargo build --locked --release
 
 say "the inspector's window on a screen in memory"
-cargo build --locked --release -p vecdelta-inspector
-scripts/test_window.sh "$built/release/vecdelta-inspector" 2>&1 | tee -a "$log"
+scripts/test_window.sh "$built/debug/vecdelta-inspector" 2>&1 | tee -a "$log"
 
 say "histories made by the program, read by docs/read_vecdelta.py"
 scripts/python.sh scripts/test_reader.py --program "$built/release/vecdelta" 2>&1 | tee -a "$log"
