@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tools="$PWD/target/tools"
 what="${1:-all}"
 
-PACKAGE_MAX=300 # KiB, gzipped
+PACKAGE_MAX=320 # KiB, gzipped; the aim is 150
 PAGE_MAX=2048
 
 bindgen_version="$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"/\1/p')"
@@ -51,7 +51,7 @@ if [ "$what" != inspector ]; then
     cp wasm/js/* wasm/dist/
     gate "wasm package" wasm/dist/*.wasm wasm/dist/*.js "$PACKAGE_MAX"
     "$tools/npm/node_modules/.bin/tsc" --noEmit --strict --target es2022 --module nodenext --skipLibCheck false --types "" \
-        --lib es2022,dom wasm/tests/example.ts
+        --lib es2022,dom wasm/tests/example.mts
 fi
 
 if [ "$what" != package ] && [ -e inspector/web/Cargo.toml ]; then
