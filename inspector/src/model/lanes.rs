@@ -69,15 +69,16 @@ impl Lanes {
                 out.width.push(1);
             }
             let commit = n - 1 - row;
+            let some = |lane: u16| (lane != u16::MAX).then_some(lane);
+            let waiting = |commit: CommitNumber| {
+                std::iter::successors(some(first[commit as usize]), |&at| some(next[usize::from(at)]))
+            };
             ended.clear();
-            let mut at = first[commit as usize];
-            while at != u16::MAX {
-                ended.push(at);
-                at = next[usize::from(at)];
-            }
+            ended.extend(waiting(commit));
             ended.sort_unstable();
             let parents = history.parents(commit);
-            let second = (parents[1] != NONE).then(|| first[parents[1] as usize]).filter(|&lane| lane != u16::MAX);
+            // The leftmost, as when the pass is run again: the list has the latest in front.
+            let second = if parents[1] == NONE { None } else { waiting(parents[1]).min() };
             let step = pass.step(history, commit, &ended, second);
             for (i, parent) in parents.into_iter().enumerate() {
                 let lane = step.to[i];
