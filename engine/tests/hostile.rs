@@ -14,9 +14,11 @@ use vecdelta::codec::{
     Block, decode_bytes, decode_sorted, decode_texts, encode_bytes, encode_change, encode_fresh, encode_sorted,
     encode_texts, get_varint,
 };
-use vecdelta::delta::{Element, Source, Table};
+use vecdelta::delta::{Element, Note, Notes, Source, Table};
 use vecdelta::pipeline::config;
-use vecdelta::store::{BlockKind, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Mirror, Record, SlotLists};
+use vecdelta::store::{
+    BlockKind, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Mirror, Record, SlotLists, SlotNotes,
+};
 use vecdelta::version::{
     MAIN, Repository, VersionError, bundle, bundle_since, checkpoint, prove_commit, prove_source, set_tag, snapshot,
     value, verify,
@@ -72,6 +74,14 @@ fn write_the_corpus() {
     out.clear();
     encode_texts(["key/1", "key/12", "other"].into_iter(), &mut out);
     put("texts", "keys", &out);
+    let mut notes = SlotNotes::default();
+    let seen = ["de", "fr"].map(|lang| Note::of([("lang", lang), ("model", "m1")], Some(7)));
+    for (slot, note) in seen.iter().enumerate() {
+        let mut one = Notes::default();
+        one.push_note(note);
+        notes.add([slot as u32].into_iter(), &one);
+    }
+    put("notes", "two", &notes.encode(0).expect("there are two").1.payload);
     put("frame", "block", &FrameHeader::new(FrameKind::Block, b"payload").to_bytes());
     let disk = repository();
     for (i, tx) in transactions(&disk).iter().enumerate() {

@@ -7,18 +7,21 @@ use vecdelta::capture::read::{ReadOptions, open};
 use vecdelta::codec::{Block, decode_bytes, decode_sorted, decode_texts};
 use vecdelta::delta::Element;
 use vecdelta::pipeline::config;
-use vecdelta::store::{Bundle, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Record, SlotLists, check_files};
+use vecdelta::store::{
+    Bundle, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Record, SlotLists, SlotNotes, check_files,
+};
 use vecdelta::version::{Actor, Proof, Repository, Thin, Wanted, check_proof, receive, verify};
 
 /// A function by its target's name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("block", block),
     ("bytes", bytes),
     ("sorted", sorted),
     ("texts", texts),
+    ("notes", notes),
     ("frame", frame),
     ("record", record),
     ("log", log),
@@ -54,6 +57,14 @@ pub fn sorted(data: &[u8]) {
 /// A list of keys.
 pub fn texts(mut data: &[u8]) {
     let _ = decode_texts(&mut data, 1 << 12, 1 << 20);
+}
+
+/// The notes of a commit's rows; what is read is what is written again.
+pub fn notes(data: &[u8]) {
+    let Some(notes) = SlotNotes::decode(data) else { return };
+    if let Some((_, block, _)) = notes.encode(0) {
+        assert_eq!(SlotNotes::decode(&block.payload).as_ref(), Some(&notes));
+    }
 }
 
 /// A frame's header and payload.
