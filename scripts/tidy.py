@@ -32,8 +32,8 @@ ABSENT = [
 # The same for the inspector, by folder or file below inspector/src.
 INSPECTOR = "inspector/src/"
 INSPECTOR_ABSENT = [
-    (("model/", "work/", "ask.rs", "desk.rs"), r"\begui::|\beframe\b", "the inspector's model and worker know nothing of egui"),
-    (("model/", "work/", "ask.rs", "desk.rs", "ui/", "raster/"), DISK + "|" + CLOCK + r"|\bthread::|\bmpsc\b", "only the inspector's `native` knows files, threads and the clock"),
+    (("model/", "work/", "ask.rs", "ask/", "desk.rs"), r"\begui::|\beframe\b", "the inspector's model and worker know nothing of egui"),
+    (("model/", "work/", "ask.rs", "ask/", "desk.rs", "ui/", "raster/"), DISK + "|" + CLOCK + r"|\bthread::|\bmpsc\b", "only the inspector's `native` knows files, threads and the clock"),
 ]
 UNSAFE = ["kernels/src/avx2", ENGINE + "store/map.rs"]
 LINES_MAX = 600

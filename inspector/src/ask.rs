@@ -4,9 +4,15 @@
 //! asks, each naming where it goes on. So a newer wish simply comes next, and nothing needs to be stopped.
 //! Floats travel as their bits, since borsh takes no NaN.
 
+mod merge;
+mod projection;
+
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+
+pub use merge::{Conflict, ConflictRows, MergePreview};
+pub use projection::{Axes, Basis, Generations, Places, Points, Shifts};
 
 /// The number of a commit in the order of the log, as [`vecdelta::version::CommitIndex`].
 pub type CommitNumber = u32;
@@ -109,6 +115,51 @@ pub enum Ask {
         /// The source, `collection/key`.
         source: String,
     },
+    /// The axes of a projection; asked again and again, with a number that counts up, until they are found.
+    Axes {
+        /// What they are made of.
+        basis: Basis,
+        /// Counts up.
+        turn: u32,
+    },
+    /// Where rows lie at a commit, some slots of them.
+    Points {
+        /// What the axes are made of.
+        basis: Basis,
+        /// The commit.
+        commit: CommitNumber,
+        /// The first slot.
+        from: u32,
+        /// Every how many slots one row is wanted.
+        every: u32,
+    },
+    /// Which rows a commit moved, and from where to where.
+    Shifts {
+        /// What the axes are made of.
+        basis: Basis,
+        /// The commit.
+        commit: CommitNumber,
+        /// The number of the first change.
+        from: u32,
+        /// Every how many slots one row is wanted.
+        every: u32,
+    },
+    /// The key of a slot.
+    Key {
+        /// The commit.
+        commit: CommitNumber,
+        /// The collection.
+        collection: String,
+        /// The slot.
+        slot: u32,
+    },
+    /// Which generations were in force on the way to a commit.
+    Generations {
+        /// The commit.
+        commit: CommitNumber,
+        /// The collection.
+        collection: String,
+    },
     /// Hash some records of the log again.
     Rehash {
         /// The number of the first, from 1.
@@ -199,6 +250,16 @@ pub enum Answer {
     Merge(MergePreview),
     /// To [`Ask::Conflict`].
     Conflict(ConflictRows),
+    /// To [`Ask::Axes`].
+    Axes(Box<Axes>),
+    /// To [`Ask::Points`].
+    Points(Points),
+    /// To [`Ask::Shifts`].
+    Shifts(Shifts),
+    /// To [`Ask::Key`]; `None` where there is none.
+    Key(Option<String>),
+    /// To [`Ask::Generations`].
+    Generations(Generations),
     /// To [`Ask::Rehash`].
     Rehash(RehashSlice),
 }
@@ -447,59 +508,6 @@ pub struct Spread {
     pub max: u64,
     /// How many components all updates changed together.
     pub dims: u64,
-}
-
-/// What a merge would do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct MergePreview {
-    /// The common ancestor.
-    pub base: CommitNumber,
-    /// Whether everything is merged already.
-    pub merged_already: bool,
-    /// Whether the branch only lags behind.
-    pub fast_forward: bool,
-    /// How many sources would change on our side.
-    pub sources: u64,
-    /// How many are in conflict.
-    pub conflicts: u64,
-    /// How many of them are open.
-    pub open: u64,
-    /// The conflicts, or as many as fit.
-    pub rows: Vec<Conflict>,
-}
-
-/// A source that both sides changed in different ways. Measures are the bits of an f64; NaN where there is none.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Conflict {
-    /// The source, `collection/key`.
-    pub source: String,
-    /// How many components are in conflict.
-    pub dims: u32,
-    /// How many components there are.
-    pub width: u32,
-    /// The distance between ours and theirs.
-    pub l2: u64,
-    /// The cosine between ours and theirs.
-    pub cosine: u64,
-    /// Which sides deleted it: ours, theirs.
-    pub deleted: [bool; 2],
-    /// Whether it is resolved.
-    pub resolved: bool,
-}
-
-/// The bits of a source in a merge.
-#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct ConflictRows {
-    /// The code of the element type.
-    pub element: u8,
-    /// The number of components.
-    pub width: u32,
-    /// The components in conflict.
-    pub dims: Vec<u32>,
-    /// Base, ours, theirs and the result; `None` where there is no row.
-    pub rows: [Option<Vec<u8>>; 4],
-    /// Whether it is resolved.
-    pub resolved: bool,
 }
 
 /// What some records of the log are like.

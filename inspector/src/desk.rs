@@ -166,6 +166,11 @@ impl Answer {
             Answer::Spread(s) => 64 + s.len() * 40,
             Answer::Merge(m) => 128 + m.rows.iter().map(|r| 64 + r.source.len()).sum::<usize>(),
             Answer::Conflict(c) => 64 + c.dims.len() * 4 + c.rows.iter().flatten().map(Vec::len).sum::<usize>(),
+            Answer::Axes(a) => 128 + a.mean.len() * 24,
+            Answer::Points(p) => 64 + p.places.at.len() * 16,
+            Answer::Shifts(s) => 64 + s.slots.len() * 48,
+            Answer::Key(key) => 64 + key.as_ref().map_or(0, String::len),
+            Answer::Generations(g) => 64 + g.since.iter().map(|s| 40 + s.1.len()).sum::<usize>(),
             Answer::Rehash(r) => 128 + r.problems.iter().map(|p| 32 + p.1.len()).sum::<usize>(),
             Answer::Opened(_) | Answer::Commit(_) => 2048,
         }

@@ -6,5 +6,6 @@ mod journeys;
 mod lanes;
 mod paths;
 mod pictures;
+mod projection;
 mod support;
 mod views;

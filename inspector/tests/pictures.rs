@@ -43,6 +43,11 @@ fn a_vector_through_its_history() {
 }
 
 #[test]
+fn all_vectors_on_two_axes() {
+    check("projection", Some(Place::Demo), "#view=projection&c=tuned&vec=products/lamp-000");
+}
+
+#[test]
 fn the_drift_beside_the_graph() {
     check("drift", Some(Place::Demo), "#view=drift&c=main");
 }

@@ -2,7 +2,7 @@
 
 use egui_kittest::{Harness, TestRenderer};
 use proptest::prelude::*;
-use vecdelta_inspector::ask::{Ask, GraphSlice, NONE, Opened, Place};
+use vecdelta_inspector::ask::{Ask, Basis, GraphSlice, NONE, Opened, Place};
 use vecdelta_inspector::model::history::History;
 use vecdelta_inspector::native::inline::Inline;
 use vecdelta_inspector::native::open::opener;
@@ -108,6 +108,18 @@ pub fn shown(window: &Window) -> serde_json::Value {
 }
 
 /// Every question about a commit that a view asks.
-pub fn asks(commit: u32) -> [Ask; 4] {
-    [Ask::Graph { from: 0 }, Ask::Records { from: commit, count: 64 }, Ask::Commit { commit }, Ask::Changes { commit }]
+pub fn asks(commit: u32) -> Vec<Ask> {
+    let collection = || "products".to_owned();
+    // The axes of one commit are found once for all.
+    let basis = || Basis { commit: 0, collection: collection() };
+    vec![
+        Ask::Graph { from: 0 },
+        Ask::Records { from: commit, count: 64 },
+        Ask::Commit { commit },
+        Ask::Changes { commit },
+        Ask::Points { basis: basis(), commit, from: 0, every: 1 },
+        Ask::Shifts { basis: basis(), commit, from: 0, every: 1 },
+        Ask::Key { commit, collection: collection(), slot: commit },
+        Ask::Generations { commit, collection: collection() },
+    ]
 }

@@ -32,6 +32,7 @@ mod state;
 mod states;
 mod stream;
 mod table;
+mod touched;
 mod transfer;
 mod undo;
 mod value;
@@ -74,6 +75,7 @@ pub use stage::{CommitInfo, Stage, Staged};
 pub use states::find_out as index_states;
 pub use stream::{Leg, deltas, way, way_through};
 pub use table::{read_table, table, tables};
+pub use touched::touched;
 pub use transfer::{
     Arriving, BranchMove, Outcome, Received, Sender, TagMove, Thin, Wanted, bundle, bundle_since, clone_into,
     live_bundle, receive,

@@ -77,6 +77,26 @@ pub enum Command {
     Theme,
     /// In the heatmap: values, or changes.
     ValueOrChange,
+    /// In the projection: all points.
+    AllPoints,
+    /// In the projection: closer.
+    Closer,
+    /// In the projection: farther away.
+    Farther,
+    /// In the projection: what lies further left.
+    PanLeft,
+    /// In the projection: what lies further right.
+    PanRight,
+    /// In the projection: what lies further up.
+    PanUp,
+    /// In the projection: what lies further down.
+    PanDown,
+    /// In the projection: colours by change, or by generation.
+    ColourBy,
+    /// In the projection: keep the trail of the chosen vector, or let it go.
+    KeepTrail,
+    /// In the projection: axes from the selected commit.
+    AxesHere,
     /// Swap the branches that are compared.
     SwapBranches,
     /// Check the whole history.
@@ -129,7 +149,7 @@ const fn entry(command: Command, group: &'static str, name: &'static str, keys: 
 }
 
 /// The groups, in order.
-pub const GROUPS: [&str; 5] = ["History", "Go", "Replay", "Look", "Help"];
+pub const GROUPS: [&str; 6] = ["History", "Go", "Projection", "Replay", "Look", "Help"];
 
 /// Every command. Keys are chosen so that a browser leaves them alone.
 pub const COMMANDS: &[Entry] = &[
@@ -169,6 +189,16 @@ pub const COMMANDS: &[Entry] = &[
     entry(Command::ZoomReset, "Look", "Normal size", &[key("Num1")]),
     entry(Command::ValueOrChange, "Look", "Values or changes in the heatmap", &[key("X")]),
     entry(Command::SwapBranches, "Look", "Swap the compared branches", &[key("S")]),
+    entry(Command::AllPoints, "Projection", "All points", &[key("Num5")]),
+    entry(Command::Closer, "Projection", "Closer", &[key("I")]),
+    entry(Command::Farther, "Projection", "Farther away", &[key("O")]),
+    entry(Command::PanLeft, "Projection", "Points further left", &[key("Num4")]),
+    entry(Command::PanRight, "Projection", "Points further right", &[key("Num6")]),
+    entry(Command::PanUp, "Projection", "Points further up", &[key("Num8")]),
+    entry(Command::PanDown, "Projection", "Points further down", &[key("Num2")]),
+    entry(Command::ColourBy, "Projection", "Colours by change or by generation", &[key("A")]),
+    entry(Command::KeepTrail, "Projection", "Keep the trail of this vector, or let it go", &[key("D")]),
+    entry(Command::AxesHere, "Projection", "Axes from this commit", &[shift("A")]),
     entry(Command::NextView, "Look", "Next view", &[key("V")]),
     entry(Command::PreviousView, "Look", "Previous view", &[shift("V")]),
     entry(Command::ToggleGraph, "Look", "Show or hide the graph", &[key("B")]),
@@ -197,6 +227,11 @@ impl Keys {
             "Minus" => "-",
             "Num0" => "0",
             "Num1" => "1",
+            "Num2" => "2",
+            "Num4" => "4",
+            "Num5" => "5",
+            "Num6" => "6",
+            "Num8" => "8",
             "PageDown" => "PgDn",
             "PageUp" => "PgUp",
             other => other,

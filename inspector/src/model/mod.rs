@@ -1,6 +1,7 @@
 //! What the window knows and does, without anything of egui: tested by itself, the same natively and in the browser.
 
 pub mod branches;
+pub mod cloud;
 pub mod command;
 pub mod drift;
 pub mod format;
@@ -10,6 +11,7 @@ pub mod integrity;
 pub mod lanes;
 pub mod link;
 pub mod path;
+pub mod plane;
 pub mod playback;
 pub mod rows;
 pub mod search;

@@ -65,6 +65,16 @@ pub fn act(state: &mut State, command: Command) -> Look {
         Command::ToggleGraph => state.graph_shown = !state.graph_shown,
         Command::Theme => return Look::OtherTheme,
         Command::ValueOrChange => super::vector::toggle(state),
+        Command::AllPoints
+        | Command::Closer
+        | Command::Farther
+        | Command::PanLeft
+        | Command::PanRight
+        | Command::PanUp
+        | Command::PanDown
+        | Command::ColourBy
+        | Command::KeepTrail
+        | Command::AxesHere => super::projection::act(state, command),
         Command::SwapBranches => super::compare::swap(state),
         Command::CheckHistory => {
             state.selection.view = super::integrity::VIEW.name.to_owned();

@@ -73,6 +73,11 @@ fn words(ask: &Ask, state: &State) -> String {
         Ask::Spread { from, .. } => format!("moves from commit {from}"),
         Ask::Merge { ours, theirs, .. } => format!("merge of {theirs} into {ours}"),
         Ask::Conflict { source, .. } => format!("conflict of {source}"),
+        Ask::Axes { basis, turn } => format!("axes of {} at {}, turn {turn}", basis.collection, id(basis.commit)),
+        Ask::Points { commit, from, .. } => format!("points of {} from slot {from}", id(*commit)),
+        Ask::Shifts { commit, from, .. } => format!("moved points of {} from {from}", id(*commit)),
+        Ask::Key { slot, .. } => format!("name of slot {slot}"),
+        Ask::Generations { commit, .. } => format!("generations on the way to {}", id(*commit)),
         Ask::Rehash { from } => format!("check from record {from}"),
     };
     format::line(&text, 70)

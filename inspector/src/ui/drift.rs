@@ -194,7 +194,7 @@ impl Own {
             widgets::heading(ui, "The first commit has nothing before it. Mark another one with M to compare with it.");
             return;
         };
-        let Some(collection) = self.collection(ui, state, after) else { return };
+        let Some(collection) = super::collection::choice(ui, state, after) else { return };
         let of = (before, after, collection.clone());
         if self.of.as_ref() != Some(&of) {
             (self.of, self.drift, self.stopped) = (Some(of), Drift::default(), false);
@@ -231,37 +231,6 @@ impl Own {
             }
         }
         self.numbers(ui, state);
-    }
-
-    /// Returns the collection that is compared, with a choice where there are several.
-    fn collection(&self, ui: &mut Ui, state: &mut State, commit: CommitNumber) -> Option<String> {
-        let names: Vec<String> = match state.desk.get(Ask::Commit { commit }) {
-            Loaded::Ready(answer) => match &*answer {
-                Answer::Commit(commit) => commit.collections.iter().map(|c| c.name.clone()).collect(),
-                _ => Vec::new(),
-            },
-            Loaded::Failed(trouble) => {
-                widgets::trouble(ui, &trouble);
-                return None;
-            }
-            Loaded::Waiting => return None,
-        };
-        let kept = state.selection.param("collection").map(str::to_owned).filter(|c| names.contains(c));
-        let mut chosen = kept.or_else(|| names.first().cloned())?;
-        if names.len() > 1 {
-            let before = chosen.clone();
-            let combo = egui::ComboBox::from_id_salt("collection").selected_text(format::line(&chosen, 30));
-            let shown = combo.show_ui(ui, |ui| {
-                for name in &names {
-                    ui.selectable_value(&mut chosen, name.clone(), format::line(name, 60));
-                }
-            });
-            shown.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Collection"));
-            if chosen != before {
-                state.selection.set_param("collection", Some(chosen.clone()));
-            }
-        }
-        Some(chosen)
     }
 
     fn numbers(&self, ui: &mut Ui, state: &mut State) {

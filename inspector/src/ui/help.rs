@@ -32,7 +32,7 @@ fn page(ui: &mut Ui) {
     let columns = if ui.available_width() > 640.0 { 2 } else { 1 };
     ui.columns(columns, |uis| {
         for (i, group) in GROUPS.iter().enumerate() {
-            let ui = &mut uis[if i < 2 { 0 } else { columns - 1 }];
+            let ui = &mut uis[if i < 3 { 0 } else { columns - 1 }];
             widgets::heading(ui, group);
             Grid::new(group).num_columns(2).spacing([16.0, 3.0]).min_col_width(86.0).min_row_height(20.0).show(
                 ui,

@@ -3,6 +3,7 @@
 pub mod act;
 pub mod app;
 pub mod changes;
+pub mod collection;
 pub mod commit;
 pub mod compare;
 pub mod cost;
@@ -14,6 +15,7 @@ pub mod icon;
 pub mod integrity;
 pub mod keys;
 pub mod palette;
+pub mod projection;
 pub mod shell;
 pub mod start;
 pub mod state;

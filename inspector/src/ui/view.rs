@@ -3,7 +3,7 @@
 use egui::Ui;
 
 use super::state::State;
-use super::{changes, commit, compare, cost, drift, integrity, vector};
+use super::{changes, commit, compare, cost, drift, integrity, projection, vector};
 
 /// A view.
 pub struct View {
@@ -18,8 +18,16 @@ pub struct View {
 }
 
 /// All views, in the order of their tabs.
-pub const VIEWS: &[View] =
-    &[commit::VIEW, changes::VIEW, vector::VIEW, drift::VIEW, compare::VIEW, integrity::VIEW, cost::VIEW];
+pub const VIEWS: &[View] = &[
+    commit::VIEW,
+    changes::VIEW,
+    vector::VIEW,
+    projection::VIEW,
+    drift::VIEW,
+    compare::VIEW,
+    integrity::VIEW,
+    cost::VIEW,
+];
 
 /// Returns the view with a name, or else the first.
 pub fn named(name: &str) -> &'static View {

@@ -10,6 +10,7 @@ mod drift;
 mod history;
 mod merge;
 mod place;
+mod projection;
 mod rehash;
 mod spread;
 mod trouble;
@@ -21,6 +22,7 @@ use vecdelta::store::Disk;
 use vecdelta::version::{Repository, VersionError};
 
 use count::{Counting, Counts};
+use projection::Fits;
 
 use crate::ask::{Answer, Ask, CommitNumber, Cost, Opened, Place, Reply, Request};
 
@@ -36,6 +38,7 @@ pub struct Worker {
     repo: Option<Repository>,
     counts: Arc<Counts>,
     clock: Clock,
+    fits: Fits,
 }
 
 /// Tells microseconds since some moment.
@@ -44,7 +47,7 @@ pub type Clock = Box<dyn Fn() -> u64 + Send>;
 impl Worker {
     /// Makes a worker that finds repositories with `open`.
     pub fn new(open: Opener) -> Self {
-        Self { open, repo: None, counts: Arc::default(), clock: Box::new(|| 0) }
+        Self { open, repo: None, counts: Arc::default(), clock: Box::new(|| 0), fits: Fits::default() }
     }
 
     /// Sets the clock that says what answers take.
@@ -60,7 +63,7 @@ impl Worker {
         let result = match &request.ask {
             Ask::Open(place) => self.open(place).map(Answer::Opened),
             ask => match &self.repo {
-                Some(repo) => answer(repo, ask),
+                Some(repo) => answer_with(repo, &mut self.fits, ask),
                 None => Err(VersionError::Refused("no repository is open".to_owned())),
             },
         };
@@ -78,6 +81,7 @@ impl Worker {
 
     fn open(&mut self, place: &Place) -> Result<Opened, VersionError> {
         self.repo = None;
+        self.fits = Fits::default();
         let (disk, distant) = (self.open)(place)?;
         let repo = Repository::open(Arc::new(Counting::new(disk, self.counts.clone())))?;
         let opened = history::opened(&repo, title(place), distant)?;
@@ -91,6 +95,11 @@ impl Worker {
 /// # Errors
 /// When the commit does not exist, or its data are damaged.
 pub fn answer(repo: &Repository, ask: &Ask) -> Result<Answer, VersionError> {
+    answer_with(repo, &mut Fits::default(), ask)
+}
+
+/// Answers with the axes of projections that are there.
+fn answer_with(repo: &Repository, fits: &mut Fits, ask: &Ask) -> Result<Answer, VersionError> {
     match ask {
         Ask::Open(_) => Err(VersionError::Refused("a repository is open already".to_owned())),
         Ask::Graph { from } => Ok(Answer::Graph(history::graph(repo, *from))),
@@ -110,6 +119,24 @@ pub fn answer(repo: &Repository, ask: &Ask) -> Result<Answer, VersionError> {
         }
         Ask::Conflict { ours, theirs, strategy, source } => {
             Ok(Answer::Conflict(merge::conflict(repo, [ours, theirs], strategy, source)?))
+        }
+        Ask::Axes { basis, .. } => {
+            checked(repo, basis.commit)?;
+            Ok(Answer::Axes(Box::new(fits.axes(repo, basis)?)))
+        }
+        Ask::Points { basis, commit, from, every } => {
+            checked(repo, basis.commit)?;
+            Ok(Answer::Points(fits.points(repo, basis, checked(repo, *commit)?, *from, *every)?))
+        }
+        Ask::Shifts { basis, commit, from, every } => {
+            checked(repo, basis.commit)?;
+            Ok(Answer::Shifts(fits.shifts(repo, basis, checked(repo, *commit)?, *from, *every)?))
+        }
+        Ask::Key { commit, collection, slot } => {
+            Ok(Answer::Key(projection::key(repo, checked(repo, *commit)?, collection, *slot)?))
+        }
+        Ask::Generations { commit, collection } => {
+            Ok(Answer::Generations(projection::generations(repo, checked(repo, *commit)?, collection)?))
         }
         Ask::Rehash { from } => Ok(Answer::Rehash(rehash::rehash(repo, *from)?)),
     }

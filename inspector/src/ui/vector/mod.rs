@@ -30,7 +30,7 @@ const SCAN: usize = 100_000;
 #[derive(Default)]
 struct Own {
     of: Option<(CommitNumber, String)>,
-    way: Option<(Option<CommitNumber>, CommitNumber, CommitNumber)>,
+    way: Way,
     name: Option<String>,
     versions: Versions,
     map: Map,
@@ -38,6 +38,32 @@ struct Own {
     largest: [f64; 2],
     scanned: usize,
     blame: Option<(usize, Vec<usize>)>,
+}
+
+/// Whose versions are shown: the way to the head of the replay, as it was found last.
+#[derive(Clone, Copy, Default)]
+pub struct Way(Option<(Option<CommitNumber>, CommitNumber, CommitNumber)>);
+
+impl Way {
+    /// Returns the commit whose way is shown: the head of the replay, if the selected commit lies on its first-parent way.
+    pub fn tip(&mut self, state: &State, commit: CommitNumber) -> CommitNumber {
+        if let Some((_, _, found)) = self.0.filter(|(tip, c, _)| *tip == state.selection.tip && *c == commit) {
+            return found;
+        }
+        let on_way = |tip: CommitNumber| {
+            let mut at = tip;
+            while at > commit {
+                match state.history.parent(at) {
+                    Some(parent) => at = parent,
+                    None => return false,
+                }
+            }
+            at == commit
+        };
+        let found = state.selection.tip.filter(|&tip| on_way(tip)).unwrap_or(commit);
+        self.0 = Some((state.selection.tip, commit, found));
+        found
+    }
 }
 
 /// Switches between values and changes.
@@ -65,7 +91,7 @@ impl Own {
             widgets::waiting(ui, says);
             return;
         };
-        let tip = self.tip(state, commit);
+        let tip = self.way.tip(state, commit);
         if self.of.as_ref().is_none_or(|(t, s)| *t != tip || *s != source) {
             *self = Self { of: Some((tip, source.clone())), way: self.way, ..Self::default() };
         }
@@ -91,26 +117,6 @@ impl Own {
         }
         self.legend(ui, state);
         self.body(ui, state, commit);
-    }
-
-    /// Returns the commit whose way is shown: the head of the replay, if the selected commit lies on its first-parent way.
-    fn tip(&mut self, state: &State, commit: CommitNumber) -> CommitNumber {
-        if let Some((_, _, found)) = self.way.filter(|(tip, c, _)| *tip == state.selection.tip && *c == commit) {
-            return found;
-        }
-        let on_way = |tip: CommitNumber| {
-            let mut at = tip;
-            while at > commit {
-                match state.history.parent(at) {
-                    Some(parent) => at = parent,
-                    None => return false,
-                }
-            }
-            at == commit
-        };
-        let found = state.selection.tip.filter(|&tip| on_way(tip)).unwrap_or(commit);
-        self.way = Some((state.selection.tip, commit, found));
-        found
     }
 
     fn head(&mut self, ui: &mut Ui, state: &mut State) {
