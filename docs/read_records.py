@@ -1,11 +1,22 @@
 """What the records of a log say: docs/format.md, section 4. Plain and slow; it trusts its input."""
-import functools, struct
+import functools, struct, sys
 from blake3 import blake3
 
 domain = functools.cache(lambda kind: blake3(b"", derive_key_context="vecdelta v1 " + kind).digest())
 
 def keyed(kind, *data):
     return blake3(b"".join(data), key=domain(kind)).digest()
+
+FORMAT = 2  # docs/format.md; the first eight bytes of the head and of every segment end with it
+
+def heads(path, head):
+    """Returns the slots of a head that are whole; refuses another format by name."""
+    whole = [s for s in (head[:512], head[512:]) if s[:6] == b"VDHEAD" and keyed("head", s[:480]) == s[480:]]
+    own = [s for s in whole if s[:8] == b"VDHEAD%02d" % FORMAT]
+    for s in whole if not own else []:
+        by = s[96:104].strip(bytes(1)).decode() or "before 0.1.0"
+        sys.exit(f"{path} is of format {s[6:8].decode()}, written by vecdelta {by}; this reads format {FORMAT}")
+    return [struct.unpack("<8xQIIQ32s32s", s[:96]) for s in own]
 
 class Borsh:
     """Reads fields in borsh's encoding: little-endian numbers, a u32 count before lists and texts."""

@@ -20,14 +20,13 @@ class Repository:
     def __init__(self, path):
         self.commits, self.branches, self.tags, self.compactions, self.sequence, self.last = {}, {}, {}, {}, 0, bytes(32)
         head = open(os.path.join(path, "head"), "rb").read()
-        slots = [struct.unpack("<8xQIIQ32s32s", s[:96]) for s in (head[:512], head[512:])
-                 if s[:8] == b"VDHEAD01" and keyed("head", s[:480]) == s[480:]]
+        slots = read_records.heads(path, head)
         check(len(slots) == 2, "head", "a slot is damaged; the next writer restores it from the log")
         sequence, segment, first, length, last, origin = max(slots)
         for number in range(first, segment + 1):
             file = f"{path}/log/{number:08}.vdlog"
             log = memoryview(mmap.mmap(os.open(file, os.O_RDONLY), 0, access=mmap.ACCESS_READ))
-            header = struct.pack("<8sII32s", b"VDLOG001", number, first, origin)
+            header = struct.pack("<8sII32s", b"VDLOG%03d" % read_records.FORMAT, number, first, origin)
             at, end = 64, length if number == segment else len(log)
             check(log[:64] == header + blake3(header).digest()[:16] and end <= len(log), file, "header damaged or end missing")
             while at < end:

@@ -114,7 +114,7 @@ impl Story {
             let (old, new) = (before.get(k).map(bits), rows.get(k).map(bits));
             difference(&self.table, k, old.as_deref(), new.as_deref(), true)
         });
-        let part = Differences { table: self.table.clone(), sources: sources.collect() };
+        let part = Differences::new(self.table.clone(), sources.collect());
         let info = CommitInfo {
             branch: branch.to_owned(),
             author: actor.author,

@@ -255,9 +255,9 @@ events! {
     }
     /// Deltas were taken back.
     DeltaRolledBack {
-        /// The vector.
+        /// The vector, or the branch.
         target: String,
-        /// The deltas, the newest first.
+        /// The deltas of the vector, or the commits of the branch, the newest first.
         deltas: Vec<String>,
     }
     /// A mirror was not the state that its commit names, and is rebuilt.
@@ -274,12 +274,25 @@ events! {
         /// How many deltas.
         deltas: u64,
     }
-    /// A commit was the first one of its branch.
+    /// A commit was the first one of its branch, or a branch was made.
     BranchCreated {
         /// The branch.
         branch: String,
         /// The commit's hash.
         commit: String,
+    }
+    /// One history was merged into another.
+    BranchMerged {
+        /// What was merged: a branch or another revision, as it was named.
+        source: String,
+        /// The branch that it was merged into.
+        target: String,
+        /// The hash of the commit where that branch points since.
+        commit: String,
+        /// How many sources it changed there.
+        deltas: u64,
+        /// How many sources were in conflict, and were resolved.
+        conflicts: u64,
     }
     /// A whole state was written down.
     SnapshotCreated {
@@ -287,6 +300,31 @@ events! {
         commit: String,
         /// Its size in bytes.
         bytes: u64,
+    }
+    /// The deltas of old commits were composed.
+    StreamCompacted {
+        /// The repository: the origin in its checkpoints.
+        stream: String,
+        /// How many commits had their own deltas before.
+        before: u64,
+        /// How many have since.
+        after: u64,
+    }
+    /// A replay began.
+    ReplayStarted {
+        /// The hash of the commit behind which it begins; null for the beginning of the history.
+        from: Option<String>,
+        /// The hash of the commit with which it ends.
+        to: String,
+    }
+    /// A replay ended.
+    ReplayCompleted {
+        /// The hash of the commit with which it ended.
+        to: String,
+        /// How many deltas it went through.
+        deltas: u64,
+        /// How long it took.
+        millis: u64,
     }
 }
 

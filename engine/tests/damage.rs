@@ -9,13 +9,14 @@ use std::sync::Arc;
 use vecdelta::capture::Missing;
 use vecdelta::codec::encode_fresh;
 use vecdelta::delta::{Element, Table};
-use vecdelta::store::{BlockKind, Disk, MemoryDisk, StoreError};
+use vecdelta::store::{BlockKind, Bundle, Disk, FORMAT, MemoryDisk, StoreError};
 use vecdelta::version::{
-    Checkpoint, MAIN, Repository, VersionError, check_since, checkpoint, compare, set_branch, set_tag, snapshot, verify,
+    Checkpoint, MAIN, Repository, VersionError, bundle, check_since, checkpoint, compare, set_branch, set_tag,
+    snapshot, verify,
 };
 
 use crate::support::drive::{Epoch, at, ingest, open, problems};
-use crate::support::forge::{Seal, edit, transactions, write};
+use crate::support::forge::{Seal, edit, of_format, transactions, write};
 use crate::support::oracle::{self, Tables, read};
 use crate::support::random::{Rng, changed, row};
 
@@ -141,6 +142,46 @@ fn a_damaged_slot_of_the_head_is_restored() {
             assert_eq!(problems(&damaged), [""; 0]);
             assert_eq!(never_wrong(&damaged, &tables, "repaired"), tables.len());
         }
+    }
+}
+
+/// A file of another format is not damaged: it is refused by name, and nothing is written into it.
+#[test]
+fn another_format_is_refused_by_name() {
+    let (disk, _) = small(900);
+    let repo = Repository::open(Arc::new(disk.clone())).unwrap();
+    let packs = MemoryDisk::default();
+    bundle(&repo, &packs, "b", &mut |_| {}).unwrap();
+    drop(repo);
+    for (format, version, by) in [
+        (1, [0; 8], "an earlier vecdelta in format 1"),
+        (FORMAT as u8 + 1, *b"9.10.2\0\0", "a later vecdelta 9.10.2 in format"),
+    ] {
+        let other = copy(&disk, 900);
+        let mut head = other.files()["head"].clone();
+        of_format(&mut head, format, &version);
+        other.put("head", head.clone());
+        let before = other.files();
+        let shared: Arc<dyn Disk> = Arc::new(other.clone());
+        let mut said = vec![
+            Repository::open(shared.clone()).map(drop).unwrap_err().to_string(),
+            Repository::open_writer(shared.clone(), Some([1; 32])).map(drop).unwrap_err().to_string(),
+            verify(&shared).map(drop).unwrap_err().to_string(),
+        ];
+        assert_eq!(other.files(), before);
+        let mut pack = packs.files()["b"].clone();
+        of_format(&mut pack, format, &version);
+        packs.put("other", pack);
+        said.push(Bundle::open(packs.open("other", false).unwrap(), "other").map(drop).unwrap_err().to_string());
+        assert!(said.iter().all(|text| text.contains(by)), "{said:?}");
+        // The same bytes under a hash that does not fit are damage, and one slot of our own is enough to go on.
+        head[480] ^= 1;
+        head[1023] ^= 1;
+        other.put("head", head.clone());
+        let damaged = Repository::open(shared.clone()).map(drop).unwrap_err();
+        assert!(matches!(damaged, VersionError::Store(StoreError::Corrupt(_))), "{damaged}");
+        other.put("head", [&disk.files()["head"][..512], &head[512..]].concat());
+        Repository::open(shared).unwrap();
     }
 }
 

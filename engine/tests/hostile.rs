@@ -17,7 +17,8 @@ use vecdelta::codec::{
 use vecdelta::delta::{Element, Note, Notes, Source, Table};
 use vecdelta::pipeline::config;
 use vecdelta::store::{
-    BlockKind, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Mirror, Record, SlotLists, SlotNotes,
+    BlockKind, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Mirror, Record, SlotGenerations, SlotLists,
+    SlotNotes,
 };
 use vecdelta::version::{
     MAIN, Repository, VersionError, bundle, bundle_since, checkpoint, prove_commit, prove_source, set_tag, snapshot,
@@ -82,6 +83,9 @@ fn write_the_corpus() {
         notes.add([slot as u32].into_iter(), &one);
     }
     put("notes", "two", &notes.encode(0).expect("there are two").1.payload);
+    let lists = [("".to_owned(), vec![7]), ("small-1".to_owned(), vec![1, 2, 900])];
+    let generations = SlotGenerations(lists.into_iter().collect());
+    put("notes", "generations", &generations.encode(0).expect("there are four").0.1.payload);
     put("frame", "block", &FrameHeader::new(FrameKind::Block, b"payload").to_bytes());
     let disk = repository();
     for (i, tx) in transactions(&disk).iter().enumerate() {

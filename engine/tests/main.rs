@@ -12,6 +12,7 @@ mod damage;
 mod defects;
 mod delivery;
 mod faults;
+mod generations;
 mod hostile;
 mod look;
 mod mirrors;

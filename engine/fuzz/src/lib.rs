@@ -8,7 +8,8 @@ use vecdelta::codec::{Block, decode_bytes, decode_sorted, decode_texts};
 use vecdelta::delta::Element;
 use vecdelta::pipeline::config;
 use vecdelta::store::{
-    Bundle, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Record, SlotLists, SlotNotes, check_files,
+    Bundle, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Record, SlotGenerations, SlotLists, SlotNotes,
+    check_files,
 };
 use vecdelta::version::{Actor, Proof, Repository, Thin, Wanted, check_proof, receive, verify};
 
@@ -59,8 +60,15 @@ pub fn texts(mut data: &[u8]) {
     let _ = decode_texts(&mut data, 1 << 12, 1 << 20);
 }
 
-/// The notes of a commit's rows; what is read is what is written again.
+/// The notes of a commit's rows, and their generations; what is read is what is written again.
 pub fn notes(data: &[u8]) {
+    for rows in [2, 4] {
+        let again = |all: &SlotGenerations| Some(all.encode(0)?.0.1.payload);
+        let Some(all) = SlotGenerations::decode(data, rows) else { continue };
+        if let Some(payload) = again(&all) {
+            assert_eq!(SlotGenerations::decode(&payload, rows).as_ref(), Some(&all));
+        }
+    }
     let Some(notes) = SlotNotes::decode(data) else { return };
     if let Some((_, block, _)) = notes.encode(0) {
         assert_eq!(SlotNotes::decode(&block.payload).as_ref(), Some(&notes));

@@ -4,7 +4,7 @@ use crate::capture::CaptureError;
 use crate::capture::read::{ReadError, ReadErrorKind};
 use crate::export::ExportError;
 use crate::pipeline::PipelineError;
-use crate::store::StoreError;
+use crate::store::{FORMAT, StoreError};
 use crate::version::VersionError;
 
 /// Bad input data.
@@ -61,6 +61,12 @@ impl From<StoreError> for Failure {
             StoreError::Locked { .. } => {
                 Self::new(TRY_AGAIN, message).hint("wait until it is done, or stop that process; readers may go on")
             }
+            StoreError::OtherFormat { format, .. } if format > FORMAT => {
+                Self::new(BAD_DATA, message).hint("a vecdelta of that version, or a later one, reads it")
+            }
+            StoreError::OtherFormat { .. } => Self::new(BAD_DATA, message).hint(
+                "nothing is damaged: `vecdelta export` of the version that wrote it gives tables, which this one ingests anew",
+            ),
             StoreError::Corrupt(_) => Self::new(CORRUPT, message)
                 .hint("`vecdelta verify REPO` lists all damage; what cannot be read back must come from a copy"),
             StoreError::Io { error, .. } if error.kind() == std::io::ErrorKind::StorageFull => {
@@ -85,6 +91,9 @@ impl From<VersionError> for Failure {
             VersionError::Compacted { .. } => Self::new(NOT_FOUND, message)
                 .hint("`vecdelta undo` takes a compaction back until `vecdelta gc`; a tag keeps a commit from it"),
             VersionError::BadRevision { .. } | VersionError::UnknownCollection { .. } => Self::new(NOT_FOUND, message),
+            VersionError::UnknownSnapshot { .. } => {
+                Self::new(NOT_FOUND, message).hint("`vecdelta snapshot REPO --list` shows those that are held")
+            }
             VersionError::UnknownSource { .. } => Self::new(NOT_FOUND, message)
                 .hint("a source is named collection/key; `vecdelta export` writes all of them"),
             VersionError::BadName { .. } | VersionError::Source(_) | VersionError::Refused(_) => Self::new(2, message),

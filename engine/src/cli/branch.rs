@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::error::{CliError, NOT_FOUND};
+use super::events::{Events, Teller};
 use super::open::{actor, commit, reader, writer};
 use super::output::{printable, short, time};
+use crate::event::Event;
 use crate::version::{
     CommitIndex, Repository, delete_branch, delete_tag, rename_branch, rename_tag, set_branch, set_tag,
 };
@@ -19,6 +21,8 @@ use crate::version::{
 pub struct BranchArgs {
     #[command(flatten)]
     names: Names,
+    #[command(flatten)]
+    events: Events,
 }
 
 /// List, make or delete tags.
@@ -50,15 +54,18 @@ struct Names {
 
 /// Runs `vecdelta branch`.
 pub fn branch(args: BranchArgs) -> Result<ExitCode, CliError> {
-    run(args.names, false)
+    let events = args.events.open()?;
+    let code = run(args.names, false, Some(&events))?;
+    events.close()?;
+    Ok(code)
 }
 
 /// Runs `vecdelta tag`.
 pub fn tag(args: TagArgs) -> Result<ExitCode, CliError> {
-    run(args.names, true)
+    run(args.names, true, None)
 }
 
-fn run(args: Names, tags: bool) -> Result<ExitCode, CliError> {
+fn run(args: Names, tags: bool, events: Option<&Teller>) -> Result<ExitCode, CliError> {
     if let Some(name) = &args.delete {
         let mut repo = writer(&args.repo)?;
         let (what, known) = if tags { ("tag", repo.tags()) } else { ("branch", repo.branches()) };
@@ -85,6 +92,8 @@ fn run(args: Names, tags: bool) -> Result<ExitCode, CliError> {
         let at = at.ok_or_else(|| CliError::new(NOT_FOUND, "the repository has no commit to point at"))?;
         let set = if tags { set_tag } else { set_branch };
         set(&mut repo, name, at, &actor())?;
+        let made = Event::BranchCreated { branch: name.clone(), commit: repo.entry(at).id.to_hex() };
+        events.iter().for_each(|events| events.tell(&made));
         return list(&repo, tags, args.json);
     }
     list(&reader(&args.repo)?, tags, args.json)

@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::error::CliError;
+use super::events::Events;
 use super::open::{actor, writer};
-use super::output::{plural, print_json, size};
+use super::output::{hex, plural, print_json, size};
 use super::progress::Steps;
+use crate::event::Event;
 use crate::version::{CommitIndex, Keep, Repository, collect, compact, resolve};
 
 /// Compose the deltas of old commits, so that the way to newer ones is shorter.
@@ -27,6 +29,8 @@ pub struct CompactArgs {
     /// Keep every so many commits.
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_every: u32,
+    #[command(flatten)]
+    events: Events,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -49,10 +53,18 @@ pub fn run_compact(args: CompactArgs) -> Result<ExitCode, CliError> {
         Some(text) => first_kept(&repo, text)?,
         None => repo.len(),
     };
+    let events = args.events.open()?;
+    let own = |repo: &Repository| (0..repo.len()).filter(|&c| repo.stands_for(c).is_none()).count() as u64;
+    let before = own(&repo);
     let steps = Steps::new("composing");
     let keep = Keep { from, every: args.keep_every };
     let done = compact(&mut repo, keep, &actor(), &mut |done, all| steps.at(done, all))?;
     steps.done();
+    if done.ways > 0 {
+        let stream = hex(repo.origin());
+        events.tell(&Event::StreamCompacted { stream, before, after: own(&repo) });
+    }
+    events.close()?;
     if args.json {
         print_json(&json!({
             "commits": done.commits, "ways": done.ways, "bytes_before": done.before, "bytes_after": done.after,

@@ -1,4 +1,4 @@
-//! The event log of a run: one JSON object a line.
+//! The event log of a command: one JSON object a line.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -11,6 +11,36 @@ use super::error::{CANNOT_CREATE, CliError, IO};
 use super::open::now_millis;
 use crate::delta::Timestamp;
 use crate::event::Event;
+
+/// Where a command tells what it did.
+#[derive(clap::Args)]
+pub struct Events {
+    /// Add one JSON object a line to this file for each event; `docs/events.md` lists them.
+    #[arg(long = "events", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl Events {
+    /// Opens the file, if there is to be one: before anything is changed.
+    pub fn open(&self) -> Result<Teller, CliError> {
+        Ok(Teller(self.file.as_deref().map(EventLog::open).transpose()?))
+    }
+}
+
+/// Tells events to the file, if there is one.
+pub struct Teller(Option<EventLog>);
+
+impl Teller {
+    /// Tells one.
+    pub fn tell(&self, event: &Event) {
+        self.0.iter().for_each(|log| log.on(event));
+    }
+
+    /// Says at the end whether every event was written.
+    pub fn close(self) -> Result<(), CliError> {
+        self.0.map_or(Ok(()), EventLog::close)
+    }
+}
 
 /// A file to which events are added.
 pub struct EventLog {

@@ -9,9 +9,11 @@ use vecdelta_kernels::measure;
 
 use super::branch::unknown;
 use super::error::{BAD_CONFIG, CliError, NOT_FOUND};
+use super::events::Events;
 use super::open::{actor, writer};
 use super::output::{component, numbers, plural, print_json, printable, short};
 use crate::delta::{Element, Source};
+use crate::event::Event;
 use crate::store::Resolution;
 use crate::version::{
     Conflict, Ending, MAIN, Merge, Merged, Policy, Repository, Strategy, abandon, merge, park, parked_merge, resolve,
@@ -76,6 +78,8 @@ pub struct Args {
     /// Show the parked merge and the conflicts that are open.
     #[arg(long, help_heading = "A merge that waits")]
     status: bool,
+    #[command(flatten)]
+    events: Events,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -98,13 +102,24 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         Some(from) => from_revision(&repo, &args, from)?,
         None => Merge { dry_run: args.status, ..parked_merge(&repo, &args.into)? },
     };
+    let events = args.events.open()?;
     let mut told = Told::new(args.json);
     let merged = merge(&mut repo, &request, &actor(), &mut |conflict| told.conflict(conflict))?;
     let parks = merged.ending == Ending::Conflicts && args.park;
     if parks {
         park(&mut repo, &args.into, request.theirs, &request.policy, &actor())?;
     }
-    told.end(&repo, &args, &request, &merged, parks)
+    if let Some(commit) = merged.commit {
+        let (into, id) = (args.into.clone(), repo.entry(commit).id.to_hex());
+        if merged.ending == Ending::Commit {
+            events.tell(&Event::DeltaVersioned { commit: id.clone(), branch: into.clone(), deltas: merged.merged });
+        }
+        let (source, deltas, conflicts) = (request.name.clone(), merged.merged, merged.conflicts);
+        events.tell(&Event::BranchMerged { source, target: into, commit: id, deltas, conflicts });
+    }
+    let code = told.end(&repo, &args, &request, &merged, parks)?;
+    events.close()?;
+    Ok(code)
 }
 
 fn from_revision(repo: &Repository, args: &Args, from: &str) -> Result<Merge<'static>, CliError> {

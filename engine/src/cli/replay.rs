@@ -3,15 +3,18 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use serde_json::json;
 use vecdelta_kernels::RowChange;
 
 use super::error::CliError;
+use super::events::Events;
 use super::open::{commit, reader};
 use super::output::{hex, numbers, printable, short, time};
 use crate::delta::{DeltaId, Source};
-use crate::version::{deltas, resolve, way_through};
+use crate::event::Event;
+use crate::version::{CommitIndex, deltas, resolve, way_through};
 
 /// Go through the deltas of a history in order.
 #[derive(clap::Args)]
@@ -30,6 +33,8 @@ pub struct Args {
     /// Only this source, with its vector after each change.
     #[arg(long, value_name = "COLLECTION/KEY")]
     source: Option<String>,
+    #[command(flatten)]
+    events: Events,
     /// Print one JSON document a line, vectors included.
     #[arg(long)]
     json: bool,
@@ -49,7 +54,11 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let mut stops = args.through.iter().map(|r| resolve(&repo, r)).collect::<Result<Vec<_>, _>>()?;
     stops.push(to);
     let way = way_through(&repo, from, &stops)?;
+    let (events, begun, mut count) = (args.events.open()?, Instant::now(), 0);
+    let name = |commit: CommitIndex| repo.entry(commit).id.to_hex();
+    events.tell(&Event::ReplayStarted { from: from.map(name), to: name(to) });
     deltas::<CliError>(&repo, &way, only, &mut |commit, part| {
+        count += part.sources.len() as u64;
         let entry = repo.entry(commit);
         let element = part.table.element;
         for d in &part.sources {
@@ -79,5 +88,8 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         Ok(())
     })?;
     out.flush()?;
+    let millis = begun.elapsed().as_millis() as u64;
+    events.tell(&Event::ReplayCompleted { to: name(to), deltas: count, millis });
+    events.close()?;
     Ok(ExitCode::SUCCESS)
 }

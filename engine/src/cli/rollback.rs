@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use super::branch::unknown;
 use super::error::CliError;
+use super::events::Events;
 use super::open::{actor, writer};
 use super::output::{commit_json, count, print_json, printable, short};
+use crate::event::Event;
 use crate::version::{MAIN, VersionError, resolve, rollback};
 
 /// Make a commit that restores an older state, bit for bit; the history is kept.
@@ -25,6 +27,8 @@ pub struct Args {
     /// Go back to this revision.
     #[arg(long, value_name = "REV")]
     to: Option<String>,
+    #[command(flatten)]
+    events: Events,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -45,7 +49,15 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         (None, Some(revision)) => resolve(&repo, revision)?,
         (None, None) => return Err(CliError::new(2, "name --last N or --to REV")),
     };
+    let events = args.events.open()?;
     let commit = rollback(&mut repo, &args.branch, to, &actor())?;
+    let name = |commit| repo.entry(commit).id.to_hex();
+    let taken_back = repo.first_parents(head).take_while(|&c| !repo.is_before(c, to)).map(name).collect();
+    let done = repo.commit(commit)?.body.counts;
+    let deltas = done.inserted + done.updated + done.deleted;
+    events.tell(&Event::DeltaRolledBack { target: args.branch.clone(), deltas: taken_back });
+    events.tell(&Event::DeltaVersioned { commit: name(commit), branch: args.branch.clone(), deltas });
+    events.close()?;
     if args.json {
         print_json(&commit_json(&repo, commit)?)?;
     } else {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile};
 use super::error::{Damage, Result, StoreError};
+use super::format::refuse;
 use super::pack::{Front, PACK_HEADER, PackEntry, hash_file};
 
 /// An open bundle; nothing in it can be written.
@@ -18,7 +19,7 @@ impl Bundle {
     /// Opens a bundle from a file that is read by ranges; `display` names it in messages.
     ///
     /// # Errors
-    /// When it is no bundle, or its front is damaged.
+    /// When it is no bundle, of another format, or its front is damaged.
     pub fn open(file: Box<dyn DiskFile>, display: impl Into<String>) -> Result<Self> {
         let display = display.into();
         let corrupt = |problem: &str| StoreError::corrupt(display.clone(), Some(0), problem);
@@ -30,6 +31,9 @@ impl Bundle {
         file.read_at(&mut header, 0).map_err(StoreError::io("read", &display))?;
         let mut directory = vec![0; Front::directory_len(&header, bytes).map_err(corrupt)?];
         file.read_at(&mut directory, PACK_HEADER as u64).map_err(StoreError::io("read", &display))?;
+        if let Some((format, version)) = Front::other_format(&header, &directory) {
+            return Err(refuse(&display, format, version));
+        }
         let front = Front::parse(&header, &directory, bytes).map_err(corrupt)?;
         Ok(Self { file: file.into(), display, front })
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::format::FORMAT;
 use crate::delta::CommitId;
 
 /// A failure of the store.
@@ -29,6 +30,17 @@ pub enum StoreError {
         path: String,
         /// The process id as the lock file tells it.
         holder: String,
+    },
+    /// A file is whole, and of a format that this program does not read.
+    #[error("{path} was written by {} vecdelta{by} in format {format}; this is vecdelta {}, which reads format {FORMAT}",
+        if *format < FORMAT { "an earlier" } else { "a later" }, env!("CARGO_PKG_VERSION"))]
+    OtherFormat {
+        /// The file.
+        path: String,
+        /// The number of its format.
+        format: u32,
+        /// The version of the program that wrote it, behind a space; empty when it does not say.
+        by: String,
     },
     /// Bytes are not what they were when they were written.
     #[error("{0}")]

@@ -8,6 +8,8 @@ use super::record::OlderRows;
 #[derive(Clone, Debug, Default)]
 pub struct RowGenerations {
     names: Vec<String>,
+    /// How many rows there are of each name.
+    counts: Vec<u64>,
     /// By slot, the number of the name counted from 1; 0 where there is no row.
     of: Vec<u32>,
 }
@@ -20,21 +22,34 @@ impl RowGenerations {
         if slot >= self.of.len() {
             self.of.resize(slot + 1, 0);
         }
-        self.of[slot] = number;
+        let before = std::mem::replace(&mut self.of[slot], number);
+        if before != 0 {
+            self.counts[before as usize - 1] -= 1;
+        }
+        if number != 0 {
+            self.counts[number as usize - 1] += 1;
+        }
     }
 
     fn number(&mut self, name: &str) -> u32 {
         let known = self.names.iter().position(|n| n == name);
         let at = known.unwrap_or_else(|| {
             self.names.push(name.to_owned());
+            self.counts.push(0);
             self.names.len() - 1
         });
         at as u32 + 1
     }
 
+    /// Returns the generation of a slot's row, if it holds one.
+    pub fn get(&self, slot: u32) -> Option<&str> {
+        let number = *self.of.get(slot as usize)?;
+        Some(&self.names[number.checked_sub(1)? as usize])
+    }
+
     /// Returns whether a slot holds a row.
     pub fn is_alive(&self, slot: u32) -> bool {
-        self.of.get(slot as usize).is_some_and(|&n| n != 0)
+        self.get(slot).is_some()
     }
 
     /// Returns the slots that hold a row.
@@ -44,9 +59,7 @@ impl RowGenerations {
 
     /// Counts the rows that stem from other generations than the one in force, by name.
     pub fn older(&self, current: &str) -> Vec<OlderRows> {
-        let mut counts = vec![0u64; self.names.len() + 1];
-        self.of.iter().for_each(|&n| counts[n as usize] += 1);
-        let named = self.names.iter().zip(&counts[1..]).filter(|(name, rows)| *name != current && **rows > 0);
+        let named = self.names.iter().zip(&self.counts).filter(|(name, rows)| *name != current && **rows > 0);
         let sorted: BTreeMap<&String, u64> = named.map(|(name, rows)| (name, *rows)).collect();
         sorted.into_iter().map(|(name, rows)| OlderRows { generation: name.clone(), rows }).collect()
     }
@@ -67,6 +80,7 @@ mod tests {
         let older = |current| rows.older(current).into_iter().map(|o| (o.generation, o.rows)).collect::<Vec<_>>();
         assert_eq!(older("c"), [(String::new(), 5), ("b".to_owned(), 2)]);
         assert_eq!(older(""), [("b".to_owned(), 2), ("c".to_owned(), 3)]);
+        assert_eq!((rows.get(3), rows.get(5), rows.get(9), rows.get(99)), (Some("b"), Some(""), None, None));
         assert!(RowGenerations::default().older("x").is_empty());
     }
 }

@@ -4,20 +4,22 @@
 //! write was torn by a crash.
 //!
 //! ```text
-//!  0          8          16        20      24       32             64               96        480       512
-//!  | VDHEAD01 | sequence | segment | first | length | last record  | origin         | 0 ...   | BLAKE3  |
+//!  0          8          16        20      24       32             64       96        104     480       512
+//!  | VDHEAD02 | sequence | segment | first | length | last record  | origin | version | 0 ... | BLAKE3  |
 //! ```
 
 use std::sync::LazyLock;
 
 use super::disk::Disk;
 use super::error::{Result, StoreError};
+use super::format::{VERSION, magic, other_format, refuse};
 use crate::delta::domain;
 
 /// The head's file name.
 pub const HEAD: &str = "head";
 
-const MAGIC: &[u8; 8] = b"VDHEAD01";
+const NAME: &str = "VDHEAD";
+const MAGIC: [u8; 8] = magic(NAME);
 const SLOT: usize = 512;
 
 static DOMAIN: LazyLock<[u8; 32]> = LazyLock::new(|| domain("vecdelta v1 head"));
@@ -50,21 +52,21 @@ impl Head {
 
     fn to_bytes(self) -> [u8; SLOT] {
         let mut out = [0; SLOT];
-        out[..8].copy_from_slice(MAGIC);
+        out[..8].copy_from_slice(&MAGIC);
         out[8..16].copy_from_slice(&self.sequence.to_le_bytes());
         out[16..20].copy_from_slice(&self.segment.to_le_bytes());
         out[20..24].copy_from_slice(&self.first.to_le_bytes());
         out[24..32].copy_from_slice(&self.length.to_le_bytes());
         out[32..64].copy_from_slice(&self.last);
         out[64..96].copy_from_slice(&self.origin);
+        out[96..104].copy_from_slice(&VERSION);
         let hash = blake3::keyed_hash(&DOMAIN, &out[..480]);
         out[480..].copy_from_slice(hash.as_bytes());
         out
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let hash = blake3::keyed_hash(&DOMAIN, bytes.get(..480)?);
-        if &bytes[..8] != MAGIC || bytes.get(480..SLOT)? != hash.as_bytes() {
+        if bytes[..8] != MAGIC || !is_whole(bytes) {
             return None;
         }
         Some(Self {
@@ -76,6 +78,10 @@ impl Head {
             origin: bytes[64..96].try_into().ok()?,
         })
     }
+}
+
+fn is_whole(slot: &[u8]) -> bool {
+    slot[480..] == *blake3::keyed_hash(&DOMAIN, &slot[..480]).as_bytes()
 }
 
 /// Both slots of a head as they were found.
@@ -102,7 +108,7 @@ impl Slots {
 /// Reads the head, or `None` when there is no such file.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// When the file cannot be read, or is of another format.
 pub fn read(disk: &dyn Disk) -> Result<Option<Slots>> {
     let display = disk.display(HEAD);
     let Some(len) = disk.len(HEAD).map_err(StoreError::io("look at", &display))? else {
@@ -111,10 +117,14 @@ pub fn read(disk: &dyn Disk) -> Result<Option<Slots>> {
     let mut bytes = vec![0; (len as usize).min(2 * SLOT)];
     disk.open(HEAD, false).and_then(|f| f.read_at(&mut bytes, 0)).map_err(StoreError::io("read", &display))?;
     bytes.resize(2 * SLOT, 0);
-    Ok(Some(Slots {
-        slots: [Head::parse(&bytes[..SLOT]), Head::parse(&bytes[SLOT..])],
-        odd_size: len != 2 * SLOT as u64,
-    }))
+    let slots = [Head::parse(&bytes[..SLOT]), Head::parse(&bytes[SLOT..])];
+    if slots == [None, None] {
+        let mut other = bytes.chunks_exact(SLOT).filter(|slot| is_whole(slot));
+        if let Some((slot, format)) = other.find_map(|slot| Some((slot, other_format(slot, NAME)?))) {
+            return Err(refuse(display, format, &slot[96..104]));
+        }
+    }
+    Ok(Some(Slots { slots, odd_size: len != 2 * SLOT as u64 }))
 }
 
 /// Returns origin, first segment and number of transactions of a log whose head is whole.

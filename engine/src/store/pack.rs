@@ -1,9 +1,9 @@
 //! Packs: several files of a repository in one that is read by ranges, drawn in docs/bundle.md.
 //!
 //! ```text
-//!  0          8      12           16      24    32                       64
-//!  | VDPACK01 | kind | directory  | bytes | 0   | BLAKE3 of 0..32 and    | directory | file | file | ...
-//!  |          | u32  | length u32 | u64   | u64 | of the directory       |           |      |      |
+//!  0          8      12           16      24        32                       64
+//!  | VDPACK02 | kind | directory  | bytes | version | BLAKE3 of 0..32 and    | directory | file | file | ...
+//!  |          | u32  | length u32 | u64   | 8 bytes | of the directory       |           |      |      |
 //! ```
 
 use std::io;
@@ -15,6 +15,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use super::copy::{Extent, copy_segment};
 use super::disk::{Disk, DiskFile};
 use super::error::{Result, StoreError};
+use super::format::{VERSION, magic, other_format};
 use super::head::HEAD;
 use super::log::Log;
 use super::segment;
@@ -26,7 +27,8 @@ pub const PACK_HEADER: usize = 64;
 /// The largest directory, which bounds what a length field may make a reader allocate.
 pub const DIRECTORY_MAX: u32 = 16 << 20;
 
-const MAGIC: &[u8; 8] = b"VDPACK01";
+const NAME: &str = "VDPACK";
+const MAGIC: [u8; 8] = magic(NAME);
 const COPY: usize = 1 << 20;
 
 static PACK: LazyLock<[u8; 32]> = LazyLock::new(|| domain("vecdelta v1 pack"));
@@ -69,7 +71,7 @@ impl Front {
         out.extend_from_slice(&u32::from(self.thin).to_le_bytes());
         out.extend_from_slice(&(directory.len() as u32).to_le_bytes());
         out.extend_from_slice(&self.bytes.to_le_bytes());
-        out.extend_from_slice(&[0; 8]);
+        out.extend_from_slice(&VERSION);
         let hash = *blake3::Hasher::new_keyed(&PACK).update(&out).update(&directory).finalize().as_bytes();
         out.extend_from_slice(&hash);
         out.extend_from_slice(&directory);
@@ -82,7 +84,7 @@ impl Front {
     /// Says what is not as a header should be.
     pub fn directory_len(header: &[u8; PACK_HEADER], bytes: u64) -> std::result::Result<usize, &'static str> {
         let len = u32::from_le_bytes(header[12..16].try_into().expect("4 bytes"));
-        if &header[..8] != MAGIC {
+        if header[..8] != MAGIC && other_format(header, NAME).is_none() {
             return Err("it is no bundle");
         }
         if header[16..24] != bytes.to_le_bytes() {
@@ -94,14 +96,23 @@ impl Front {
         Ok(len as usize)
     }
 
+    /// Returns the number of the format and the version of the program that wrote a front which is whole and of another
+    /// format than this one's.
+    pub fn other_format<'h>(header: &'h [u8; PACK_HEADER], directory: &[u8]) -> Option<(u32, &'h [u8])> {
+        let format = other_format(header, NAME).filter(|_| is_whole(header, directory))?;
+        Some((format, &header[24..32]))
+    }
+
     /// Reads the front of a pack of some length from its header and its directory.
     ///
     /// # Errors
     /// Says what is not as it should be.
     pub fn parse(header: &[u8; PACK_HEADER], directory: &[u8], bytes: u64) -> std::result::Result<Self, &'static str> {
-        let hash = blake3::Hasher::new_keyed(&PACK).update(&header[..32]).update(directory).finalize();
-        if header[32..] != *hash.as_bytes() {
+        if !is_whole(header, directory) {
             return Err("its header or directory does not match its hash");
+        }
+        if header[..8] != MAGIC {
+            return Err("it is of another format");
         }
         let thin = match header[8..12] {
             [0, 0, 0, 0] => false,
@@ -121,6 +132,11 @@ impl Front {
         }
         Ok(Self { thin, bytes, directory: entries })
     }
+}
+
+fn is_whole(header: &[u8; PACK_HEADER], directory: &[u8]) -> bool {
+    let hash = blake3::Hasher::new_keyed(&PACK).update(&header[..32]).update(directory).finalize();
+    header[32..] == *hash.as_bytes()
 }
 
 /// Returns what hashes a file in a pack.

@@ -106,6 +106,8 @@ pub enum BlockKind {
     Change = 3,
     /// What rows brought besides their vectors.
     Notes = 4,
+    /// Which generation rows stem from, where that is not the one in force.
+    Generations = 5,
 }
 
 /// One block of a transaction. Blocks stand directly before the record, in this order.

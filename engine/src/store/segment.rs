@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!  0          8        12      16        48                  64
-//!  | VDLOG001 | number | first | origin  | BLAKE3, 16 bytes  | frames ...
+//!  | VDLOG002 | number | first | origin  | BLAKE3, 16 bytes  | frames ...
 //! ```
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::disk::{Disk, DiskFile};
 use super::error::{Result, StoreError};
+use super::format::magic;
 use super::frame::{FRAME_HEADER, FrameHeader, FrameKind, PAYLOAD_MAX};
 
 /// The size of a segment's header in bytes.
@@ -17,7 +18,7 @@ pub const SEGMENT_HEADER: usize = 64;
 /// A new segment is begun when the last one is at least this long.
 pub const SEGMENT_BYTES: u64 = 1 << 30;
 
-const MAGIC: &[u8; 8] = b"VDLOG001";
+const MAGIC: [u8; 8] = magic("VDLOG");
 /// What is read at once while frames are small, and while they are large and mostly skipped.
 const WINDOW: usize = 256 << 10;
 const WINDOW_SKIPPING: usize = 4 << 10;
@@ -40,7 +41,7 @@ pub fn number(file: &str) -> Option<u32> {
 /// that a log which was written anew is never taken for the continuation of the old one.
 pub fn header(number: u32, first: u32, origin: &[u8; 32]) -> [u8; SEGMENT_HEADER] {
     let mut out = [0; SEGMENT_HEADER];
-    out[..8].copy_from_slice(MAGIC);
+    out[..8].copy_from_slice(&MAGIC);
     out[8..12].copy_from_slice(&number.to_le_bytes());
     out[12..16].copy_from_slice(&first.to_le_bytes());
     out[16..48].copy_from_slice(origin);

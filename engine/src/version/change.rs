@@ -5,15 +5,18 @@ use std::sync::{Arc, RwLock};
 
 use super::diff::{Difference, Differences, diff};
 use super::error::{Result, VersionError};
-use super::generation::Generation;
+use super::generation::{Generation, KeyGenerations, only_generation};
 use super::mirrors::{open_mirror, reshape_mirror, save_mirror};
-use super::repository::{Actor, CommitIndex, Repository};
+use super::repository::{Actor, CommitIndex, Repository, table_of};
 use super::stage::{CommitInfo, Stage};
 use super::table::tables;
 use vecdelta_kernels::norm_squared;
 
 use crate::delta::{Change, DeltaBatch, DeltaRow, Keys};
-use crate::store::Mirror;
+use crate::store::{CollectionState, Mirror};
+
+/// Of how many rows the generation is handed over at once.
+const GENERATIONS_AT_ONCE: usize = 1 << 16;
 
 /// Makes a commit on a branch out of differences from its head.
 ///
@@ -47,9 +50,11 @@ pub fn commit_differences(
             }
             let (number, mirror, unshaped) = &mirrors[&name];
             let mut mirror = mirror.write().expect("no thread panics with it");
-            let batch = batch_of(&mut mirror, &if *unshaped { as_inserts(part) } else { part })?;
+            let part = if *unshaped { as_inserts(part) } else { part };
+            let batch = batch_of(&mut mirror, &part)?;
             drop(mirror);
-            stage.add(*number, batch)
+            stage.add(*number, batch)?;
+            stage.tell_generations(*number, &part.generations)
         })?;
         stage.finish(info)?
     };
@@ -75,7 +80,7 @@ fn as_inserts(part: Differences) -> Differences {
         Difference { change: Change::Insert, old: Vec::new(), measures: None, l2, ..d }
     };
     let sources = part.sources.into_iter().filter(|d| d.change != Change::Delete).map(whole).collect();
-    Differences { table: part.table, sources }
+    Differences { sources, ..part }
 }
 
 /// Writes differences as deltas in the numbering of a branch's mirror.
@@ -136,5 +141,43 @@ pub fn rollback(repo: &mut Repository, branch: &str, to: CommitIndex, actor: &Ac
         drop_unshaped: true,
         ..CommitInfo::default()
     };
-    commit_differences(repo, info, actor.now_millis, |repo, emit| diff(repo, Some(head), Some(to), None, emit))
+    commit_differences(repo, info, actor.now_millis, |repo, emit| {
+        diff(repo, Some(head), Some(to), None, emit)?;
+        restore_generations(repo, head, to, emit)
+    })
+}
+
+/// Hands over from which generations the rows at an earlier commit stem, where that is not what it will be anyway.
+fn restore_generations(
+    repo: &Repository,
+    head: CommitIndex,
+    to: CommitIndex,
+    emit: &mut dyn FnMut(Differences) -> Result<()>,
+) -> Result<()> {
+    let (now, then) = (repo.commit(head)?.body.collections, repo.commit(to)?.body.collections);
+    for state in &then {
+        let before = now.iter().find(|s| s.name == state.name);
+        let kind = |s: &CollectionState| (s.generation.clone(), s.made_by.clone(), s.older.clone());
+        if before.map_or(state.older.is_empty(), |before| kind(before) == kind(state) && state.older.is_empty()) {
+            continue;
+        }
+        let table = Arc::new(table_of(state)?);
+        // The generation in force is restored even when no row differs.
+        emit(Differences::new(table.clone(), Vec::new()))?;
+        let in_force = Some(state.generation.as_str());
+        if before.is_some_and(|before| only_generation(before) == in_force) && only_generation(state) == in_force {
+            continue;
+        }
+        let held = KeyGenerations::at(repo, head, &state.name)?;
+        let wanted = KeyGenerations::at(repo, to, &state.name)?;
+        let mut all = wanted.all().filter(|(key, name)| Some(*name) != in_force || held.of(key) != in_force).peekable();
+        while all.peek().is_some() {
+            let mut part = Differences::new(table.clone(), Vec::new());
+            for (key, name) in all.by_ref().take(GENERATIONS_AT_ONCE) {
+                part.generations.entry(name.to_owned()).or_default().push(key.to_owned());
+            }
+            emit(part)?;
+        }
+    }
+    Ok(())
 }

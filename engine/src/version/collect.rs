@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::error::Result;
 use super::graph::RecordOf;
 use super::repository::{CommitIndex, Repository};
+use super::states::find_out_all;
 use crate::store::{self, Action};
 
 /// What a collection did.
@@ -31,8 +32,10 @@ pub fn collect(repo: &mut Repository) -> Result<Collected> {
     if records == 0 {
         return Ok(Collected { records, before, after: before });
     }
+    // A row leads to the same state afterwards. If some cannot be read, whoever asks for a state will say so.
+    let states = find_out_all(repo).ok().and_then(|()| repo.index().all_states());
     let copied = store::collect(repo.log(), bare.iter().enumerate().map(|(r, &bare)| (place(r), bare)));
-    match copied.map_err(Into::into).and_then(|after| repo.open_again().map(|()| after)) {
+    match copied.map_err(Into::into).and_then(|after| repo.open_again(states).map(|()| after)) {
         Ok(after) => Ok(Collected { records, before, after }),
         Err(error) => {
             repo.log().poison();

@@ -4,19 +4,20 @@
 //! the others if wished. What lies between two of them is composed to one delta a source. Records stay, so every hash
 //! and link does; the rows that nothing needs any more are there until [`collect`](super::collect), so that undoing is possible.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use vecdelta_kernels::measure;
 
+use super::beside::{generations, last_notes};
 use super::checkout::{Checkout, Rows};
 use super::data::data_of;
 use super::error::Result;
 use super::repository::{Actor, CommitIndex, Repository, operation, table_of};
 use super::stage::{COST_MAX, is_related};
 use crate::delta::Table;
-use crate::store::{Action, BlockRef, CollectionState, PartRow, Span, Transaction, encode_part};
+use crate::store::{Action, BlockKind, BlockRef, CollectionState, PartBlock, PartRow, Span, Transaction, encode_part};
 
 /// How many bytes of rows are composed at once.
 const CHUNK_BYTES: usize = 32 << 20;
@@ -44,10 +45,10 @@ pub struct Compacted {
 }
 
 /// A way that will be composed: the commits on it, oldest first, behind its base.
-struct Way {
-    base: Option<CommitIndex>,
+pub(super) struct Way {
+    pub(super) base: Option<CommitIndex>,
     between: Vec<CommitIndex>,
-    end: CommitIndex,
+    pub(super) end: CommitIndex,
 }
 
 /// Composes the deltas of commits that are not kept; `progress` hears how many of how many ways are done.
@@ -126,7 +127,7 @@ fn kept(repo: &Repository, keep: Keep) -> Result<BTreeSet<CommitIndex>> {
                 kept.insert(p);
             }
         }
-        // Which generation a row stems from is told by the commit that wrote it.
+        // Which generation a row stems from is told by the commit that wrote it, or by one that told more.
         if let Some(&p) = entry.parents.first()
             && changes_kind(repo, p, c)?
         {
@@ -143,9 +144,14 @@ fn kept(repo: &Repository, keep: Keep) -> Result<BTreeSet<CommitIndex>> {
     Ok(kept)
 }
 
-/// Returns whether a collection has another generation, or another shape, at a commit than at its parent.
+/// Returns whether a collection has another generation, or another shape, at a commit than at its parent, or rows that stem
+/// from another generation than the one in force came with it.
 fn changes_kind(repo: &Repository, parent: CommitIndex, commit: CommitIndex) -> Result<bool> {
-    let (before, after) = (repo.commit(parent)?.body.collections, repo.commit(commit)?.body.collections);
+    let record = repo.commit(commit)?;
+    if record.blocks.iter().any(|b| b.kind == BlockKind::Generations) {
+        return Ok(true);
+    }
+    let (before, after) = (repo.commit(parent)?.body.collections, record.body.collections);
     let kind = |s: &CollectionState| (s.generation.clone(), s.made_by.clone(), s.element, s.dims);
     let other = |s: &CollectionState| after.iter().any(|a| a.name == s.name && kind(a) != kind(s));
     Ok(before.iter().any(other))
@@ -156,7 +162,8 @@ fn compose(repo: &Repository, way: &Way, tx: &mut Transaction<'_>, blocks: &mut 
     let states = repo.commit(way.end)?.body.collections;
     for (number, state) in (0u16..).zip(&states) {
         let table = Arc::new(table_of(state)?);
-        let touched = touched(repo, way, &table.collection)?;
+        let written = last_written(repo, way, &table.collection)?;
+        let touched: Vec<u32> = written.keys().copied().collect();
         let base = way.base.map(|b| Checkout::new(repo, b, table.clone()));
         // Of a base in another shape nothing is left at the end: there the rows begin anew.
         let same = way.base.is_none_or(|b| has_shape(repo, b, &table));
@@ -170,6 +177,12 @@ fn compose(repo: &Repository, way: &Way, tx: &mut Transaction<'_>, blocks: &mut 
                 tx.append(&block)?;
                 blocks.push(entry);
             }
+        }
+        let beside =
+            [last_notes(repo, way, number, state, &written)?, generations(repo, way, number, state, &written)?];
+        for (entry, block) in beside.into_iter().flatten() {
+            tx.append(&block)?;
+            blocks.push(entry);
         }
     }
     Ok(())
@@ -199,7 +212,7 @@ fn read(checkout: &Checkout<'_>, slots: &[u32]) -> Result<Rows> {
     all.map_or_else(|| checkout.list(&[]), Ok)
 }
 
-fn encode(number: u16, table: &Table, slots: &[u32], old: Option<&Rows>, new: &Rows) -> Vec<crate::store::PartBlock> {
+fn encode(number: u16, table: &Table, slots: &[u32], old: Option<&Rows>, new: &Rows) -> Vec<PartBlock> {
     let size = table.row_bytes();
     let (mut fresh, mut change, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
     for (i, &slot) in slots.iter().enumerate() {
@@ -228,22 +241,25 @@ fn encode(number: u16, table: &Table, slots: &[u32], old: Option<&Rows>, new: &R
     encode_part(number, table, &fresh, &change, &deleted)
 }
 
-/// Returns the slots that were touched on a way, ascending.
-fn touched(repo: &Repository, way: &Way, collection: &str) -> Result<Vec<u32>> {
-    let mut slots = BTreeSet::new();
+/// Returns the slots that were touched on a way, and which commit did so last.
+fn last_written(repo: &Repository, way: &Way, collection: &str) -> Result<BTreeMap<u32, CommitIndex>> {
+    let mut slots = BTreeMap::new();
     for c in repo.bases(way.end).take_while(|&c| Some(c) != way.base) {
         for part in data_of(repo, c)?.parts(repo, c, collection)? {
-            slots.extend(part.lists.fresh.iter().chain(&part.lists.change).chain(&part.lists.deleted));
+            let lists = part.lists.fresh.iter().chain(&part.lists.change).chain(&part.lists.deleted);
+            for &slot in lists {
+                slots.entry(slot).or_insert(c);
+            }
         }
     }
-    Ok(slots.into_iter().collect())
+    Ok(slots)
 }
 
 fn bytes_of(repo: &Repository, way: &Way) -> Result<u64> {
     let mut bytes = 0;
     for c in repo.bases(way.end).take_while(|&c| Some(c) != way.base) {
         let data = data_of(repo, c)?;
-        let rows = data.blocks[data.range.clone()].iter().filter(|b| b.kind != crate::store::BlockKind::Keys);
+        let rows = data.blocks[data.range.clone()].iter().filter(|b| b.kind != BlockKind::Keys);
         bytes += rows.map(|b| u64::from(b.len)).sum::<u64>();
     }
     Ok(bytes)

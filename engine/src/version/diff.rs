@@ -1,6 +1,6 @@
 //! Diff: which sources differ between two commits, with their bits on both sides.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -43,6 +43,16 @@ pub struct Differences {
     pub table: Arc<Table>,
     /// The sources that differ.
     pub sources: Vec<Difference>,
+    /// For a commit that is made of them: the keys of sources, changed or not, that stem from another generation
+    /// than the one in force, by its name.
+    pub generations: BTreeMap<String, Vec<String>>,
+}
+
+impl Differences {
+    /// Makes differences whose rows stem from the generation in force.
+    pub fn new(table: Arc<Table>, sources: Vec<Difference>) -> Self {
+        Self { table, sources, generations: BTreeMap::new() }
+    }
 }
 
 /// Compares two commits (`None` is the empty table) and hands over what differs, piece by piece.
@@ -72,7 +82,7 @@ pub fn diff<E: From<super::VersionError>>(
             for sources in found {
                 let sources = sources?;
                 if !sources.is_empty() {
-                    emit(Differences { table: pair.table.clone(), sources })?;
+                    emit(Differences::new(pair.table.clone(), sources))?;
                 }
             }
         }

@@ -61,6 +61,12 @@ pub enum VersionError {
         /// The revision.
         revision: String,
     },
+    /// There is no snapshot of a commit.
+    #[error("there is no snapshot of {revision}")]
+    UnknownSnapshot {
+        /// The commit.
+        revision: String,
+    },
     /// A source's name is malformed.
     #[error(transparent)]
     Source(#[from] SourceError),

@@ -1,12 +1,15 @@
 //! Generations: what makes the vectors of a collection, and which rows still stem from something else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::change::generations_of;
 use super::data::data_of;
 use super::error::{Result, VersionError};
+use super::keys::read_keys;
+use super::noted::generations_told;
 use super::repository::{CommitIndex, Repository};
-use crate::store::RowGenerations;
+use crate::store::{CollectionState, KeyTable, RowGenerations};
 
 /// The words for what a generation is, as they are shown and compared.
 pub const MADE_BY: [&str; 6] = ["provider", "model", "revision", "normalisation", "preprocessing", "quantisation"];
@@ -70,7 +73,17 @@ pub fn generations_at(repo: &Repository, commit: CommitIndex, collection: &str) 
     Ok(current.into_iter().chain(state.older.into_iter().map(|o| o.generation)).collect())
 }
 
-/// Finds out which generation each row of a collection at a commit stems from: that in force when it was last written.
+/// Returns the generation that all rows of a collection stem from; `None` when they stem from several.
+pub fn only_generation(state: &CollectionState) -> Option<&str> {
+    match state.older.as_slice() {
+        [] => Some(&state.generation),
+        [one] if one.rows == state.rows => Some(&one.generation),
+        _ => None,
+    }
+}
+
+/// Finds out which generation each row of a collection at a commit stems from: the one that the last commit which spoke of
+/// it told, and where none did, that in force when the row was last written.
 ///
 /// Only lists of slots are read, no rows. A compaction never composes across a change of generations.
 ///
@@ -81,10 +94,19 @@ pub fn row_generations(repo: &Repository, commit: CommitIndex, collection: &str)
     let Some(number) = repo.collection_number(collection) else { return Ok(found) };
     let mut known = vec![false; repo.slots(commit, number) as usize];
     let mut open = known.len();
+    let mut told: HashMap<u32, Arc<str>> = HashMap::new();
     for c in repo.bases(commit) {
         let collections = repo.commit(c)?.body.collections;
         let state = collections.into_iter().find(|s| s.name == collection);
         let Some(state) = state.filter(|_| open > 0) else { break };
+        for (name, slots) in generations_told(repo, c, collection)?.0 {
+            let name: Arc<str> = name.into();
+            for slot in slots {
+                if known.get(slot as usize) == Some(&false) {
+                    told.entry(slot).or_insert_with(|| name.clone());
+                }
+            }
+        }
         for part in data_of(repo, c)?.parts(repo, c, collection)? {
             let written =
                 part.lists.fresh.iter().chain(&part.lists.change).map(|&s| (s, Some(state.generation.as_str())));
@@ -92,10 +114,41 @@ pub fn row_generations(repo: &Repository, commit: CommitIndex, collection: &str)
                 if let Some(known) = known.get_mut(slot as usize).filter(|k| !**k) {
                     *known = true;
                     open -= 1;
-                    found.set(slot, name);
+                    let told = told.remove(&slot);
+                    found.set(slot, name.map(|name| told.as_deref().unwrap_or(name)));
                 }
             }
         }
     }
     Ok(found)
+}
+
+/// Which generation each source of a collection stems from at a commit, by its key.
+#[derive(Default)]
+pub struct KeyGenerations {
+    keys: KeyTable,
+    rows: RowGenerations,
+}
+
+impl KeyGenerations {
+    /// Finds them out.
+    ///
+    /// # Errors
+    /// When a record, a list or keys are damaged.
+    pub fn at(repo: &Repository, commit: CommitIndex, collection: &str) -> Result<Self> {
+        let Some(number) = repo.collection_number(collection) else { return Ok(Self::default()) };
+        let mut keys = read_keys(repo, commit, collection, 0..repo.slots(commit, number))?;
+        keys.index();
+        Ok(Self { keys, rows: row_generations(repo, commit, collection)? })
+    }
+
+    /// Returns the generation of a source that is there.
+    pub fn of(&self, key: &str) -> Option<&str> {
+        self.rows.get(self.keys.find(key)?)
+    }
+
+    /// Returns every source that is there, with its generation.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.rows.alive().filter_map(|slot| Some((self.keys.get(slot), self.rows.get(slot)?)))
+    }
 }

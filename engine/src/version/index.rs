@@ -243,6 +243,18 @@ impl Index {
         }
     }
 
+    /// Returns all states that are known; `None` when those of some commits are not.
+    pub fn all_states(&self) -> Option<Vec<StateRow>> {
+        let mut all: Vec<StateRow> = self.made_up.values().flatten().chain(&self.states).copied().collect();
+        for file in self.files.iter().filter(|f| !self.made_up.contains_key(f.name())) {
+            let records = file.has(STATES).then(|| file.records(STATES))?;
+            for row in records {
+                all.push(row?.try_into().ok()?);
+            }
+        }
+        self.unstated.is_empty().then_some(all)
+    }
+
     /// Hands over the rows that begin with some bytes; `false` without an index.
     fn find(&mut self, repo: &Repository, table: usize, prefix: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool> {
         if !self.catch_up(repo)? {

@@ -89,8 +89,9 @@ fn key_blocks(repo: &Repository, commit: CommitIndex, collection: &str, slots: &
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
-    let mut above = repo.slots(commit, number);
-    for c in repo.first_parents(commit) {
+    let start = last_with(repo, commit, number, slots.end);
+    let mut above = repo.slots(start, number);
+    for c in repo.first_parents(start) {
         let below = repo.entry(c).parents.first().map_or(0, |&p| repo.slots(p, number));
         if below < above && below < slots.end {
             let record = repo.commit(c).inspect_err(|e| will_read(repo, e, c))?;
@@ -112,6 +113,17 @@ fn key_blocks(repo: &Repository, commit: CommitIndex, collection: &str, slots: &
     }
     found.reverse();
     Ok(found)
+}
+
+/// Goes back along first parents, in leaps, as long as a commit has that many slots.
+fn last_with(repo: &Repository, commit: CommitIndex, collection: u16, slots: u32) -> CommitIndex {
+    let mut at = commit;
+    while let Some(&parent) = repo.entry(at).parents.first() {
+        let leap = repo.entry(at).jump as CommitIndex;
+        let Some(&next) = [leap, parent].iter().find(|&&c| repo.slots(c, collection) >= slots) else { break };
+        at = next;
+    }
+    at
 }
 
 fn decode(repo: &Repository, block: &KeyBlock) -> Result<Keys> {

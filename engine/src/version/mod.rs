@@ -1,6 +1,7 @@
 //! Version: commits, the graph they form, and the table as it was at each of them.
 
 mod ancestry;
+mod beside;
 mod change;
 mod checkout;
 mod collect;
@@ -18,7 +19,7 @@ mod look;
 mod merge;
 mod mirrors;
 mod names;
-mod notes;
+mod noted;
 mod proof;
 mod prove;
 mod rehash;
@@ -63,14 +64,14 @@ pub use merge::{
 };
 pub use mirrors::{discard_mirror, open_mirror, rebuild, reshape_mirror, save_mirror};
 pub use names::{delete_branch, delete_tag, rename_branch, rename_tag, set_branch, set_tag};
-pub use notes::notes_of;
+pub use noted::notes_of;
 pub use proof::{Checkpoint, check_since, checkpoint};
 pub use prove::{Proof, Proven, Row, Shows, SourcePart, check_proof, prove_commit, prove_since, prove_source};
 pub use rehash::{Rehashed, record_count, rehash};
 pub use repository::{Actor, CommitIndex, MAIN, Repository, new_origin, table_of};
 pub use revision::{check_name, default_head, resolve};
 pub use root::state_root;
-pub use snapshot::{SnapshotRule, snapshot, snapshot_is_due};
+pub use snapshot::{HeldSnapshot, SnapshotRule, delete_snapshot, snapshot, snapshot_is_due, snapshots};
 pub use stage::{CommitInfo, Stage, Staged};
 pub use states::find_out as index_states;
 pub use stream::{Leg, deltas, way, way_through};

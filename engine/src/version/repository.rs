@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::error::{Result, VersionError};
 use super::graph::{CommitEntry, Composed, Entry, Graph, Operation, Parked};
 use super::index::Index;
-use super::states::{NewStates, find_out_few};
+use super::states::{NewStates, StateRow, find_out_few};
 use crate::delta::{CommitId, Element, Table, Timestamp, domain};
 use crate::store::{
     Action, BlockRef, CollectionState, CommitRecord, Disk, JOURNALS, Known, Link, Log, OperationRecord, Place, Record,
@@ -333,10 +333,13 @@ impl Repository {
         self.index().save(self);
     }
 
-    /// Opens the log again after it was written anew.
-    pub(super) fn open_again(&mut self) -> Result<()> {
+    /// Opens the log again after it was written anew; its index takes over the states that its rows led to.
+    pub(super) fn open_again(&mut self, states: Option<Vec<StateRow>>) -> Result<()> {
         let disk = self.disk().clone();
-        let (log, graph, index) = scan(&disk, true, Graph::default(), Index::default(), 0)?;
+        let (log, graph, mut index) = scan(&disk, true, Graph::default(), Index::default(), 0)?;
+        if let Some(states) = states {
+            index.make_up(None, states);
+        }
         (self.log, self.graph) = (log, graph);
         *self.index.get_mut().expect("no thread panics with it") = index;
         Ok(())

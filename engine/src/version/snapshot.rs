@@ -1,10 +1,12 @@
 //! Snapshots: the whole table of a commit, written down so that reading it starts there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::checkout::Checkout;
-use super::error::Result;
+use super::error::{Result, VersionError};
 use super::repository::{Actor, CommitIndex, Repository, operation, table_of};
+use crate::delta::Timestamp;
 use crate::store::{Action, BlockRef, PartRow, encode_part};
 
 /// How many bytes of rows are read and written at once.
@@ -73,4 +75,58 @@ pub fn snapshot(repo: &mut Repository, commit: CommitIndex, actor: &Actor) -> Re
     };
     repo.written(place, record)?;
     Ok(Some(bytes))
+}
+
+/// A snapshot that is held.
+#[derive(Clone, Debug)]
+pub struct HeldSnapshot {
+    /// The commit whose table it is.
+    pub commit: CommitIndex,
+    /// When it was written.
+    pub time: Timestamp,
+    /// How many bytes it takes.
+    pub bytes: u64,
+    /// The branches and tags whose tables are read from it on.
+    pub base_of: Vec<String>,
+}
+
+/// Returns the snapshots that are held, oldest commit first.
+///
+/// # Errors
+/// When a record is damaged.
+pub fn snapshots(repo: &Repository) -> Result<Vec<HeldSnapshot>> {
+    let mut found = BTreeMap::new();
+    for commit in (0..repo.len()).filter(|&c| repo.stands_for(c).is_none()) {
+        let Some(operation) = repo.snapshot_operation(commit) else { continue };
+        let bytes = repo.blocks_of(operation.place)?.iter().map(|b| u64::from(b.len)).sum();
+        found.insert(commit, HeldSnapshot { commit, time: operation.time, bytes, base_of: Vec::new() });
+    }
+    let parked = repo.parked().iter().map(|(name, p)| (name, &p.theirs));
+    for (name, &at) in repo.branches().iter().chain(repo.tags()).chain(parked) {
+        let start = repo.bases(at).find(|c| found.contains_key(c));
+        let names = start.and_then(|c| found.get_mut(&c)).map(|s| &mut s.base_of);
+        names.filter(|names| !names.contains(name)).into_iter().for_each(|names| names.push(name.clone()));
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Lets the snapshot of a commit go, unless the table of a branch or a tag is read from it on; `gc` frees its bytes.
+///
+/// # Errors
+/// When there is none, something needs it, or the disk refuses.
+pub fn delete_snapshot(repo: &mut Repository, commit: CommitIndex, actor: &Actor) -> Result<u64> {
+    let id = repo.entry(commit).id;
+    let short = &id.to_hex()[..12];
+    let Some(held) = snapshots(repo)?.into_iter().find(|s| s.commit == commit) else {
+        return Err(VersionError::UnknownSnapshot { revision: short.to_owned() });
+    };
+    if let Some(name) = held.base_of.first() {
+        let text = format!(
+            "the snapshot of {short} is the base of {}: take one of a later commit first, such as {name}",
+            held.base_of.join(", ")
+        );
+        return Err(VersionError::Refused(text));
+    }
+    repo.operate(actor, 0, Action::Unsnapshot { commits: vec![id] })?;
+    Ok(held.bytes)
 }

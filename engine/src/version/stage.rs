@@ -16,8 +16,9 @@ use super::root::state_root;
 use super::states::{NewStates, prefix};
 use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hash, row_hash};
 use crate::store::{
-    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Measures, Mirror, NOTES, PartBlock,
-    PartRow, Place, Record, RowGenerations, SlotNotes, Transaction, Written, encode_keys, encode_part, row_sum,
+    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, GENERATIONS, Measures, Mirror, NOTES,
+    PartBlock, PartRow, Place, Record, RowGenerations, SlotGenerations, SlotNotes, Transaction, Written, encode_keys,
+    encode_part, row_sum,
 };
 
 /// Rows are coded and written when this many bytes of them were gathered.
@@ -90,6 +91,9 @@ struct Collection {
     written: Vec<Written>,
     measures: Measures,
     notes: SlotNotes,
+    /// The generations of rows of which somebody said more than that they were written.
+    told: BTreeMap<u32, Arc<str>>,
+    generations: SlotGenerations,
 }
 
 impl<'r> Stage<'r> {
@@ -148,8 +152,30 @@ impl<'r> Stage<'r> {
             written: Vec::new(),
             measures: Measures::default(),
             notes: SlotNotes::default(),
+            told: BTreeMap::new(),
+            generations: SlotGenerations::default(),
         });
         Ok(self.collections.len() - 1)
+    }
+
+    /// Says which generations sources stem from, whether this commit writes them or not; by the generations' names.
+    ///
+    /// # Errors
+    /// When there is no such source.
+    pub fn tell_generations(&mut self, collection: usize, generations: &BTreeMap<String, Vec<String>>) -> Result<()> {
+        let own = &mut self.collections[collection];
+        let mirror = own.mirror.read().expect("no thread panics with it");
+        for (name, keys) in generations {
+            let name: Arc<str> = name.as_str().into();
+            for key in keys {
+                let Some(slot) = mirror.keys().find(key) else {
+                    let name = format!("{}/{key}", own.table.collection);
+                    return Err(VersionError::UnknownSource { name, revision: "this commit".to_owned() });
+                };
+                own.told.insert(slot, name.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Counts rows that were looked at, changed or not.
@@ -246,9 +272,10 @@ impl<'r> Stage<'r> {
             }
             order.push(state.name);
         }
-        let hashes = self.write_notes()?;
-        if !hashes.is_empty() {
-            info.metadata.insert(NOTES.to_owned(), hashes.join(" "));
+        for (key, hashes) in [(NOTES, self.write_notes()?), (GENERATIONS, self.write_generations()?)] {
+            if !hashes.is_empty() {
+                info.metadata.insert(key.to_owned(), hashes.join(" "));
+            }
         }
         let place_of = |name: &String| states.iter().position(|s| s.name == *name).expect("it was put there");
         let renumbered: Vec<u16> = order.iter().map(|n| place_of(n) as u16).collect();
@@ -293,6 +320,19 @@ impl<'r> Stage<'r> {
         for (i, own) in self.collections.iter().enumerate() {
             if let Some((entry, block, hash)) = own.notes.encode(i as u16) {
                 append(&mut self.tx, &mut self.blocks, &[(entry, block)])?;
+                hashes.push(hash);
+            }
+        }
+        hashes.sort_unstable();
+        Ok(hashes)
+    }
+
+    /// Writes which generations rows stem from, where that is not the one in force; returns the hashes.
+    fn write_generations(&mut self) -> Result<Vec<String>> {
+        let mut hashes = Vec::new();
+        for (i, own) in self.collections.iter().enumerate() {
+            if let Some((block, hash)) = own.generations.encode(i as u16) {
+                append(&mut self.tx, &mut self.blocks, &[block])?;
                 hashes.push(hash);
             }
         }
@@ -348,16 +388,23 @@ impl<'r> Stage<'r> {
             (None, Some(s)) => Generation { name: s.generation.clone(), made_by: s.made_by.clone() },
             (None, None) => Generation::default(),
         };
-        let asked =
-            !generation.name.is_empty() || before.is_some_and(|s| !s.older.is_empty() || !s.generation.is_empty());
+        let asked = !generation.name.is_empty()
+            || !own.told.is_empty()
+            || before.is_some_and(|s| !s.older.is_empty() || !s.generation.is_empty());
         let older = if asked {
             let find = || head.map_or_else(|| Ok(RowGenerations::default()), |h| row_generations(repo, h, &name));
             let rows = mirror.generations(find)?;
             own.written.iter().for_each(|w| rows.set(w.slot, w.row.map(|_| generation.name.as_str())));
+            let told = std::mem::take(&mut own.told);
+            own.generations = told_anew(rows, &told);
             rows.older(&generation.name)
         } else {
             Vec::new()
         };
+        if !own.generations.0.is_empty() {
+            // The mirror stands at the newest commit that has a block of the collection.
+            mirror.begin()?;
+        }
         if info.forbid_mixed && !older.is_empty() {
             let rows = older.iter().map(|o| o.rows).sum();
             return Err(VersionError::Mixed { collection: name, generation: generation.name, rows });
@@ -390,6 +437,18 @@ impl Collection {
 /// Returns whether a row is worth coding against its old bits: few components changed, or it did not move far.
 pub fn is_related(table: &Table, changed_dims: u32, l2: f64, length: f64) -> bool {
     changed_dims * 2 < table.dims || l2 < 0.6 * length
+}
+
+/// Takes over what was told of the generations of rows; returns what was not so before.
+fn told_anew(rows: &mut RowGenerations, told: &BTreeMap<u32, Arc<str>>) -> SlotGenerations {
+    let mut anew = SlotGenerations::default();
+    for (&slot, name) in told {
+        if rows.get(slot).is_some_and(|held| held != &**name) {
+            rows.set(slot, Some(name));
+            anew.0.entry(name.to_string()).or_default().push(slot);
+        }
+    }
+    anew
 }
 
 fn append(tx: &mut Transaction<'_>, refs: &mut Vec<BlockRef>, blocks: &[PartBlock]) -> Result<()> {

@@ -63,18 +63,27 @@ pub type StateDeltas = Vec<(u16, u32, CommitIndex)>;
 /// When states have to be found out, and a block on the way is damaged.
 pub fn deltas_to(repo: &Repository, state: &RowHash) -> Result<Option<StateDeltas>> {
     loop {
-        find_out(repo)?;
-        let files = repo.index().unstated_files(repo);
-        for (file, commits) in files {
-            let rows = states_of(repo, &commits)?;
-            repo.index().make_up(Some(file), rows);
-        }
+        find_out_all(repo)?;
         let found = repo.index().deltas_to(repo, &prefix(state))?;
         // A file that turned out to be damaged takes all it knew along: then everything is found out anew, once.
         if found.is_none() || repo.index().unstated().is_empty() {
             return Ok(found);
         }
     }
+}
+
+/// Finds out the states of all commits, those in index files without states included.
+///
+/// # Errors
+/// When a block on the way is damaged.
+pub fn find_out_all(repo: &Repository) -> Result<()> {
+    find_out(repo)?;
+    let files = repo.index().unstated_files(repo);
+    for (file, commits) in files {
+        let rows = states_of(repo, &commits)?;
+        repo.index().make_up(Some(file), rows);
+    }
+    Ok(())
 }
 
 /// Finds out the states of all commits of which no index file tells yet, so that the next one tells of them.

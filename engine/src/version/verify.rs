@@ -8,11 +8,14 @@ use super::checkout::Checkout;
 use super::data::{Data, Part, damaged, data_of, in_commit};
 use super::error::{Result, VersionError};
 use super::keys::read_keys;
+use super::noted::{check_noted, generations_told};
 use super::replay::Replay;
 use super::repository::{CommitIndex, Repository, table_of};
 use super::root::state_root;
 use crate::delta::{RowHash, key_hash, row_hash};
-use crate::store::{CommitBody, Damage, Disk, EntryChange, Place, StateTree, StoreError, check_files};
+use crate::store::{
+    CollectionState, CommitBody, Damage, Disk, EntryChange, Place, RowGenerations, StateTree, StoreError, check_files,
+};
 
 /// What a verification found.
 #[derive(Clone, Debug, Default)]
@@ -70,9 +73,12 @@ fn leaves(repo: &Repository) -> Vec<CommitIndex> {
 fn verify_way(repo: &Repository, leaf: CommitIndex, done: &mut [bool]) -> Result<u64> {
     let mut compared = 0;
     for commit in repo.first_parents(leaf) {
-        let body = repo.commit(commit)?.body;
-        if state_root(&body.collections) != body.state_root.0 {
+        let (record, place) = (repo.commit(commit)?, repo.entry(commit).place);
+        if state_root(&record.body.collections) != record.body.state_root.0 {
             return Err(wrong(repo, commit, "the state root is not that of its collections"));
+        }
+        if !place.bare && !done[commit] {
+            check_noted(repo.log(), place, &record).map_err(|e| in_commit(e, repo, commit))?;
         }
         compared += u64::from(!std::mem::replace(&mut done[commit], true));
     }
@@ -143,11 +149,17 @@ fn verify_collection(repo: &Repository, way: &[Step], name: &str) -> Result<()> 
     for (commit, slot, row) in touches.into_iter().flatten() {
         by_commit[commit].push(EntryChange { key: hashes[slot as usize], slot, row });
     }
-    let mut tree = StateTree::default();
-    for (Step { commit, body, .. }, changes) in way.iter().zip(by_commit) {
+    let (mut tree, mut rows) = (StateTree::default(), RowGenerations::default());
+    for ((Step { commit, body, .. }, changes), parts) in way.iter().zip(by_commit).zip(&parts) {
         let commit = *commit;
         tree.apply(changes);
         let state = body.collections.iter().find(|c| c.name == name);
+        if let Some(state) = state {
+            follow_generations(repo, commit, state, parts, &mut rows)?;
+            if rows.older(&state.generation) != state.older {
+                return Err(wrong(repo, commit, "the rows of older generations are not as many as it counts"));
+            }
+        }
         let fits = state.is_none_or(|s| s.root == tree.root() && s.rows == tree.len() as u64);
         if !fits {
             return Err(wrong(repo, commit, "the table that its deltas rebuild is not the one it names"));
@@ -155,6 +167,28 @@ fn verify_collection(repo: &Repository, way: &[Step], name: &str) -> Result<()> 
         if let Some(snapshot) = repo.snapshot(commit) {
             verify_snapshot(repo, commit, &table, &keys, &hashes, tree.root())
                 .map_err(|e| locate(e, repo, snapshot))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes over what a commit does to the generations that rows stem from.
+fn follow_generations(
+    repo: &Repository,
+    commit: CommitIndex,
+    state: &CollectionState,
+    parts: &[Part],
+    rows: &mut RowGenerations,
+) -> Result<()> {
+    for lists in parts.iter().map(|p| &p.lists) {
+        lists.deleted.iter().for_each(|&slot| rows.set(slot, None));
+        lists.fresh.iter().chain(&lists.change).for_each(|&slot| rows.set(slot, Some(&state.generation)));
+    }
+    for (name, slots) in generations_told(repo, commit, &state.name)?.0 {
+        for slot in slots {
+            if rows.is_alive(slot) {
+                rows.set(slot, Some(&name));
+            }
         }
     }
     Ok(())

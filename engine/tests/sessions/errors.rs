@@ -128,6 +128,25 @@ fn a_flipped_bit_is_76_with_the_place() {
     }
 }
 
+#[test]
+fn a_repository_of_another_format_is_65_with_the_way_out() {
+    let mut s = ingested("format");
+    let path = s.dir.join("fruit.vd/head");
+    let mut head = std::fs::read(&path).unwrap();
+    let key = blake3::Hasher::new_derive_key("vecdelta v1 head").finalize();
+    for slot in head.chunks_exact_mut(512) {
+        slot[6..8].copy_from_slice(b"01");
+        slot[96..104].fill(0);
+        let hash = *blake3::keyed_hash(key.as_bytes(), &slot[..480]).as_bytes();
+        slot[480..].copy_from_slice(&hash);
+    }
+    std::fs::write(&path, head).unwrap();
+    s.run("log fruit.vd").exits(65);
+    s.run("ingest fruit.vd mon.jsonl").exits(65);
+    s.run("verify fruit.vd").exits(65);
+    insta::assert_snapshot!(s.transcript());
+}
+
 /// The inspector is a program of its own; what it is told and how it ends are passed on.
 #[cfg(unix)]
 #[test]

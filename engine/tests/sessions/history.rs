@@ -126,6 +126,76 @@ fn a_pinned_checkpoint() {
 }
 
 #[test]
+fn snapshots_are_listed_and_let_go() {
+    let mut s = ingested("snapshots");
+    s.run("snapshot fruit.vd --list").exits(0);
+    s.quiet(&["snapshot", "fruit.vd", "--at", "main~2"]).exits(0);
+    s.quiet(&["tag", "fruit.vd", "old", "--at", "main~2"]).exits(0);
+    s.quiet(&["snapshot", "fruit.vd", "--at", "main~1"]).exits(0);
+    s.run("snapshot fruit.vd --list").exits(0);
+    s.run("snapshot fruit.vd --delete main~1").exits(2);
+    s.quiet(&["snapshot", "fruit.vd"]).exits(0);
+    let listed = s.quiet(&["snapshot", "fruit.vd", "--list", "--json"]).exits(0).lines();
+    let bases: Vec<_> = listed.iter().map(|line| line["base_of"].to_string()).collect();
+    assert_eq!(bases, ["[\"old\"]", "[]", "[\"main\"]"]);
+    s.run("snapshot fruit.vd --delete main~1").exits(0);
+    s.run("snapshot fruit.vd --delete main~1").exits(66);
+    s.run("snapshot fruit.vd --delete nothing").exits(66);
+    assert_eq!(s.quiet(&["snapshot", "fruit.vd", "--list", "--json"]).exits(0).lines().len(), 2);
+    s.run("verify fruit.vd").exits(0);
+    insta::assert_snapshot!(s.transcript());
+}
+
+#[test]
+fn commands_tell_what_they_changed() {
+    let s = ingested("told");
+    s.table("side.jsonl", &[("apple", &[9.0, 9.0, 9.0])]);
+    let tell = |command: &[&str]| s.quiet(&[command, &["--events", "events.jsonl"]].concat());
+    tell(&["branch", "fruit.vd", "side", "--at", "main~1"]).exits(0);
+    s.quiet(&["ingest", "fruit.vd", "side.jsonl", "--branch", "side"]).exits(0);
+    tell(&["merge", "fruit.vd", "side", "--strategy", "theirs"]).exits(0);
+    tell(&["merge", "fruit.vd", "side"]).exits(0);
+    tell(&["merge", "fruit.vd", "main", "--into", "side"]).exits(0);
+    tell(&["rollback", "fruit.vd", "--last", "2"]).exits(0);
+    tell(&["snapshot", "fruit.vd"]).exits(0);
+    tell(&["snapshot", "fruit.vd"]).exits(0);
+    tell(&["replay", "fruit.vd"]).exits(0);
+    tell(&["branch", "fruit.vd", "--delete", "side"]).exits(0);
+    s.quiet(&["ingest", "fruit.vd", "mon.jsonl", "tue.jsonl"]).exits(0);
+    tell(&["compact", "fruit.vd"]).exits(0);
+    let text = s.read("events.jsonl");
+    let told: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<_> = told.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "BranchCreated",
+            "DeltaVersioned",
+            "BranchMerged",
+            "BranchMerged",
+            "DeltaRolledBack",
+            "DeltaVersioned",
+            "SnapshotCreated",
+            "ReplayStarted",
+            "ReplayCompleted",
+            "StreamCompacted"
+        ]
+    );
+    assert_eq!(
+        (&told[2]["source"], &told[2]["target"], &told[2]["conflicts"]),
+        (&"side".into(), &"main".into(), &1.into())
+    );
+    assert_eq!(told[2]["commit"], told[1]["commit"]);
+    assert_eq!(told[4]["deltas"].as_array().unwrap().len(), 2);
+    assert_eq!(told[8]["to"], told[7]["to"]);
+    assert!(told[9]["before"].as_u64() > told[9]["after"].as_u64());
+    // A file that cannot be written is found before anything is done.
+    let before = s.quiet(&["log", "fruit.vd", "--json"]).exits(0).out;
+    s.quiet(&["rollback", "fruit.vd", "--last", "1", "--events", "no/such/events.jsonl"]).exits(73);
+    assert_eq!(s.quiet(&["log", "fruit.vd", "--json"]).exits(0).out, before);
+}
+
+#[test]
 fn an_exported_stream() {
     let mut s = ingested("stream-export");
     s.run("export fruit.vd --deltas --output all").exits(0);

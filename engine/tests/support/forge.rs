@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use borsh::BorshDeserialize;
 use vecdelta::delta::CommitId;
-use vecdelta::store::{Action, BlockKind, BlockRef, CommitRecord, MemoryDisk, OperationRecord};
+use vecdelta::store::{Action, BlockKind, BlockRef, CommitRecord, FORMAT, MemoryDisk, OperationRecord};
 
 const LOG: &str = "log/00000000.vdlog";
 const HEADER: usize = 64;
@@ -187,7 +187,7 @@ fn rename_from(all: &mut [Transaction], number: usize, old: CommitId) {
 /// Returns a slot of a head.
 pub fn head(sequence: u64, segment: u32, length: u64, last: [u8; 32], origin: [u8; 32]) -> [u8; 512] {
     let mut out = [0; 512];
-    out[..8].copy_from_slice(b"VDHEAD01");
+    out[..8].copy_from_slice(format!("VDHEAD{FORMAT:02}").as_bytes());
     out[8..16].copy_from_slice(&sequence.to_le_bytes());
     out[16..20].copy_from_slice(&segment.to_le_bytes());
     out[24..32].copy_from_slice(&length.to_le_bytes());
@@ -196,4 +196,24 @@ pub fn head(sequence: u64, segment: u32, length: u64, last: [u8; 32], origin: [u
     let hash = *blake3::keyed_hash(&key("vecdelta v1 head"), &out[..480]).as_bytes();
     out[480..].copy_from_slice(&hash);
     out
+}
+
+/// Makes a head, or the front of a bundle, of another format and by another version, with hashes that are right.
+pub fn of_format(file: &mut [u8], format: u8, version: &[u8; 8]) {
+    let digits = format!("{format:02}");
+    if file.starts_with(b"VDHEAD") {
+        for slot in file.chunks_exact_mut(512) {
+            slot[6..8].copy_from_slice(digits.as_bytes());
+            slot[96..104].copy_from_slice(version);
+            let hash = *blake3::keyed_hash(&key("vecdelta v1 head"), &slot[..480]).as_bytes();
+            slot[480..].copy_from_slice(&hash);
+        }
+        return;
+    }
+    file[6..8].copy_from_slice(digits.as_bytes());
+    file[24..32].copy_from_slice(version);
+    let end = 64 + u32::from_le_bytes(file[12..16].try_into().unwrap()) as usize;
+    let mut hasher = blake3::Hasher::new_keyed(&key("vecdelta v1 pack"));
+    let hash = *hasher.update(&file[..32]).update(&file[64..end]).finalize().as_bytes();
+    file[32..64].copy_from_slice(&hash);
 }

@@ -4,6 +4,7 @@
 //! in different ways there is a conflict: a value that a strategy, a stored resolution or a function of the caller's
 //! resolves, or that is handed over as it is.
 
+mod origin;
 mod ours;
 mod park;
 mod policy;
@@ -25,6 +26,7 @@ use super::value::last_writer;
 use crate::delta::{Change, Table};
 use crate::store::{Action, Resolution};
 
+use origin::Origins;
 use ours::Ours;
 pub use park::{abandon, park, resolve_conflicts};
 pub use policy::{Policy, PolicyError, Strategy};
@@ -137,7 +139,9 @@ pub fn merge<E: From<VersionError>>(
     let told = merged.conflicts > 0;
     let mut counted = start;
     let error = RefCell::new(None);
-    let commit = commit_differences(repo, info(repo, merge, base, ours, actor)?, actor.now_millis, |repo, write| {
+    let info = info(repo, merge, base, ours, actor)?;
+    let declared = info.generations.clone();
+    let commit = commit_differences(repo, info, actor.now_millis, |repo, write| {
         let mut tell = |conflict: &Conflict| match if told { Ok(()) } else { emit(conflict) } {
             Ok(()) => Ok(()),
             Err(e) => {
@@ -145,7 +149,8 @@ pub fn merge<E: From<VersionError>>(
                 Err(VersionError::Refused("the conflicts could not be handed over".to_owned()))
             }
         };
-        Pass::new(repo, merge, base, ours).run(&mut counted, &mut tell, write)
+        let mut origins = Origins::new(repo, ours, merge.theirs, declared);
+        Pass::new(repo, merge, base, ours).run(&mut counted, Some(&mut origins), &mut tell, write)
     });
     match (commit, error.into_inner()) {
         (_, Some(error)) => Err(error),
@@ -174,7 +179,7 @@ pub fn preview<E: From<VersionError>>(
         Ending::AlreadyMerged => {}
         Ending::FastForward => merged.merged = lag(repo, merged.base, merge.theirs)?,
         _ => {
-            Pass::new(repo, merge, merged.base, ours).run(&mut merged, emit, &mut |_| Ok(()))?;
+            Pass::new(repo, merge, merged.base, ours).run(&mut merged, None, emit, &mut |_| Ok(()))?;
             merged.ending = if merged.open > 0 { Ending::Conflicts } else { Ending::DryRun };
         }
     }
@@ -258,31 +263,39 @@ impl<'r, 'm> Pass<'r, 'm> {
         Self { repo, merge, base, ours, resolved: resolved.collect() }
     }
 
+    /// Merges source by source; `origins` is asked for what the rows stem from, where they are to be written.
     fn run<E: From<VersionError>>(
         &self,
         merged: &mut Merged,
+        mut origins: Option<&mut Origins<'_>>,
         emit: &mut dyn FnMut(&Conflict) -> std::result::Result<(), E>,
         write: &mut dyn FnMut(Differences) -> Result<()>,
     ) -> std::result::Result<(), E> {
         let mut side = Ours::new(self.repo, self.ours);
         diff(self.repo, Some(self.base), Some(self.merge.theirs), None, &mut |part: Differences| {
             let rows = side.rows(&part)?;
-            let mut sources = Vec::new();
+            let mut made = Differences::new(part.table.clone(), Vec::new());
+            let origins = origins.as_mut().map_or(Ok(None), |origins| origins.of(&part.table.collection))?;
             for (theirs, ours) in part.sources.iter().zip(&rows) {
                 let conflict = self.merge_one(&part.table, theirs, ours.as_deref())?;
                 let result = conflict.result.as_ref().map_or(ours.as_deref(), Option::as_deref);
-                sources.extend(difference(&part.table, &theirs.key, ours.as_deref(), result, true));
+                let before = made.sources.len();
+                made.sources.extend(difference(&part.table, &theirs.key, ours.as_deref(), result, true));
+                let written = result.filter(|_| made.sources.len() > before);
+                if let Some(name) = written.and_then(|row| origins?.of(&conflict, row)) {
+                    made.generations.entry(name.to_owned()).or_default().push(theirs.key.clone());
+                }
                 if !conflict.dims.is_empty() {
                     merged.conflicts += 1;
                     merged.open += u64::from(conflict.result.is_none());
                     emit(&conflict)?;
                 }
             }
-            merged.merged += sources.len() as u64;
-            if sources.is_empty() {
+            merged.merged += made.sources.len() as u64;
+            if made.sources.is_empty() {
                 return Ok(());
             }
-            Ok(write(Differences { table: part.table, sources })?)
+            Ok(write(made)?)
         })
     }
 

@@ -18,6 +18,7 @@ use crate::version::data::{damaged_in, read_parts_in};
 use crate::version::error::{Result, VersionError};
 use crate::version::graph::check_record;
 use crate::version::keys::{read_keys, read_keys_in};
+use crate::version::noted::check_noted;
 use crate::version::repository::{CommitIndex, Repository, table_of};
 use crate::version::state_root;
 
@@ -122,11 +123,16 @@ fn read(
         Base::New(c) => slots_of(&all[c].record, name),
     };
     check_record(&record, &before).map_err(|problem| wrong(&problem))?;
+    check_noted(sender.log, offered.place, &record).map_err(|error| in_commit(error, offered.id))?;
     Ok(Incoming { id: offered.id, place: offered.place, base, record })
 }
 
 fn wrong(sender: &Sender<'_>, id: CommitId, place: Place, problem: &str) -> VersionError {
-    match damaged_in(sender.log, place, problem) {
+    in_commit(damaged_in(sender.log, place, problem), id)
+}
+
+fn in_commit(error: VersionError, id: CommitId) -> VersionError {
+    match error {
         VersionError::Store(error) => error.in_commit(id).into(),
         other => other,
     }
