@@ -5,21 +5,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use vecdelta::capture::Missing;
-use vecdelta::delta::{CommitId, Element, StateRoot};
+use vecdelta::delta::{CommitId, Element, StateRoot, Table};
 use vecdelta::store::{Action, BlockKind, Bundle, Disk, MemoryDisk, Pending, Span};
 use vecdelta::version::{
-    MAIN, Outcome, Received, Repository, Sender, Thin, Wanted, bundle, bundle_since, clone_into, receive, rollback,
-    set_branch, set_tag, snapshot,
+    Arriving, MAIN, Outcome, Received, Repository, Sender, Thin, Wanted, bundle, bundle_since, clone_into, receive,
+    rollback, set_branch, set_tag, snapshot,
 };
 
 use crate::bundles::{all, bundled, epoch, opened, small};
-use crate::support::drive::{apply, at, ingest, open, problems};
+use crate::support::drive::{Epoch, apply, at, ingest, open, problems};
 use crate::support::files::NOW;
 use crate::support::forge::{self, Closing, Seal, transactions};
 use crate::support::oracle::{Tables, read};
-use crate::support::random::{Rng, changed, mutate};
+use crate::support::random::{Rng, changed, mutate, row};
 
 /// A repository that is one of several.
 fn node(number: u8) -> (MemoryDisk, Repository) {
@@ -371,6 +372,44 @@ fn lie(rng: &mut Rng, disk: &MemoryDisk, round: usize, commits: usize) {
             }
         }
     });
+}
+
+/// Several branches that go on from one commit are checked against its table, which is read once for all of them.
+#[test]
+fn a_table_that_branches_have_in_common_is_read_once() {
+    let (mut rng, table) =
+        (Rng::new(5), Arc::new(Table { collection: "c".to_owned(), element: Element::F32, dims: 3 }));
+    let mut rows: Vec<(String, Vec<u8>)> = (0..90).map(|i| (format!("{i}"), row(&mut rng, Element::F32, 3))).collect();
+    let (_, mut from) = node(1);
+    let mut commit = |rng: &mut Rng, from: &mut Repository, branch: &str, now: u64| {
+        for (_, row) in rows.iter_mut().skip(now as usize).step_by(7) {
+            *row = changed(rng, Element::F32, row);
+        }
+        let epoch = Epoch { table: table.clone(), rows: rows.clone(), missing: Missing::Keep, batch_rows: 50 };
+        ingest(from, branch, NOW + now, &[epoch]).unwrap()
+    };
+    let base = commit(&mut rng, &mut from, MAIN, 0);
+    let (disk, mut to) = node(2);
+    pull(&mut to, &Sender::of(&from), &[], None);
+    for (now, branch) in [(1, MAIN), (2, "a"), (3, "b"), (4, "a")] {
+        if from.head(branch).is_none() {
+            set_branch(&mut from, branch, base, &at(NOW)).unwrap();
+        }
+        commit(&mut rng, &mut from, branch, now);
+    }
+    let looked_at = AtomicU64::new(0);
+    let seen = |arriving| {
+        if let Arriving::Checked(slots) = arriving {
+            looked_at.fetch_add(slots, Ordering::Relaxed);
+        }
+    };
+    let got = receive(&mut to, &Sender::of(&from), &Wanted::default(), &at(NOW), &seen).unwrap();
+    assert_eq!((got.commits, looked_at.into_inner()), (4, 90));
+    for branch in [MAIN, "a", "b"] {
+        let (here, there) = (to.head(branch).unwrap(), from.head(branch).unwrap());
+        assert_eq!(read(&to, here).unwrap(), read(&from, there).unwrap(), "{branch}");
+    }
+    assert_eq!(problems(&disk), [""; 0]);
 }
 
 #[test]

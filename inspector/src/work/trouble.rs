@@ -17,6 +17,9 @@ pub fn trouble(error: &VersionError) -> Trouble {
         VersionError::Store(StoreError::NoRepository { .. } | StoreError::NotARepository { .. }) => {
             "Open a directory that `vecdelta ingest` or `vecdelta run` made, or a file that `vecdelta bundle` made."
         }
+        VersionError::Store(StoreError::OtherFormat { .. }) => {
+            "Nothing is damaged: the version of vecdelta that wrote it opens it, and exports its tables."
+        }
         VersionError::Compacted { .. } => "Choose a commit that is kept: those drawn with a full dot.",
         _ => "",
     };

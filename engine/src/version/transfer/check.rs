@@ -4,6 +4,7 @@
 //! A commit's identity does not cover its slots and blocks, so a sender could offer the same commits with other rows
 //! behind them. What is rebuilt here is what will be read here.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -66,13 +67,14 @@ pub fn check(
             leaf[base] = false;
         }
     }
+    let trees = RefCell::new(HashMap::new());
     for end in (0..all.len()).filter(|&c| leaf[c]) {
         let mut way = vec![&all[end]];
         while let Base::New(base) = way[way.len() - 1].base {
             way.push(&all[base]);
         }
         way.reverse();
-        Way { repo, sender, way: &way }.check(seen)?;
+        Way { repo, sender, way: &way, trees: &trees }.check(seen)?;
     }
     Ok(all)
 }
@@ -156,6 +158,8 @@ struct Way<'w> {
     repo: &'w Repository,
     sender: &'w Sender<'w>,
     way: &'w [&'w Incoming],
+    /// The state trees of tables that are held, once one was read; several ways may begin there.
+    trees: &'w RefCell<HashMap<(CommitIndex, String), StateTree>>,
 }
 
 impl Way<'_> {
@@ -206,8 +210,9 @@ impl Way<'_> {
             None => Ok(Vec::new()),
         };
         let parts = steps.iter().map(parts).collect::<Result<_>>()?;
-        let base = held.map(|(base, _)| Checkout::new(self.repo, base, table.clone()));
-        self.compare(name, &Rebuild { log: self.sender.log, steps, parts, base, table, keys, hashes }, seen)
+        let at = held.map(|(base, _)| base);
+        let base = at.map(|base| Checkout::new(self.repo, base, table.clone()));
+        self.compare((name, at), &Rebuild { log: self.sender.log, steps, parts, base, table, keys, hashes }, seen)
     }
 
     /// Reads the keys of all slots up to a commit of the way.
@@ -241,13 +246,23 @@ impl Way<'_> {
     }
 
     /// Rebuilds the tables of commits and compares each root with the one that its commit names.
-    fn compare(&self, name: &str, rebuild: &Rebuild<'_>, seen: &(dyn Fn(u64) + Sync)) -> Result<()> {
-        let mut tree = StateTree::default();
+    fn compare(
+        &self,
+        (name, base): (&str, Option<CommitIndex>),
+        rebuild: &Rebuild<'_>,
+        seen: &(dyn Fn(u64) + Sync),
+    ) -> Result<()> {
+        let base = base.map(|base| (base, name.to_owned()));
+        let known = base.as_ref().and_then(|base| self.trees.borrow().get(base).cloned());
+        let mut whole = known.is_none();
+        let mut tree = known.unwrap_or_default();
         for window in rebuild.windows() {
-            let (held, changes) = rebuild.pass(window.clone(), seen)?;
-            if window.start == 0 {
-                tree = StateTree::default();
+            let (held, changes) = rebuild.pass(window.clone(), whole, seen)?;
+            if std::mem::take(&mut whole) {
                 tree.apply(held);
+                if let Some(base) = &base {
+                    self.trees.borrow_mut().insert(base.clone(), tree.clone());
+                }
             }
             for (commit, changes) in rebuild.steps[window].iter().zip(changes) {
                 let mut slots: Vec<u32> = changes.iter().map(|c| c.slot).collect();

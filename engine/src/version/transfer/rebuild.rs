@@ -1,5 +1,6 @@
 //! Rebuilding the tables of commits that arrive, from rows that are held and blocks that are offered.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -47,21 +48,23 @@ impl Rebuild<'_> {
         windows(self.parts.iter().map(rows), ROWS)
     }
 
-    /// Returns the entries of the table that is held, and what each commit of a window does to them.
+    /// Returns what each commit of a window does to the entries of the table; with `whole`, first those of the table that
+    /// is held. Without, only the rows are read that changes are based on.
     ///
     /// # Errors
     /// When a block is damaged.
     pub fn pass(
         &self,
         window: Range<usize>,
+        whole: bool,
         seen: &(dyn Fn(u64) + Sync),
     ) -> Result<(Vec<EntryChange>, Vec<Vec<EntryChange>>)> {
         let slots = self.keys.len();
         let task = (TASK_BYTES / self.table.row_bytes().max(1)).clamp(1, 1 << 16) as u32;
         let rebuild = |start: u32| {
             let range = start..(start + task).min(slots);
-            let done = self.range(range.clone(), &window);
-            seen(range.len() as u64);
+            let done = self.range(range.clone(), &window, whole);
+            seen(if whole { range.len() as u64 } else { 0 });
             done
         };
         let starts: Vec<u32> = (0..slots).step_by(task as usize).collect();
@@ -77,19 +80,28 @@ impl Rebuild<'_> {
     }
 
     /// Rebuilds some slots up to the end of a window.
-    fn range(&self, range: Range<u32>, window: &Range<usize>) -> Result<(Vec<EntryChange>, Vec<Touch>)> {
+    fn range(&self, range: Range<u32>, window: &Range<usize>, whole: bool) -> Result<(Vec<EntryChange>, Vec<Touch>)> {
         let size = self.table.row_bytes();
         let hash = |slot: u32, row: &[u8]| row_hash(self.keys.get(slot), self.table.element, row);
         let (mut entries, mut data) = (Vec::new(), Vec::new());
         if let Some(base) = self.base.as_ref().filter(|base| range.start < base.slots()) {
-            let rows = base.range(range.start..range.end.min(base.slots()))?;
-            let alive = (0..rows.alive.len()).filter(|&i| rows.alive[i] && window.start == 0);
-            entries.extend(alive.map(|i| {
-                let slot = range.start + i as u32;
-                let row = hash(slot, &rows.data[i * size..(i + 1) * size]);
-                EntryChange { key: self.hashes[slot as usize], slot, row: Some(row) }
-            }));
-            data = rows.data;
+            let range = range.start..range.end.min(base.slots());
+            if whole {
+                let rows = base.range(range.clone())?;
+                entries.extend((0..rows.alive.len()).filter(|&i| rows.alive[i]).map(|i| {
+                    let slot = range.start + i as u32;
+                    let row = hash(slot, &rows.data[i * size..(i + 1) * size]);
+                    EntryChange { key: self.hashes[slot as usize], slot, row: Some(row) }
+                }));
+                data = rows.data;
+            } else {
+                let slots = self.based_on(&range, window.end);
+                let rows = base.list(&slots)?;
+                data.resize(range.len() * size, 0);
+                for (slot, row) in slots.iter().zip(rows.data.chunks_exact(size.max(1))) {
+                    data[(slot - range.start) as usize * size..][..size].copy_from_slice(row);
+                }
+            }
         }
         let mut touches = Vec::new();
         let mut replay = Replay::on(self.log, self.table.clone(), range, data);
@@ -102,6 +114,19 @@ impl Rebuild<'_> {
             replay.apply(commit.place, &commit.record.blocks, parts, &mut touched)?;
         }
         Ok((entries, touches))
+    }
+}
+
+impl Rebuild<'_> {
+    /// Returns the slots of a range whose old bits the changes of the first commits need.
+    fn based_on(&self, range: &Range<u32>, commits: usize) -> Vec<u32> {
+        let lists = self.parts[..commits].iter().flatten().map(|part| part.lists.change.as_slice());
+        let within = |list: &[u32]| {
+            let (from, to) = (list.partition_point(|s| *s < range.start), list.partition_point(|s| *s < range.end));
+            list[from..to].to_vec()
+        };
+        let slots: BTreeSet<u32> = lists.flat_map(within).collect();
+        slots.into_iter().collect()
     }
 }
 
