@@ -86,6 +86,7 @@ start)
     # What the tests restart or kill is told as well.
     echo "export VECDELTA_TEST_POSTGRES='postgres://postgres@127.0.0.1:$(cat "$root/postgres.port")/postgres'"
     echo "export VECDELTA_TEST_POSTGRES_DATA='$(cat "$root/postgres.data")'"
+    echo "export VECDELTA_TEST_NATS_DATA='$root'"
     echo "export VECDELTA_TEST_NATS='nats://127.0.0.1:$(cat "$root/nats.port")'"
     ;;
 stop) stop ;;

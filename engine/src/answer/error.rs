@@ -152,6 +152,9 @@ impl From<PipelineError> for Failure {
             PipelineError::NoInput { .. } => Self::new(NOT_FOUND, message),
             PipelineError::List { .. } => Self::new(NOT_FOUND, message),
             PipelineError::Stopped => Self::new(IO, message),
+            PipelineError::Server { .. } => {
+                Self::new(IO, message).hint("what was committed is safe; the next run goes on behind it")
+            }
             PipelineError::NoFeed { .. } => Self::new(BAD_CONFIG, message)
                 .hint("`vecdelta run` reads files and standard input; a feed needs the program that brings it"),
             PipelineError::Route { .. } => Self::new(BAD_CONFIG, message),

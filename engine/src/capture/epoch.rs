@@ -143,6 +143,49 @@ impl Capture {
         self.compare(rows, Some(pending))
     }
 
+    /// Returns the row that a source of a stream has now: in the open windows, or in the mirror.
+    ///
+    /// # Errors
+    /// When the mirror is damaged or cannot be read.
+    pub fn state_of(&self, key: &str, pending: Pending<'_>) -> Result<Option<Vec<u8>>, CaptureError> {
+        let mut mirror = self.mirror.write().expect("no thread panics with it");
+        mirror.keys_mut().index();
+        let Some(slot) = mirror.keys().find(key) else { return Ok(None) };
+        row_of(&mirror, self.table.row_bytes(), slot, pending)
+    }
+
+    /// Deletes sources of a stream, of which none comes twice; those that are absent already are passed over.
+    ///
+    /// # Errors
+    /// When the mirror is damaged or cannot be read.
+    pub fn remove(&mut self, keys: &Keys, pending: Pending<'_>) -> Result<Captured, CaptureError> {
+        let mut mirror = self.mirror.write().expect("no thread panics with it");
+        mirror.keys_mut().index();
+        let size = self.table.row_bytes();
+        let (mut gone, mut deltas, mut old) = (Vec::new(), Vec::new(), Vec::new());
+        for key in keys.iter() {
+            let Some(slot) = mirror.keys().find(key) else { continue };
+            let Some(row) = row_of(&mirror, size, slot, pending)? else { continue };
+            let length = norm_squared(self.table.element, &row).sqrt();
+            let max_abs = max_abs(self.table.element, &row);
+            deltas.push(DeltaRow::whole(slot, Change::Delete, &self.table, length, max_abs));
+            gone.push(key);
+            old.extend(row);
+        }
+        Ok(Captured {
+            unchanged: (keys.len() - gone.len()) as u64,
+            raw_bytes: 0,
+            batch: DeltaBatch {
+                table: self.table.clone(),
+                keys: Keys::from_texts(gone),
+                deltas,
+                new: vec![0; old.len()],
+                old,
+                notes: crate::delta::Notes::default(),
+            },
+        })
+    }
+
     fn compare(&mut self, rows: &RowBatch, pending: Option<Pending<'_>>) -> Result<Captured, CaptureError> {
         let slots = self.slots(rows)?;
         let mirror = self.mirror.read().expect("no thread panics with it");
@@ -334,6 +377,19 @@ fn keep_small(element: Element, epsilon: f64, old: &[u8], new: &mut [u8]) {
             new.copy_from_slice(old);
         }
     }
+}
+
+/// Returns the row of a slot as open windows or the mirror have it.
+fn row_of(mirror: &Mirror, size: usize, slot: u32, pending: Pending<'_>) -> Result<Option<Vec<u8>>, CaptureError> {
+    if let Some(held) = pending(slot) {
+        return Ok(held.map(<[u8]>::to_vec));
+    }
+    if !mirror.is_alive(slot) {
+        return Ok(None);
+    }
+    let mut row = vec![0; size];
+    mirror.read(slot, &mut row)?;
+    if mirror.is_whole(slot, &row) { Ok(Some(row)) } else { Err(CaptureError::Mirror) }
 }
 
 fn deletes(mirror: &Mirror, table: &Arc<Table>, slots: &[u32]) -> Result<DeltaBatch, CaptureError> {

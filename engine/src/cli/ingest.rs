@@ -120,6 +120,7 @@ fn pipeline(args: &Args) -> Pipeline {
             epoch: true,
             meta: Vec::new(),
             watch: false,
+            server: None,
         }],
         capture: Capture { epsilon: args.epsilon, ..Capture::default() },
         routes: vec![config::Route {

@@ -79,6 +79,14 @@ pub enum PipelineError {
         /// The source.
         source_name: String,
     },
+    /// A server that a source follows is away for too long, refuses, or brings what cannot be taken.
+    #[error("source `{source_name}`: {message}")]
+    Server {
+        /// The source.
+        source_name: String,
+        /// Why.
+        message: String,
+    },
     /// A route cannot be used.
     #[error("route `{route}`: {problem}")]
     Route {

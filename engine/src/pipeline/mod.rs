@@ -13,6 +13,7 @@ mod drain;
 mod error;
 mod feed;
 mod flow;
+mod follow;
 mod input;
 mod link;
 mod metrics;

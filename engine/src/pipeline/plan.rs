@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::config::Pipeline;
 use super::{Context, PipelineError, RunReport, run};
@@ -55,7 +56,12 @@ pub fn plan(pipeline: &Pipeline, scratch: &Path, context: &Context<'_>) -> Resul
         resume: context.resume,
         live: super::Live { silent: true, ..context.live.clone() },
     };
-    let report = run(pipeline, &mut repo, &inner)?;
+    // What is on servers now, and no more.
+    let mut pipeline = pipeline.clone();
+    for server in pipeline.sources.iter_mut().filter_map(|source| source.server.as_mut()) {
+        (server.follow, server.patience) = (false, Some(Duration::ZERO));
+    }
+    let report = run(&pipeline, &mut repo, &inner)?;
     let routed = routed.into_inner().expect("no thread panics with it");
     Ok(Forecast { repo, report, routed })
 }

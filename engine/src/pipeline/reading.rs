@@ -10,12 +10,14 @@ use crossbeam_channel::RecvTimeoutError;
 
 use super::config::{Input, Source, SourceKind};
 use super::feed::{FeedEnd, Pushed};
+use super::follow::Changes;
 use super::input::{Item, items};
 use super::link::Outlet;
 use super::resume::{self, Marks};
 use super::stdin::{Framing, with_stdin};
 use crate::capture::read::{self, ReadError, ReadOptions, Reader};
 use crate::delta::{Element, RowBatch};
+use crate::event::Listener;
 use crate::pipeline::PipelineError;
 
 /// How often a watched directory is looked at, and the wish to stop.
@@ -42,6 +44,8 @@ pub enum Row {
     Rows(usize, RowBatch),
     /// Rows that were handed in.
     Fed(usize, Box<Pushed>),
+    /// What a server brought.
+    Followed(usize, Box<Changes>),
     /// The input ended.
     End(usize),
     /// The input cannot be read on.
@@ -69,6 +73,10 @@ pub struct Reading<'a> {
     pub stop: &'a AtomicBool,
     /// Whether nobody listens any more.
     pub ended: AtomicBool,
+    /// How far the sources on servers are committed, by name.
+    pub places: &'a BTreeMap<String, String>,
+    /// Who is told.
+    pub listener: Listener<'a>,
     /// An epoch is read as a whole before another source may speak.
     pub floor: Mutex<()>,
 }
@@ -79,7 +87,9 @@ impl Reading<'_> {
         let own = |source: usize| self.sources[source].live();
         for source in 0..self.sources.len() {
             let out = out.clone();
-            if self.sources[source].inputs.contains(&Input::Feed) {
+            if self.sources[source].server.is_some() {
+                scope.spawn(move || self.follow(source, &out));
+            } else if self.sources[source].inputs.contains(&Input::Feed) {
                 if let Some(feed) = self.feeds.get(&self.sources[source].name) {
                     scope.spawn(move || self.feed(source, feed, &out));
                 }
@@ -112,7 +122,7 @@ impl Reading<'_> {
         true
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.stop.load(Ordering::Relaxed) || self.ended.load(Ordering::Relaxed)
     }
 

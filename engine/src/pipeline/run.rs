@@ -21,10 +21,11 @@ use super::reading::Reading;
 use super::resume::{self, Marks};
 use super::versioning::Versioning;
 use crate::capture::{CaptureError, Missing, Observer};
+use crate::delta::Table;
 use crate::event::{Event, Listener};
 use crate::route::{Condition, Route, Router};
 use crate::store::{LetterBox, Mirror};
-use crate::version::{CommitIndex, Generation, Repository, declared_generations};
+use crate::version::{CommitIndex, Generation, Repository, declared_generations, tables};
 use crate::window::{WindowPolicy, Windows};
 
 /// What a run takes from outside: time, a wish to stop, somebody who listens.
@@ -127,6 +128,10 @@ fn run_stages(
         known = resume::committed(pipeline, repo)?;
         marks = resume::pass_over(pipeline, &known, &mut inputs, &mut report.skipped)?;
     }
+    let mut places = BTreeMap::new();
+    for source in pipeline.sources.iter().filter(|source| source.server.is_some()) {
+        places.extend(resume::last_mark(pipeline, repo, &source.name)?.map(|mark| (source.name.clone(), mark)));
+    }
     let mut mirrors = BTreeMap::new();
     let mut done = 0;
     let mut repaired = false;
@@ -137,6 +142,8 @@ fn run_stages(
             marks: &marks,
             known: &known,
             feeds: &context.live.feeds,
+            places: &places,
+            listener: context.listener,
             stop: context.stop,
             ended: AtomicBool::new(false),
             floor: Mutex::new(()),
@@ -206,6 +213,7 @@ fn run_once(
         rows: row_in,
         out: work_out,
         replies: reply_in,
+        tables: known_tables(pipeline, repo)?,
         disk: repo.disk().clone(),
         letters: LetterBox::new(repo.disk().clone()),
         stop: context.stop,
@@ -252,6 +260,12 @@ fn run_once(
     report.rows_read += versioning.rows_read;
     *mirrors = versioning.mirrors;
     result
+}
+
+/// Returns the shapes of the collections at the head of the branch.
+fn known_tables(pipeline: &Pipeline, repo: &Repository) -> Result<BTreeMap<String, Table>, PipelineError> {
+    let Some(head) = repo.head(&pipeline.version.branch) else { return Ok(BTreeMap::new()) };
+    Ok(tables(repo, head)?.into_iter().map(|table| (table.collection.clone(), table)).collect())
 }
 
 /// Returns the columns of metadata of all sources.

@@ -58,6 +58,7 @@ pub fn epochs(files: Vec<PathBuf>, missing: Missing) -> Pipeline {
             epoch: true,
             meta: Vec::new(),
             watch: false,
+            server: None,
         }],
         routes: vec![config::Route {
             name: "all".to_owned(),

@@ -11,5 +11,7 @@ mod support;
 mod commands;
 mod repository;
 mod servers;
+mod sinks;
+mod sources;
 mod stream;
 mod table;

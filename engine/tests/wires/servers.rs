@@ -71,3 +71,37 @@ pub fn crash_database() {
     run(&["stop", "-m", "immediate", "-w"]);
     run(&["start", "-w"]);
 }
+
+/// Kills the NATS server and starts it again on the same port, with what it had stored.
+pub fn restart_nats() {
+    let folder = PathBuf::from(told("VECDELTA_TEST_NATS_DATA"));
+    let pid = std::fs::read_to_string(folder.join("nats.pid")).unwrap();
+    assert!(Command::new("kill").args(["-9", pid.trim()]).status().unwrap().success());
+    let port = nats().rsplit(':').next().unwrap().to_owned();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let path = |name: &str| folder.join(name).display().to_string();
+    let mut server = Command::new("nats-server");
+    server.args([
+        "-a",
+        "127.0.0.1",
+        "-p",
+        &port,
+        "-js",
+        "-sd",
+        &path("nats"),
+        "-l",
+        &path("nats.log"),
+        "-P",
+        &path("nats.pid"),
+    ]);
+    // It outlives this program, as the one that it takes the place of would.
+    let _ = server.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let address = format!("127.0.0.1:{port}");
+    for _ in 0..100 {
+        if std::net::TcpStream::connect(&address).is_ok() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("nats-server did not come back at {address}");
+}

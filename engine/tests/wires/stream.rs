@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use vecdelta::delta::{Delta, DeltaInfo, Element, Table};
-use vecdelta::wire::nats::{Follower, Place, Publisher, check, unpack};
+use vecdelta::wire::nats::{Follower, Keeps, Place, Publisher, check, unpack};
 
-use super::servers::nats;
+use super::servers::{nats, together};
 
 /// A stream that nobody else has.
 pub fn new_place(partitions: u32) -> Place {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let name = format!("t{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    Place { url: nats(), stream: name.clone(), subject: name, partitions }
+    Place { url: nats(), stream: name.clone(), subject: name, partitions, keeps: Keeps::default() }
 }
 
 fn deltas(from: u32, to: u32) -> Vec<Delta> {
@@ -43,6 +43,7 @@ fn holds(place: &Place, want: &[Delta]) {
 
 #[test]
 fn what_is_published_is_followed_in_order() {
+    let _together = together();
     let place = new_place(3);
     assert!(check(&place).unwrap_err().to_string().contains("no stream"));
     let (mut publisher, resumed) = Publisher::open(&place).unwrap();
@@ -60,6 +61,7 @@ fn what_is_published_is_followed_in_order() {
 /// A publisher breaks off behind its deltas and before its cursor: they come again, in other groups, and count once.
 #[test]
 fn a_publisher_that_broke_off_goes_on_where_it_was() {
+    let _together = together();
     let place = new_place(4);
     let all = deltas(0, 600);
     let (mut first, _) = Publisher::open(&place).unwrap();
@@ -75,6 +77,7 @@ fn a_publisher_that_broke_off_goes_on_where_it_was() {
 
 #[test]
 fn two_publishers_do_not_mix() {
+    let _together = together();
     let place = new_place(1);
     let (mut first, _) = Publisher::open(&place).unwrap();
     let (mut second, _) = Publisher::open(&place).unwrap();
@@ -86,6 +89,7 @@ fn two_publishers_do_not_mix() {
 
 #[test]
 fn a_stream_that_is_divided_in_another_way_is_refused() {
+    let _together = together();
     let place = new_place(2);
     Publisher::open(&place).unwrap();
     let other = Place { partitions: 3, ..place.clone() };
@@ -98,6 +102,7 @@ fn a_stream_that_is_divided_in_another_way_is_refused() {
 /// A follower goes on behind the last message it took, and notices one that was removed before it came.
 #[test]
 fn a_follower_goes_on_and_notices_a_gap() {
+    let _together = together();
     let place = new_place(1);
     let (mut publisher, _) = Publisher::open(&place).unwrap();
     let all = deltas(0, 50);
@@ -112,6 +117,19 @@ fn a_follower_goes_on_and_notices_a_gap() {
     let third = again.next(wait).unwrap().unwrap();
     assert_eq!(unpack(&third.payload).unwrap(), all[20..30]);
     drop(again);
+    // The fourth and the fifth are what limits would have removed, had they come to it.
+    let (fourth, fifth) = (third.sequence + 2, third.sequence + 4);
+    remove(&place, fourth);
     let mut gap = Follower::open(&place, &subject, third.sequence + 1).unwrap();
-    assert!(gap.next(wait).unwrap_err().to_string().contains("removed before"));
+    let said = gap.next(wait).unwrap_err().to_string();
+    assert!(said.contains(&format!("message {fifth}")) && said.contains("removed before"), "{said}");
+}
+
+/// Removes a message behind the program's back.
+fn remove(place: &Place, sequence: u64) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let context = async_nats::jetstream::new(async_nats::connect(&place.url).await.unwrap());
+        context.get_stream(&place.stream).await.unwrap().delete_message(sequence).await.unwrap();
+    });
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vecdelta::delta::Element;
-use vecdelta::wire::postgres::{TableWriter, Target, check};
+use vecdelta::wire::postgres::{Rows, TableWriter, Target, check};
 
 use super::servers::{alone, client, crash_database, database, end_sessions, together};
 use super::support::random::{Rng, row};
@@ -13,6 +13,10 @@ fn target(table: &str) -> Target {
         .batch_execute(&format!("DROP TABLE IF EXISTS {table}; DELETE FROM vecdelta.sink WHERE place = '{table}'"))
         .ok();
     Target { url: database(), table: table.to_owned(), id: "id".to_owned(), vector: "embedding".to_owned() }
+}
+
+fn f32_row(row: &[u8]) -> Option<(Element, &[u8])> {
+    Some((Element::F32, row))
 }
 
 fn floats(row: &[u8]) -> Vec<u32> {
@@ -38,15 +42,15 @@ fn a_table_keeps_in_step_through_lost_connections() {
         let keys: Vec<String> = (0..rng.below(60) + 1).map(|_| format!("ключ-{}", rng.below(100))).collect();
         let new: Vec<Option<Vec<u8>>> =
             keys.iter().map(|_| rng.chance(80).then(|| row(&mut rng, Element::F32, 12))).collect();
-        let batch: BTreeMap<&str, Option<&[u8]>> =
-            keys.iter().map(String::as_str).zip(new.iter().map(Option::as_deref)).collect();
+        let batch: Rows<'_> =
+            keys.iter().map(String::as_str).zip(new.iter().map(|r| r.as_deref().and_then(f32_row))).collect();
         if round % 7 == 3 {
             assert!(end_sessions(std::process::id()) > 0);
         }
-        writer.write(Element::F32, &batch, &round.to_string()).unwrap();
+        writer.write(&batch, &round.to_string()).unwrap();
         for (key, row) in batch {
             match row {
-                Some(row) => drop(want.insert(key.to_owned(), row.to_vec())),
+                Some((_, row)) => drop(want.insert(key.to_owned(), row.to_vec())),
                 None => drop(want.remove(key)),
             }
         }
@@ -69,8 +73,8 @@ fn rows_and_cursor_outlive_a_crash_together() {
         let row: Vec<u8> = (0..8).flat_map(|i| ((round * 10 + i) as f32).to_le_bytes()).collect();
         let crash = (round % 2 == 1).then(|| std::thread::spawn(crash_database));
         let keys: Vec<String> = (0..200).map(|i| format!("k{i}")).collect();
-        let batch = keys.iter().map(|k| (k.as_str(), Some(&row[..]))).collect();
-        writer.write(Element::F32, &batch, &round.to_string()).unwrap();
+        let batch = keys.iter().map(|k| (k.as_str(), f32_row(&row))).collect();
+        writer.write(&batch, &round.to_string()).unwrap();
         crash.into_iter().for_each(|c| c.join().unwrap());
         assert!(rows("wires_crash").values().all(|found| *found == floats(&row)));
         assert_eq!(TableWriter::open(&target, "crash").unwrap().cursor(), Some(round.to_string().as_str()));
@@ -85,9 +89,9 @@ fn two_writers_of_one_name_do_not_mix() {
     let mut first = TableWriter::open(&target, "two").unwrap();
     let mut second = TableWriter::open(&target, "two").unwrap();
     let row = [0; 8];
-    let batch: BTreeMap<&str, Option<&[u8]>> = [("a", Some(&row[..]))].into();
-    second.write(Element::F32, &batch, "1").unwrap();
-    let error = first.write(Element::F32, &BTreeMap::new(), "1").unwrap_err();
+    let batch: Rows<'_> = [("a", f32_row(&row))].into();
+    second.write(&batch, "1").unwrap();
+    let error = first.write(&BTreeMap::new(), "1").unwrap_err();
     assert!(error.to_string().contains("somebody else"), "{error}");
 }
 
@@ -111,13 +115,14 @@ fn a_table_that_cannot_be_kept_is_refused_before_anything_is_written() {
         .unwrap();
     let mut writer = TableWriter::open(&target, "odd").unwrap();
     let row = [0; 16];
-    let batch: BTreeMap<&str, Option<&[u8]>> = [("12", Some(&row[..]))].into();
-    let error = writer.write(Element::F64, &batch, "1").unwrap_err();
+    let batch: Rows<'_> = [("12", f32_row(&row))].into();
+    let wide: Rows<'_> = [("12", Some((Element::F64, &row[..])))].into();
+    let error = writer.write(&wide, "1").unwrap_err();
     assert!(error.to_string().contains("would round f64"), "{error}");
-    writer.write(Element::F32, &batch, "1").unwrap();
+    writer.write(&batch, "1").unwrap();
     assert_eq!(rows("wires_odd").len(), 1);
-    let odd: BTreeMap<&str, Option<&[u8]>> = [("no number", Some(&row[..]))].into();
-    assert!(writer.write(Element::F32, &odd, "2").unwrap_err().to_string().contains("no number"));
-    writer.write(Element::F32, &[("12", None)].into(), "2").unwrap();
+    let odd: Rows<'_> = [("no number", f32_row(&row))].into();
+    assert!(writer.write(&odd, "2").unwrap_err().to_string().contains("no number"));
+    writer.write(&[("12", None)].into(), "2").unwrap();
     assert!(rows("wires_odd").is_empty());
 }

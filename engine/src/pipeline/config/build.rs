@@ -12,7 +12,7 @@ use super::types::{
     Version,
 };
 use super::view::View;
-use super::{route, source, value, window};
+use super::{route, servers, source, value, window};
 use crate::apply::{Dims, Transformer, Validator};
 use crate::capture::{Detector, Threshold};
 use crate::delta::{Element, Timestamp};
@@ -146,6 +146,7 @@ fn sink(name: &str, node: &Node, base_dir: &Path) -> Sink {
             _ => DeliveryGuarantee::ExactlyOnce,
         }),
         on_slow: view.choice("on_slow").unwrap_or_default(),
+        server: servers::read_sink(name, kind, view),
     }
 }
 

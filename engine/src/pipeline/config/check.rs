@@ -5,11 +5,12 @@ use super::codes::{
     SINK_UNREACHED, WINDOW_UNREACHED,
 };
 use super::diagnostic::{Diagnostic, Report};
+use super::servers::Built;
 use super::tree::{Node, Place, Value};
 use super::types::{Pipeline, Sink, Window};
 use super::value::show_size;
 use super::walk::Unsound;
-use super::{cases, route, sink, source, window};
+use super::{cases, followed, route, sink, source, window};
 use crate::capture::Detector;
 
 /// The pipeline, the tree that it came from, and where to report.
@@ -17,15 +18,17 @@ pub(super) struct Checks<'p, 't> {
     pub(super) pipeline: &'p Pipeline,
     root: &'p Node,
     unsound: &'p Unsound,
+    pub(super) built: Built,
     report: &'p mut Report<'t>,
 }
 
 /// Runs all checks.
-pub(super) fn check(pipeline: &Pipeline, root: &Node, unsound: &Unsound, report: &mut Report<'_>) {
-    let mut checks = Checks { pipeline, root, unsound, report };
+pub(super) fn check(pipeline: &Pipeline, root: &Node, unsound: &Unsound, built: Built, report: &mut Report<'_>) {
+    let mut checks = Checks { pipeline, root, unsound, built, report };
     check_config_version(&mut checks);
     check_sources_exist(&mut checks);
     source::check(&mut checks);
+    followed::check_partition(&mut checks);
     check_capture(&mut checks);
     check_heartbeat(&mut checks);
     route::check(&mut checks);
@@ -56,6 +59,16 @@ impl Checks<'_, '_> {
     /// Returns whether an item has no errors of its own.
     pub(super) fn sound(&self, noun: &'static str, item: &str) -> bool {
         !self.unsound.contains(&(noun, item.to_owned()))
+    }
+
+    /// Returns the text that the file gives here.
+    pub(super) fn text(&self, path: &[&str]) -> Option<&str> {
+        self.root.find(path)?.text()
+    }
+
+    /// Returns whether the file says `true` here.
+    pub(super) fn is_true(&self, path: &[&str]) -> bool {
+        self.root.find(path).is_some_and(|node| matches!(node.value, Value::Bool(true)))
     }
 
     /// Returns whether the file gives a text here.

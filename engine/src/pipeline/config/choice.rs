@@ -1,9 +1,10 @@
 //! The closed lists of words as enums. The words and their meanings stand in the [`super::table`] alone.
 
+use super::followed::{MessageFormat, OnGap};
 use super::keys::Word;
 use super::table::{
-    CHANGES, CLOCKS, FILE_ORDERS, GUARANTEES, LATE, MISSING, ON_SLOW, PRIORITIES, SINK_CONTENTS, SINK_FIELDS,
-    SINK_KINDS, SOURCE_KINDS,
+    CHANGES, CLOCKS, FILE_ORDERS, GUARANTEES, LATE, MESSAGE_FORMATS, MISSING, ON_GAP, ON_SLOW, PRIORITIES,
+    SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, SOURCE_KINDS,
 };
 use super::types::{ClockKind, FileOrder, Late, SinkContent, SinkField, SinkKind, SourceKind};
 use crate::capture::Missing;
@@ -33,8 +34,28 @@ pub(super) trait Choice: Copy + PartialEq + 'static {
 
 impl Choice for SourceKind {
     const WORDS: &'static [Word] = SOURCE_KINDS;
-    const ALL: &'static [Self] =
-        &[Self::Parquet, Self::Arrow, Self::Npy, Self::Fvecs, Self::Safetensors, Self::Jsonl, Self::Files, Self::Feed];
+    const ALL: &'static [Self] = &[
+        Self::Parquet,
+        Self::Arrow,
+        Self::Npy,
+        Self::Fvecs,
+        Self::Safetensors,
+        Self::Jsonl,
+        Self::Files,
+        Self::Feed,
+        Self::Nats,
+        Self::Postgres,
+    ];
+}
+
+impl Choice for MessageFormat {
+    const WORDS: &'static [Word] = MESSAGE_FORMATS;
+    const ALL: &'static [Self] = &[Self::Deltas, Self::Jsonl];
+}
+
+impl Choice for OnGap {
+    const WORDS: &'static [Word] = ON_GAP;
+    const ALL: &'static [Self] = &[Self::Stop, Self::Skip];
 }
 
 impl Choice for FileOrder {
@@ -54,7 +75,8 @@ impl Choice for Change {
 
 impl Choice for SinkKind {
     const WORDS: &'static [Word] = SINK_KINDS;
-    const ALL: &'static [Self] = &[Self::Parquet, Self::Arrow, Self::Npy, Self::Jsonl, Self::Webhook];
+    const ALL: &'static [Self] =
+        &[Self::Parquet, Self::Arrow, Self::Npy, Self::Jsonl, Self::Webhook, Self::Nats, Self::Postgres];
 }
 
 impl Choice for SinkContent {
@@ -155,6 +177,8 @@ mod tests {
     #[test]
     fn every_enum_has_its_words() {
         words_and_values_agree::<SourceKind>();
+        words_and_values_agree::<MessageFormat>();
+        words_and_values_agree::<OnGap>();
         words_and_values_agree::<FileOrder>();
         words_and_values_agree::<Missing>();
         words_and_values_agree::<Change>();

@@ -10,6 +10,7 @@ pub(super) const DUPLICATE: &str = "VD0107";
 pub(super) const OVERRIDE: &str = "VD0108";
 pub(super) const ENVIRONMENT: &str = "VD0109";
 pub(super) const NAME: &str = "VD0110";
+pub(super) const NOT_BUILT: &str = "VD0111";
 
 pub(super) const WRONG_TYPE: &str = "VD0201";
 pub(super) const SIZE: &str = "VD0202";
@@ -52,4 +53,5 @@ pub(super) const TTL: &str = "VD0361";
 pub(super) const LOCK_OUTSIDE: &str = "VD0370";
 pub(super) const SAME_OUTPUT: &str = "VD0371";
 pub(super) const MIXED_COLLECTIONS: &str = "VD0372";
+pub(super) const PARTITION: &str = "VD0373";
 pub(super) const TEST_CANNOT_PASS: &str = "VD0380";

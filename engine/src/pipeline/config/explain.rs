@@ -52,6 +52,10 @@ missing variable never turns into an empty value."),
 Names of sources, collections, routes, windows and sinks are 1 to 128 letters, digits, `_`, `-` or `.`, without `.` in
 front. They become parts of paths and metrics. The name of a branch has no spaces and none of the signs that revisions use,
 and it is not a row of hex digits, which could be taken for a hash."),
+    ("VD0111", "The file is right, but this program cannot do what it asks for.
+
+NATS and PostgreSQL are left out of the default build, which so stays small. The help line says how to build a program
+that has them. `vecdelta check` of such a program finds what else is wrong."),
     ("VD0201", "The value has another type than the key needs.
 
 Texts stand in quotes; numbers, `true` and `false` do not. Sizes and durations are texts with a unit: \"64MiB\", \"30s\".
@@ -98,8 +102,10 @@ A time of day has a zone, because it would mean another time on another machine:
 \"22:00-06:00+02:00\" over midnight. The end is not part of it."),
     ("VD0213", "The address cannot be used.
 
-A webhook is posted to over plain HTTP. TLS is not built in: a proxy on the same machine can speak it, and keeps the
-keys out of this file."),
+A webhook is posted to over plain HTTP, a stream is `nats://HOST:PORT`, a table `postgres://USER@HOST/DATABASE`. TLS is not
+built in: a proxy on the same machine can speak it, and keeps the keys out of this file. A password in an address would
+be seen by everybody who reads the file: put it into PGPASSWORD or ~/.pgpass, into NATS_USER and NATS_PASSWORD, or
+NATS_TOKEN. What is shown of the line has the password crossed out."),
     ("VD0302", "A route names a window that does not exist.
 
 Define it as `[window.NAME]`, or use `epoch`, which exists without being defined."),
@@ -194,6 +200,11 @@ Two sinks have the same path, or a sink writes into the repository's directory, 
     ("VD0372", "Tables of several collections would go into one file.
 
 They may differ in width. Put `{collection}` into the path: one file for each."),
+    ("VD0373", "The work cannot be divided like this.
+
+With `{partition}` in `store` each partition of a stream has a repository of its own, and `vecdelta run --partition K/N`
+shares them between workers. All sources must be divided into the same number of partitions, and each sink needs a place
+for each partition: `{partition}` in its path or subject. The rows of a table of PostgreSQL never meet."),
     ("VD0380", "The test cannot pass, whatever the pipeline does.
 
 It names a route, sink or collection that does not exist, its vectors do not fit together, or its expectations contradict

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::followed::Followed;
 use super::types::{Close, FileOrder, Input, Pipeline, Route, Window};
 use super::value::{show_duration, show_size};
 use crate::capture::Detector;
@@ -197,6 +198,10 @@ fn source_detail(source: &super::types::Source) -> String {
         [Input::Stdin] => "standard input".to_owned(),
         [Input::File(path)] => path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         [Input::Glob { pattern, .. }] => pattern.clone(),
+        [] => source.server.as_ref().map_or_else(String::new, |server| match &server.place {
+            Followed::Nats { stream, .. } => stream.subject.clone(),
+            Followed::Postgres { table, .. } => table.table.clone(),
+        }),
         several => format!("{} paths", several.len()),
     };
     let order = match source.order {

@@ -15,6 +15,7 @@ mod codes;
 mod data;
 mod diagnostic;
 mod explain;
+mod followed;
 mod graph;
 mod keys;
 mod overrides;
@@ -23,6 +24,7 @@ mod render;
 mod route;
 mod scalar;
 mod schema;
+mod servers;
 mod sink;
 mod source;
 mod suggest;
@@ -43,10 +45,12 @@ use std::path::Path;
 pub use data::dims_differ;
 pub use diagnostic::{Diagnosis, Diagnostic, Severity};
 pub use explain::{codes, explain};
+pub use followed::{Followed, MessageFormat, OnGap, SourceServer};
 pub use graph::{graph_dot, graph_json, graph_mermaid};
 pub use reference::reference;
 pub use render::render;
 pub use schema::json_schema;
+pub use servers::{Built, NatsStream, SinkServer, SqlTable, StreamKeeps};
 pub use types::{
     Apply, Capture, Clock, ClockKind, Close, Expect, FileOrder, Given, Input, Late, Pipeline, Route, Settings, Sink,
     SinkContent, SinkField, SinkKind, SnapshotRule, Source, SourceKind, Test, Triggers, Version, When, Window,
@@ -74,6 +78,18 @@ pub fn parse(
     overrides: &[(String, String)],
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(Pipeline, Vec<Diagnostic>), Diagnosis> {
+    parse_for(Built::HERE, file_name, text, base_dir, overrides, env)
+}
+
+/// Reads a pipeline file for a program that was built in another way.
+fn parse_for(
+    built: Built,
+    file_name: &str,
+    text: &str,
+    base_dir: &Path,
+    overrides: &[(String, String)],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Pipeline, Vec<Diagnostic>), Diagnosis> {
     let mut report = Report::new(text, overrides::shown(overrides));
     let Some(mut parsed) = syntax::parse(text, &mut report) else {
         return Err(report.finish());
@@ -83,7 +99,7 @@ pub fn parse(
     let unsound = walk::walk(&parsed.root, parsed.whole, &mut report);
     let pipeline = build::build(&parsed.root, file_name, base_dir);
     if parsed.whole {
-        check::check(&pipeline, &parsed.root, &unsound, &mut report);
+        check::check(&pipeline, &parsed.root, &unsound, built, &mut report);
     }
     let diagnosis = report.finish();
     if diagnosis.errors.is_empty() { Ok((pipeline, diagnosis.warnings)) } else { Err(diagnosis) }

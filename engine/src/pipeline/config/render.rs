@@ -3,6 +3,7 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::diagnostic::{Diagnostic, Severity, clamp};
+use super::value::masked;
 
 /// Renders a diagnostic with the line at fault, a caret, and the way out; ends without a line break.
 ///
@@ -16,6 +17,7 @@ pub fn render(file_name: &str, text: &str, diagnostic: &Diagnostic, color: bool)
         Some(flag) => ("command line", flag.as_str()),
         None => (file_name, text),
     };
+    let source = &*masked(source);
     let mut group =
         level.primary_title(diagnostic.message.as_str()).id(diagnostic.code).element(snippet(path, source, diagnostic));
     for note in &diagnostic.notes {

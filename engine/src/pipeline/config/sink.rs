@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::check::Checks;
-use super::codes::{GUARANTEE, MISSING_KEY, MIXED_COLLECTIONS, NOT_WITH_KIND, SAME_OUTPUT};
+use super::codes::{GUARANTEE, MIXED_COLLECTIONS, NOT_WITH_KIND, SAME_OUTPUT};
 use super::diagnostic::Diagnostic;
 use super::route::may_match;
+use super::servers;
 use super::types::{Sink, SinkContent, SinkField, SinkKind};
 use crate::pipeline::deliver::OnSlow;
 use crate::route::DeliveryGuarantee;
@@ -28,7 +29,8 @@ pub(super) fn check(checks: &mut Checks<'_, '_>) {
     for (index, sink) in sinks.iter().enumerate() {
         if checks.sound("sink", &sink.name) {
             check_kind(checks, sink);
-            check_place(checks, sink);
+            servers::check_sink(checks, sink);
+            check_content(checks, sink);
             check_delivery(checks, sink);
             check_fields(checks, sink);
             check_output(checks, index, sink);
@@ -46,29 +48,18 @@ fn check_kind(checks: &mut Checks<'_, '_>, sink: &Sink) {
     }
 }
 
-/// A server has an address, a file a path.
-fn check_place(checks: &mut Checks<'_, '_>, sink: &Sink) {
-    let webhook = sink.kind == SinkKind::Webhook;
-    let (need, other) = if webhook { ("url", "path") } else { ("path", "url") };
-    if checks.place(&["sink", &sink.name, need]).is_none() {
-        let diagnostic = Diagnostic::error(MISSING_KEY, format!("`{need}` is missing in sink \"{}\"", sink.name))
-            .label(format!("no `{need}` here"))
-            .help(match webhook {
-                true => "add `url = ..`: an address such as \"http://127.0.0.1:8080/hook\"",
-                false => "add `path = ..`: the directory or file",
-            });
-        checks.report_key(&["sink", &sink.name], diagnostic);
-    }
-    let table = webhook && sink.what == SinkContent::Table;
+/// What makes sense for one kind of content only.
+fn check_content(checks: &mut Checks<'_, '_>, sink: &Sink) {
+    let server = sink.server.is_some() || sink.kind == SinkKind::Webhook;
+    let table = server && sink.what == SinkContent::Table;
     let rolls = sink.what == SinkContent::Deltas && matches!(sink.kind, SinkKind::Parquet | SinkKind::Arrow);
-    for (key, wrong) in [(other, true), ("what", table), ("roll", !rolls)] {
+    for (key, wrong) in [("what", table), ("roll", !rolls)] {
         if wrong && checks.place(&["sink", &sink.name, key]).is_some() {
             let diagnostic =
                 Diagnostic::error(NOT_WITH_KIND, format!("`{key}` cannot be honoured in sink \"{}\"", sink.name))
                     .label(match key {
                         "roll" => "only deltas as `parquet` or `arrow` are written in parts".to_owned(),
-                        "what" => "a webhook is told of deltas, not of whole tables".to_owned(),
-                        _ => format!("`{}` has no `{key}`", sink.kind.name()),
+                        _ => format!("`{}` is told of deltas, not of whole tables", sink.kind.name()),
                     })
                     .help(format!("remove `{key}`"));
             checks.report_at(&["sink", &sink.name, key], diagnostic);
@@ -134,8 +125,8 @@ fn check_fields(checks: &mut Checks<'_, '_>, sink: &Sink) {
 }
 
 fn check_output(checks: &mut Checks<'_, '_>, index: usize, sink: &Sink) {
-    if sink.kind == SinkKind::Webhook {
-        return;
+    if sink.kind == SinkKind::Webhook || sink.server.is_some() {
+        return servers::check_same_place(checks, index, sink);
     }
     let pipeline = checks.pipeline;
     let path = ["sink", &sink.name, "path"];
@@ -166,13 +157,14 @@ fn check_collections(checks: &mut Checks<'_, '_>, sink: &Sink) {
         .map(|source| source.collection.as_str())
         .filter(|collection| into.iter().any(|route| may_match(route, collection)))
         .collect();
-    let one_file = !sink.path.contains("{collection}");
-    if !matches!(sink.kind, SinkKind::Jsonl | SinkKind::Webhook) && one_file && collections.len() > 1 {
+    let one_place = !sink.by_collection();
+    if !matches!(sink.kind, SinkKind::Jsonl | SinkKind::Webhook) && one_place && collections.len() > 1 {
         let names: Vec<&str> = collections.into_iter().collect();
+        let key = sink.server.as_ref().map_or("path", |server| server.place().0);
         let diagnostic =
             Diagnostic::error(MIXED_COLLECTIONS, format!("sink \"{}\" would mix collections in one output", sink.name))
                 .label(format!("{} arrive here", names.join(", ")))
-                .help("put `{collection}` into the path");
-        checks.report_at(&["sink", &sink.name, "path"], diagnostic);
+                .help(format!("put `{{collection}}` into the {key}"));
+        checks.report_at(&["sink", &sink.name, key], diagnostic);
     }
 }

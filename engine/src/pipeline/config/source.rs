@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::check::Checks;
 use super::codes::{DELETE_WITHOUT_EPOCH, MISSING_KEY, NOT_WITH_KIND, STDIN, WATCH};
 use super::diagnostic::Diagnostic;
+use super::followed;
 use super::table::{SOURCE, VECTOR};
 use super::tree::{Node, Place};
 use super::types::{FileOrder, Input, Source, SourceKind};
@@ -17,22 +18,27 @@ pub(super) fn read(name: &str, node: &Node, base_dir: &Path) -> Source {
     let view = View::new(Some(node), &SOURCE);
     let vector = view.table("vector", &VECTOR);
     let inputs = view.texts("path").unwrap_or_default();
+    let column = vector.map_or_else(|| view.text("vector"), |vector| vector.text("column"));
+    let kind = view.choice("kind").unwrap_or(SourceKind::Files);
+    let server = followed::read(kind, view, column.clone());
     Source {
         name: name.to_owned(),
-        kind: view.choice("kind").unwrap_or(SourceKind::Files),
-        inputs: match view.choice("kind") {
-            Some(SourceKind::Feed) => vec![Input::Feed],
+        kind,
+        inputs: match kind {
+            SourceKind::Feed => vec![Input::Feed],
+            SourceKind::Nats | SourceKind::Postgres => Vec::new(),
             _ => inputs.iter().map(|path| input(base_dir, path)).collect(),
         },
         meta: view.texts("meta").unwrap_or_default(),
         watch: view.bool("watch").unwrap_or(false),
         order: view.choice("order").unwrap_or(FileOrder::FileName),
         id: view.text("id"),
-        vector: vector.map_or_else(|| view.text("vector"), |vector| vector.text("column")),
+        vector: column,
         dims: vector.and_then(|vector| vector.count_32("dims")),
         collection: view.text("collection").unwrap_or_else(|| name.to_owned()),
         missing: view.choice("missing").unwrap_or(Missing::Keep),
-        epoch: view.bool("epoch").unwrap_or(true),
+        epoch: server.is_none() && view.bool("epoch").unwrap_or(true),
+        server,
     }
 }
 
@@ -67,6 +73,7 @@ pub(super) fn check(checks: &mut Checks<'_, '_>) {
             check_stdin(checks, source);
             check_watch(checks, source);
             check_path(checks, source);
+            followed::check(checks, source);
         }
     }
     if stdin.len() > 1
@@ -151,7 +158,7 @@ fn check_path(checks: &mut Checks<'_, '_>, source: &Source) {
                 .help("add `epoch = false`");
             checks.report_at(&["source", &source.name, "kind"], diagnostic);
         }
-        (SourceKind::Feed, None) | (_, Some(_)) => {}
+        (SourceKind::Feed | SourceKind::Nats | SourceKind::Postgres, None) | (_, Some(_)) => {}
         // What has no kind either is no source, and was reported.
         (_, None) if checks.place(&["source", &source.name, "kind"]).is_none() => {}
         (_, None) => {

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::value::masked;
+
 /// Where a key or a value stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
@@ -88,7 +90,7 @@ impl Node {
     pub(super) fn shown(&self) -> String {
         match &self.value {
             Value::Text { env: Some(name), .. } => format!("the value of {name}"),
-            Value::Text { text, .. } => format!("`{}`", text.escape_debug()),
+            Value::Text { text, .. } => format!("`{}`", masked(text).escape_debug()),
             other => other.article().to_owned(),
         }
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::followed::{Followed, MessageFormat, SourceServer};
+use super::servers::SinkServer;
 use crate::apply::{Transformer, Validator};
 use crate::capture::{CapturePolicy, Detector, Missing};
 use crate::delta::Change;
@@ -33,6 +35,30 @@ pub struct Pipeline {
     pub sinks: Vec<Sink>,
     /// `[[test]]`.
     pub tests: Vec<Test>,
+}
+
+impl Pipeline {
+    /// Returns whether each partition has a repository of its own.
+    pub fn is_divided(&self) -> bool {
+        self.settings.store.to_string_lossy().contains("{partition}")
+    }
+
+    /// Returns the pipeline of one partition.
+    pub fn for_partition(&self, partition: u32) -> Self {
+        let fill = |text: &str| text.replace("{partition}", &partition.to_string());
+        let mut own = self.clone();
+        own.settings.store = fill(&own.settings.store.to_string_lossy()).into();
+        for source in &mut own.sources {
+            if let Some(SourceServer { place: Followed::Nats { only, .. }, .. }) = &mut source.server {
+                *only = Some(partition);
+            }
+        }
+        for sink in &mut own.sinks {
+            sink.path = fill(&sink.path);
+            sink.server = sink.server.take().map(|server| server.of_partition(partition));
+        }
+        own
+    }
 }
 
 /// What holds for the whole pipeline.
@@ -79,6 +105,8 @@ pub struct Source {
     pub meta: Vec<String>,
     /// Whether more files are waited for.
     pub watch: bool,
+    /// The server that it follows, for NATS and PostgreSQL.
+    pub server: Option<SourceServer>,
 }
 
 impl Source {
@@ -87,9 +115,17 @@ impl Source {
         self.inputs.contains(&Input::Stdin) || self.inputs.contains(&Input::Feed)
     }
 
+    /// Returns into how many partitions it is divided, if it is.
+    pub fn partitions(&self) -> Option<u32> {
+        match &self.server.as_ref()?.place {
+            Followed::Nats { stream, format: MessageFormat::Deltas, .. } => Some(stream.partitions),
+            _ => None,
+        }
+    }
+
     /// Returns whether it may be quiet for a while and then go on.
     pub fn waits(&self) -> bool {
-        self.live() || self.watch
+        self.live() || self.watch || self.server.as_ref().is_some_and(|server| server.follow)
     }
 }
 
@@ -112,6 +148,10 @@ pub enum SourceKind {
     Files,
     /// Rows that are handed in.
     Feed,
+    /// Messages of a stream of NATS.
+    Nats,
+    /// Rows of a table of PostgreSQL.
+    Postgres,
 }
 
 /// One entry of a source's `path`.
@@ -342,6 +382,23 @@ pub struct Sink {
     pub guarantee: DeliveryGuarantee,
     /// What happens when it is slow.
     pub on_slow: OnSlow,
+    /// The server that it writes to, but for a webhook's.
+    pub server: Option<SinkServer>,
+}
+
+impl Sink {
+    /// Returns whether each partition has a place of its own; the rows of a table never meet.
+    pub(super) fn is_divided(&self) -> bool {
+        let named = |text: &str| text.contains("{partition}");
+        self.kind == SinkKind::Webhook
+            || self.kind == SinkKind::Postgres
+            || self.server.as_ref().map_or(named(&self.path), |server| named(server.place().1))
+    }
+
+    /// Returns whether each collection has a place of its own.
+    pub fn by_collection(&self) -> bool {
+        self.path.contains("{collection}") || self.server.as_ref().is_some_and(|s| s.place().1.contains("{collection}"))
+    }
 }
 
 /// The format of a sink.
@@ -357,6 +414,10 @@ pub enum SinkKind {
     Jsonl,
     /// JSON lines, posted to a server.
     Webhook,
+    /// Messages of a stream of NATS.
+    Nats,
+    /// Rows of a table of PostgreSQL.
+    Postgres,
 }
 
 /// What a sink writes.

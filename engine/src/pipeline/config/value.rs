@@ -106,17 +106,65 @@ pub(super) fn dim_range(text: &str) -> Result<(u32, u32), String> {
 /// Checks an address of a server.
 ///
 /// # Errors
-/// Says what to write instead.
+/// Says what to write instead; never shows a password.
 pub(super) fn url(text: &str) -> Result<(), String> {
-    let Some(rest) = text.strip_prefix("http://") else {
+    let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| SCHEMES.contains(scheme)) else {
         return Err(match text.starts_with("https://") {
             true => "TLS is not built in: let a local proxy speak it, and write its `http://` address".to_owned(),
             false => "write an address such as \"http://127.0.0.1:8080/hook\"".to_owned(),
         });
     };
+    if has_password(text) {
+        return Err(match scheme {
+            "http" => "leave the password out: everybody who reads the file would see it".to_owned(),
+            "nats" => "leave it out, and put it into NATS_USER and NATS_PASSWORD, or NATS_TOKEN".to_owned(),
+            _ => "leave the password out, and put it into PGPASSWORD or the file ~/.pgpass".to_owned(),
+        });
+    }
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let usable = !host.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) && !host.contains('@');
-    if usable { Ok(()) } else { Err("it names no server, or holds spaces or a password".to_owned()) }
+    let usable = !host.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+    if usable { Ok(()) } else { Err("it names no server, or holds spaces".to_owned()) }
+}
+
+/// The kinds of addresses.
+const SCHEMES: &[&str] = &["http", "nats", "postgres", "postgresql"];
+
+/// Returns whether an address holds what should be a secret.
+pub(super) fn has_password(text: &str) -> bool {
+    secrets(text).next().is_some()
+}
+
+/// Crosses out the passwords of the addresses in a text; it keeps its length.
+pub(super) fn masked(text: &str) -> std::borrow::Cow<'_, str> {
+    let mut shown = std::borrow::Cow::Borrowed(text);
+    for range in secrets(text) {
+        let stars = "*".repeat(range.len());
+        shown.to_mut().replace_range(range, &stars);
+    }
+    shown
+}
+
+/// Finds passwords: between `://USER:` and `@`, before an `@` of NATS, and behind `password=`.
+fn secrets(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let in_front = text.match_indices("://").filter_map(move |(at, _)| {
+        let start = at + 3;
+        let rest = &text[start..];
+        let end = rest.find(['/', '?', '#', '"', '\'', ' ', '\n']).unwrap_or(rest.len());
+        let user = &rest[..rest[..end].rfind('@')?];
+        let secret = match user.split_once(':') {
+            Some((name, _)) => start + name.len() + 1,
+            // A user alone is no secret, but of NATS it is a token.
+            None if text[..at].ends_with("nats") => start,
+            None => return None,
+        };
+        Some(secret..start + user.len())
+    });
+    let behind = text.match_indices("password=").map(move |(at, word)| {
+        let start = at + word.len();
+        let rest = &text[start..];
+        start..start + rest.find(['&', '"', '\'', ' ', '\n']).unwrap_or(rest.len())
+    });
+    in_front.chain(behind)
 }
 
 /// Checks that every `{name}` of a template is allowed and every brace is closed.
@@ -164,6 +212,22 @@ mod tests {
             assert!(size(bad).is_err() && duration(bad).is_err(), "{bad}");
         }
         assert_eq!(size("64mb"), Err("did you mean \"64MB\"?".to_owned()));
+    }
+
+    #[test]
+    fn passwords_are_found_and_crossed_out() {
+        for (text, shown) in [
+            ("url = \"postgres://ann:pässword@h/d?x=1\"", "url = \"postgres://ann:*********@h/d?x=1\""),
+            ("postgres://ann@h/d?password=hidden&x=1", "postgres://ann@h/d?password=******&x=1"),
+            ("nats://s3cr3t@h:4222", "nats://******@h:4222"),
+            ("nats://a:b:c@h", "nats://a:***@h"),
+        ] {
+            assert_eq!(masked(text), shown);
+            assert!(has_password(text));
+        }
+        for text in ["postgres://ann@h/d", "nats://h:4222", "http://h:80/a@b:c"] {
+            assert!(!has_password(text) && url(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

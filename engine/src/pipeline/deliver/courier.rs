@@ -132,7 +132,7 @@ impl Courier<'_> {
 
     /// Finds out where the sink left off.
     fn start(&mut self) -> Result<(), Stop> {
-        self.state.cursor = match self.sink.resume().map_err(Stop::Sink)? {
+        self.state.cursor = match self.patiently(|sink| sink.resume())? {
             Resume::Kept(cursor) => cursor.unwrap_or_default(),
             Resume::Unknown => {
                 let (file, kept) = CursorFile::open(&self.disk, &self.name)?;
@@ -144,6 +144,29 @@ impl Courier<'_> {
         let added = vec![self.branch.clone()];
         (self.listener)(&Event::SubscriptionChanged { subscriber: self.name.clone(), added, removed: Vec::new() });
         self.again()
+    }
+
+    /// Asks the sink until its server is there, or the run has ended and patience with it.
+    fn patiently<T>(&mut self, mut ask: impl FnMut(&mut dyn Sink) -> Result<T, SinkError>) -> Result<T, Stop> {
+        loop {
+            let error = match ask(self.sink.as_mut()) {
+                Ok(answer) => {
+                    (self.state.away, self.state.away_since) = ((0, 0), None);
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            let now = (self.now)();
+            if error.failure != SinkFailure::Unavailable || self.is_over(now) {
+                return Err(Stop::Sink(error));
+            }
+            self.away(now, &error);
+            while self.state.away.1 > (self.now)() && !self.is_over((self.now)()) {
+                if let News::Detached = self.rest(20) {
+                    return Err(Stop::Detached);
+                }
+            }
+        }
     }
 
     /// Delivers the dead letters that somebody wants to be tried again.
@@ -327,7 +350,7 @@ impl Courier<'_> {
                 return self.flush(self.state.unflushed > 0 && self.mailbox.is_empty());
             }
             self.deliver(&taken, now)?;
-            self.flush(self.state.unflushed >= FLUSH_DELTAS)?;
+            self.flush(self.state.unflushed >= FLUSH_DELTAS || self.sink.is_full())?;
         }
     }
 
@@ -443,6 +466,11 @@ impl Courier<'_> {
             Ok(true) => self.keep(cursor),
             Ok(false) => Ok(()),
             Err(error) if error.failure == SinkFailure::Fatal => Err(Stop::Sink(error)),
+            // It keeps what was written, and is asked again.
+            Err(error) if error.failure == SinkFailure::Unavailable => {
+                self.away((self.now)(), &error);
+                Ok(())
+            }
             // What was written may be lost: the sink must be opened again to know.
             Err(error) => Err(Stop::Sink(SinkError::fatal(error))),
         }
@@ -477,7 +505,7 @@ impl Courier<'_> {
 
     fn end(&mut self) -> Result<Vec<PathBuf>, Stop> {
         let cursor = self.cursor();
-        let files = self.sink.close(&cursor).map_err(Stop::Sink)?;
+        let files = self.patiently(|sink| sink.close(&cursor))?;
         self.keep(cursor)?;
         Ok(files)
     }

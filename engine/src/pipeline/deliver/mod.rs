@@ -81,7 +81,7 @@ pub fn served(pipeline: &Pipeline) -> Vec<Served> {
     collections.dedup();
     let mut all = Vec::new();
     for setting in pipeline.sinks.iter().filter(|sink| sink.what == SinkContent::Deltas) {
-        let each = setting.path.contains("{collection}");
+        let each = setting.by_collection();
         let groups: Vec<Vec<String>> = match each {
             true => collections.iter().map(|name| vec![name.clone()]).collect(),
             false => vec![collections.clone()],

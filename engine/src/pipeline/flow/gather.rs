@@ -176,7 +176,14 @@ impl Flow<'_> {
 
     /// Closes a window and waits until it is committed, so that later rows are compared with what it left.
     fn close(&mut self, number: WindowNumber, reason: CloseReason) -> Result<(), Stop> {
-        self.close_with(number, reason, false)
+        self.close_with(number, reason, false)?;
+        // A place in an outer stream is passed as a whole: no other window may hold on to what came before.
+        if self.state.waiting.iter().any(|(_, _, _, mark)| mark.is_some()) {
+            for other in self.windows.numbers() {
+                self.close_with(other, CloseReason::Order, false)?;
+            }
+        }
+        Ok(())
     }
 
     /// Closes a window; `whole` says that with it all of its input is committed.

@@ -6,6 +6,7 @@
 //!             '---------------------- a whole epoch goes straight -------------------------'
 //! ```
 
+mod followed;
 mod gather;
 mod stream;
 mod tell;
@@ -125,6 +126,8 @@ pub struct Flow<'a> {
     pub out: Outlet<Work>,
     /// Answers come from there.
     pub replies: Receiver<Reply>,
+    /// The shapes that collections have at the beginning.
+    pub tables: BTreeMap<String, Table>,
     /// Where the rows of live sources are kept until they are committed.
     pub disk: Arc<dyn Disk>,
     /// Where what is late goes.
@@ -239,6 +242,10 @@ impl Flow<'_> {
                         }
                         Some(refusal) => pushed.owed.iter().for_each(|t| t.tell(Fate::Refused(refusal.clone()))),
                     }
+                }
+                Row::Followed(source, changes) => {
+                    self.state.source = source;
+                    self.followed(source, *changes)?;
                 }
                 Row::End(source) => {
                     self.state.source = source;

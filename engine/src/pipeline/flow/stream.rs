@@ -60,7 +60,8 @@ impl Flow<'_> {
         if settings.dims.is_some_and(|want| want != dims) {
             return Ok(Some(format!("the vectors are {dims} wide, expected {}", settings.dims.unwrap_or(0))));
         }
-        let input = InputName { source: settings.name.clone(), file: "feed".to_owned(), mark: BTreeMap::new() };
+        let input =
+            InputName { source: settings.name.clone(), file: settings.kind.name().to_owned(), mark: BTreeMap::new() };
         let (name, file) = (input.source.clone(), input.file.clone());
         (self.listener)(&Event::SourceOpened { source: name, file, rows: None });
         let input = Arc::new(input);

@@ -6,8 +6,14 @@
 //! [`flush`](Sink::flush) by turns, [`close`](Sink::close) at the end. It may block and fail as it likes: what it does
 //! not take stays in the log, and nobody else waits for it unless the settings say so.
 
+#[cfg(not(all(feature = "nats", feature = "postgres")))]
+mod absent;
 mod jsonl;
 mod line;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rolling;
 mod table;
 mod webhook;
@@ -46,11 +52,17 @@ pub trait Sink: Send {
     /// Then none of them counts, or with [`SinkFailure::Refused`] all but some.
     fn write(&mut self, deltas: &[Delivered]) -> Result<(), SinkError>;
 
+    /// Returns whether it has gathered so much that it wants to be flushed.
+    fn is_full(&self) -> bool {
+        false
+    }
+
     /// Makes durable what was written, with the cursor behind it, both or neither; returns whether it did. One that
     /// gathers more first, such as a file that is written as a whole, may return `false`.
     ///
     /// # Errors
-    /// When it cannot; what was written since the last time that it did is then given again.
+    /// When it cannot. With [`SinkFailure::Unavailable`] it keeps what was written, and is asked again; else that is given
+    /// again by the next run.
     fn flush(&mut self, cursor: &Cursor) -> Result<bool, SinkError>;
 
     /// Ends: everything is durable, or an error says that it is not. Returns the files that were written.
@@ -200,11 +212,38 @@ impl Delivered {
     }
 }
 
+#[cfg(any(feature = "nats", feature = "postgres"))]
+impl From<crate::wire::WireError> for SinkError {
+    fn from(error: crate::wire::WireError) -> Self {
+        match error {
+            crate::wire::WireError::Away(message) => Self::unavailable(message),
+            crate::wire::WireError::Refused(message) => Self::fatal(message),
+        }
+    }
+}
+
+/// Opens the sink on a server.
+fn on_server(to: &config::SinkServer) -> Box<dyn Sink> {
+    match to {
+        #[cfg(feature = "nats")]
+        config::SinkServer::Nats(to) => Box::new(nats::Nats::new(to)),
+        #[cfg(feature = "postgres")]
+        config::SinkServer::Postgres(to) => Box::new(postgres::Postgres::new(to)),
+        #[cfg(not(feature = "nats"))]
+        config::SinkServer::Nats(_) => Box::new(absent::Absent("nats")),
+        #[cfg(not(feature = "postgres"))]
+        config::SinkServer::Postgres(_) => Box::new(absent::Absent("postgres")),
+    }
+}
+
 /// Opens the sink of a setting; `None` for one that gets the whole table at the end of a run instead.
 pub fn open(sink: &config::Sink, branch: &str, collection: &str) -> Option<Box<dyn Sink>> {
     use config::{SinkContent, SinkKind};
     if sink.what == SinkContent::Table {
         return None;
+    }
+    if let Some(server) = &sink.server {
+        return Some(on_server(&server.filled("branch", branch).filled("collection", collection)));
     }
     let path = place(sink, branch, collection);
     match sink.kind {
@@ -212,6 +251,6 @@ pub fn open(sink: &config::Sink, branch: &str, collection: &str) -> Option<Box<d
         SinkKind::Parquet => Some(Box::new(rolling::Rolling::new(path, PartFormat::Parquet, sink.roll_bytes))),
         SinkKind::Arrow => Some(Box::new(rolling::Rolling::new(path, PartFormat::Arrow, sink.roll_bytes))),
         SinkKind::Webhook => Some(Box::new(webhook::Webhook::new(sink))),
-        SinkKind::Npy => None,
+        SinkKind::Npy | SinkKind::Nats | SinkKind::Postgres => None,
     }
 }

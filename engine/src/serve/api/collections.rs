@@ -199,6 +199,7 @@ impl Order {
                 epoch: true,
                 meta: Vec::new(),
                 watch: false,
+                server: None,
             }],
             capture: Capture::default(),
             routes: vec![Route {

@@ -42,6 +42,19 @@ pub struct Place {
     pub subject: String,
     /// How many partitions there are.
     pub partitions: u32,
+    /// How much it keeps.
+    pub keeps: Keeps,
+}
+
+/// How much a stream keeps; nothing is removed by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keeps {
+    /// The age of the oldest message.
+    pub age: Option<Duration>,
+    /// The bytes of all messages.
+    pub bytes: Option<u64>,
+    /// On how many servers; 0 leaves it as it is.
+    pub replicas: u32,
 }
 
 impl Place {
@@ -78,6 +91,15 @@ struct Bus {
 impl Bus {
     /// Connects; makes the stream where there is none and `make` says so.
     fn connect(place: &Place, make: bool) -> Result<Self> {
+        Self::connect_to(place, make, false)
+    }
+
+    /// Connects to a stream of others, whose subjects mean nothing to us.
+    fn connect_plain(place: &Place) -> Result<Self> {
+        Self::connect_to(place, false, true)
+    }
+
+    fn connect_to(place: &Place, make: bool, plain: bool) -> Result<Self> {
         if place.url.contains('@') {
             return Err(WireError::Refused(
                 "an address with a password in it would be seen by everybody who reads the file: leave it out, \
@@ -92,7 +114,7 @@ impl Bus {
             let client = client.map_err(|e| WireError::Away(format!("{}: {e}", place.url)))?;
             check_version(&client, &place.url)?;
             let context = jetstream::new(client);
-            let stream = open(&context, place, make).await?;
+            let stream = open(&context, place, make, plain).await?;
             Ok::<_, WireError>((context, stream))
         })?;
         Ok(Self { place: place.clone(), runtime, context, stream })
@@ -120,10 +142,13 @@ fn check_version(client: &Client, url: &str) -> Result<()> {
     )))
 }
 
-async fn open(context: &jetstream::Context, place: &Place, make: bool) -> Result<stream::Stream> {
+async fn open(context: &jetstream::Context, place: &Place, make: bool, plain: bool) -> Result<stream::Stream> {
     match context.get_stream(&place.stream).await {
         Ok(found) => {
-            check_stream(&found.cached_info().config, place)?;
+            check_retention(&found.cached_info().config, place)?;
+            if !plain {
+                check_stream(&found.cached_info().config, place, make)?;
+            }
             Ok(found)
         }
         Err(error) if make && is_absent(&error) => {
@@ -134,6 +159,9 @@ async fn open(context: &jetstream::Context, place: &Place, make: bool) -> Result
                 storage: stream::StorageType::File,
                 duplicate_window: DUPLICATE_WINDOW,
                 description: Some(place.description()),
+                max_age: place.keeps.age.unwrap_or_default(),
+                max_bytes: place.keeps.bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+                num_replicas: place.keeps.replicas.max(1) as usize,
                 ..stream::Config::default()
             };
             let made = context.create_stream(config).await;
@@ -151,11 +179,22 @@ fn is_absent(error: &jetstream::context::GetStreamError) -> bool {
     matches!(error.kind(), GetStreamErrorKind::JetStream(e) if e.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND)
 }
 
-/// Refuses a stream that would lose something, or that is divided in another way.
-fn check_stream(config: &stream::Config, place: &Place) -> Result<()> {
+/// Refuses a stream that forgets what was taken, or may do so.
+fn check_retention(config: &stream::Config, place: &Place) -> Result<()> {
+    if config.retention == stream::RetentionPolicy::Limits {
+        return Ok(());
+    }
+    Err(WireError::Refused(format!(
+        "the stream {} forgets what was acknowledged: its retention must be `limits`",
+        place.stream
+    )))
+}
+
+/// Refuses a stream that is divided in another way, or keeps less than the settings say.
+fn check_stream(config: &stream::Config, place: &Place, publishes: bool) -> Result<()> {
     let refuse = |what: String| Err(WireError::Refused(format!("the stream {} {what}", place.stream)));
-    if config.retention != stream::RetentionPolicy::Limits {
-        return refuse("forgets what was acknowledged: its retention must be `limits`".to_owned());
+    if let Some(other) = other_limits(config, &place.keeps).filter(|_| publishes) {
+        return refuse(format!("{other}: change the stream with `nats stream edit`, or the settings"));
     }
     let subjects = format!("{}.*", place.subject);
     if !config.subjects.iter().any(|s| *s == subjects || *s == format!("{}.>", place.subject)) {
@@ -168,6 +207,23 @@ fn check_stream(config: &stream::Config, place: &Place) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Says which limit of a stream is another one than the settings say; what they leave out may be anything.
+fn other_limits(config: &stream::Config, keeps: &Keeps) -> Option<String> {
+    let Keeps { age, bytes, replicas } = keeps;
+    if let Some(age) = age.filter(|age| *age != config.max_age) {
+        let seconds = config.max_age.as_secs_f64();
+        return Some(format!(
+            "keeps messages for {seconds} s (0 is for ever), the settings say {} s",
+            age.as_secs_f64()
+        ));
+    }
+    if let Some(bytes) = bytes.filter(|bytes| i64::try_from(*bytes).ok() != Some(config.max_bytes)) {
+        return Some(format!("keeps {} bytes (-1 is without an end), the settings say {bytes}", config.max_bytes));
+    }
+    let other = *replicas > 0 && *replicas as usize != config.num_replicas;
+    other.then(|| format!("is on {} servers, the settings say {replicas}", config.num_replicas))
 }
 
 /// Looks at a stream without changing anything; returns the server's version.

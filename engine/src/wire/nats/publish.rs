@@ -15,7 +15,7 @@ use crate::delta::{Delta, DeltaId};
 use crate::wire::{Result, WireError};
 
 /// How often one message is tried while the server is away; the waits grow to two seconds.
-const ATTEMPTS: u32 = 20;
+const ATTEMPTS: u32 = 4;
 
 /// Publishes to one stream; nobody else may publish below its subject.
 pub struct Publisher {

@@ -1,10 +1,12 @@
 //! Tables of PostgreSQL that hold vectors: one row an id.
 
 mod columns;
+mod reader;
 mod writer;
 
 pub use columns::{Target, check};
-pub use writer::TableWriter;
+pub use reader::{Polled, Row, TableReader, check_readable};
+pub use writer::{Rows, TableWriter};
 
 use postgres::Client;
 

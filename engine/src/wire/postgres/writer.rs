@@ -13,7 +13,7 @@ use crate::delta::Element;
 use crate::wire::{Result, WireError};
 
 /// How often a transaction is tried while the server is away; the waits grow to two seconds.
-const ATTEMPTS: u32 = 20;
+const ATTEMPTS: u32 = 8;
 
 /// Writes rows into a table, and how far they lead into `vecdelta.sink`.
 pub struct TableWriter {
@@ -23,10 +23,12 @@ pub struct TableWriter {
     client: Client,
     columns: Columns,
     cursor: Option<String>,
+    /// The cursor of a transaction of which it is not known whether it was committed.
+    tried: Option<String>,
 }
 
-/// The newest row of each id, or that it is gone.
-type Rows<'a> = BTreeMap<&'a str, Option<&'a [u8]>>;
+/// The newest row of each id and the type of its components, or that it is gone.
+pub type Rows<'a> = BTreeMap<&'a str, Option<(Element, &'a [u8])>>;
 
 impl TableWriter {
     /// Connects; makes the table with an id of `text` and a vector of `real[]` where there is none.
@@ -49,7 +51,8 @@ impl TableWriter {
                 Columns { kind: Kind::Real, id_type: "text".to_owned() }
             }
         };
-        let mut writer = Self { target: target.clone(), name: name.to_owned(), client, columns, cursor: None };
+        let mut writer =
+            Self { target: target.clone(), name: name.to_owned(), client, columns, cursor: None, tried: None };
         writer.prepare()?;
         let found = writer.client.query("SELECT cursor FROM vecdelta.sink WHERE name = $1", &[&writer.name]);
         writer.cursor = found.map_err(failed)?.first().map(|row| row.get(0));
@@ -68,64 +71,73 @@ impl TableWriter {
         self.client.batch_execute(&sql).map_err(failed(&self.target.table))
     }
 
+    /// Says why a row cannot be in the table, if it cannot.
+    ///
+    /// # Errors
+    /// When the column would round it, or takes no such value.
+    pub fn takes(&self, element: Element, row: &[u8]) -> std::result::Result<(), String> {
+        let column = || format!("column {} of table {}", self.target.vector, self.target.table);
+        if !self.columns.kind.keeps(element) {
+            let name = element.name();
+            return Err(format!("{} would round {name} values: make it double precision[]", column()));
+        }
+        let odd = self.columns.kind == Kind::Vector && values(element, row).any(|x| !(x as f32).is_finite());
+        if odd { Err(format!("{} is a vector, which holds no NaN and no infinity", column())) } else { Ok(()) }
+    }
+
     /// Writes the newest rows of some ids, removes those that are gone, and keeps the cursor; all or nothing.
     ///
     /// A connection that is lost is made again. Whether the transaction was committed before is seen by the cursor.
+    /// After [`WireError::Away`] the same rows, with more if there are, are written by the next call.
     ///
     /// # Errors
-    /// When the server is away for too long, refuses a row, or somebody else writes under the same name.
-    pub fn write(&mut self, element: Element, rows: &Rows<'_>, cursor: &str) -> Result<()> {
-        if !self.columns.kind.keeps(element) {
-            return Err(WireError::Refused(format!(
-                "column {} of table {} would round {} values: make it double precision[]",
-                self.target.vector,
-                self.target.table,
-                element.name()
-            )));
+    /// When the server is away for some seconds, refuses a row, or somebody else writes under the same name.
+    pub fn write(&mut self, rows: &Rows<'_>, cursor: &str) -> Result<()> {
+        for (element, row) in rows.values().flatten() {
+            self.takes(*element, row).map_err(WireError::Refused)?;
         }
         let mut said = String::new();
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 std::thread::sleep(Duration::from_millis((50 << attempt.min(6)).min(2_000)));
-                match self.again(cursor) {
-                    Ok(true) => return Ok(()),
-                    Ok(false) => {}
-                    Err(WireError::Away(message)) => {
-                        said = message;
-                        continue;
-                    }
-                    Err(refused) => return Err(refused),
-                }
             }
-            match self.attempt(element, rows, cursor) {
+            let done = match self.tried.is_some() {
+                true => self.reach().map(|()| self.cursor.as_deref() == Some(cursor)),
+                false => Ok(false),
+            };
+            let written = done.and_then(|done| if done { Ok(()) } else { self.attempt(rows, cursor) });
+            match written {
                 Ok(()) => {
-                    self.cursor = Some(cursor.to_owned());
+                    (self.cursor, self.tried) = (Some(cursor.to_owned()), None);
                     return Ok(());
                 }
                 Err(WireError::Away(message)) => said = message,
                 Err(refused) => return Err(refused),
             }
+            self.tried.get_or_insert_with(|| cursor.to_owned());
         }
         Err(WireError::Away(said))
     }
 
-    /// Connects again; returns whether the transaction that broke off was committed.
-    fn again(&mut self, cursor: &str) -> Result<bool> {
-        let before = self.cursor.clone();
+    /// Connects again, and sees whether the transaction that broke off was committed.
+    ///
+    /// # Errors
+    /// When the server is away, or somebody else has written under the same name.
+    pub fn reach(&mut self) -> Result<()> {
+        let (before, tried) = (self.cursor.clone(), self.tried.clone());
         let fresh = Self::open(&self.target, &self.name)?;
-        let done = fresh.cursor.as_deref() == Some(cursor);
         *self = fresh;
-        if !done && self.cursor != before {
+        if self.cursor != before && (tried.is_none() || self.cursor != tried) {
             return Err(self.other_writer());
         }
-        Ok(done)
+        Ok(())
     }
 
     fn other_writer(&self) -> WireError {
         WireError::Refused(format!("somebody else writes table {} under the name {}", self.target.table, self.name))
     }
 
-    fn attempt(&mut self, element: Element, rows: &Rows<'_>, cursor: &str) -> Result<()> {
+    fn attempt(&mut self, rows: &Rows<'_>, cursor: &str) -> Result<()> {
         let other = self.other_writer();
         let failed = failed(&self.target.table);
         let mut transaction = self.client.transaction().map_err(&failed)?;
@@ -138,7 +150,7 @@ impl TableWriter {
         let (table, id, vector) = (self.target.sql(), quoted(&self.target.id), quoted(&self.target.vector));
         let (id_type, (_, vector_type)) = (&self.columns.id_type, self.columns.kind.types());
         if rows.values().any(Option::is_some) {
-            copy(&mut transaction, self.columns.kind, element, rows).map_err(&failed)?;
+            copy(&mut transaction, self.columns.kind, rows).map_err(&failed)?;
             let sql = format!(
                 "INSERT INTO {table} AS t ({id}, {vector}) SELECT id::{id_type}, vector::{vector_type} FROM vecdelta_rows \
                  ON CONFLICT ({id}) DO UPDATE SET {vector} = EXCLUDED.{vector}"
@@ -158,12 +170,7 @@ impl TableWriter {
 }
 
 /// Hands rows over in the server's binary form.
-fn copy(
-    transaction: &mut Transaction<'_>,
-    kind: Kind,
-    element: Element,
-    rows: &Rows<'_>,
-) -> std::result::Result<(), postgres::Error> {
+fn copy(transaction: &mut Transaction<'_>, kind: Kind, rows: &Rows<'_>) -> std::result::Result<(), postgres::Error> {
     let handed = match kind {
         Kind::Real => Type::FLOAT4_ARRAY,
         Kind::Double => Type::FLOAT8_ARRAY,
@@ -171,7 +178,7 @@ fn copy(
     };
     let into = transaction.copy_in("COPY vecdelta_rows FROM STDIN BINARY")?;
     let mut into = BinaryCopyInWriter::new(into, &[Type::TEXT, handed]);
-    for (key, row) in rows.iter().filter_map(|(key, row)| Some((key, (*row)?))) {
+    for (key, (element, row)) in rows.iter().filter_map(|(key, row)| Some((key, (*row)?))) {
         let value: Box<dyn ToSql + Sync> = match (kind, element) {
             // The bits themselves, NaN payloads included.
             (Kind::Real, Element::F32) => {

@@ -20,7 +20,7 @@ pub(in crate::pipeline::config) static PIPELINE: Section = section(
             "store",
             Kind::Path,
             Required,
-            "The repository's directory, or `postgres://USER@HOST/DATABASE?repo=NAME`; it is created when absent.",
+            "The repository's directory, or `postgres://USER@HOST/DATABASE?repo=NAME`; it is created when absent. With `{partition}` each partition has its own, see `run --partition`.",
         ),
         key(
             "memory",
@@ -54,6 +54,20 @@ pub(in crate::pipeline::config) static SOURCE_KINDS: &[Word] = &[
     word("jsonl", "JSON lines; a file, or standard input"),
     word("files", "any of these, told by content"),
     word("feed", "rows that the program around the pipeline hands in; it has no `path`"),
+    word("nats", "messages of a stream of NATS JetStream; needs a program built with `--features nats`"),
+    word("postgres", "changed rows of a table of PostgreSQL; needs a program built with `--features postgres`"),
+];
+
+/// What messages hold.
+pub(in crate::pipeline::config) static MESSAGE_FORMATS: &[Word] = &[
+    word("deltas", "deltas, as a sink of `kind = \"nats\"` writes them"),
+    word("jsonl", "JSON lines of any program: one or more objects a message"),
+];
+
+/// What happens at a gap.
+pub(in crate::pipeline::config) static ON_GAP: &[Word] = &[
+    word("stop", "the run ends and says which messages are lacking"),
+    word("skip", "it goes on behind the gap; only for `format = \"jsonl\"`"),
 ];
 
 /// The orders of files.
@@ -77,7 +91,7 @@ pub(in crate::pipeline::config) static SOURCE: Section = section(
         key(
             "path",
             Kind::Either(&[Kind::PathGlob, Kind::List(&Kind::PathGlob, 1)]),
-            Optional("required, but for `kind = \"feed\"`"),
+            Optional("required for files"),
             "A path, a glob, or a list of them, relative to this file; `-` is standard input.",
         ),
         key(
@@ -95,6 +109,64 @@ pub(in crate::pipeline::config) static SOURCE: Section = section(
         ),
         key("collection", Kind::Name, Optional("the source's NAME"), "The collection that receives the rows."),
         key(
+            "url",
+            Kind::Url,
+            Optional("required for servers"),
+            "The server: `nats://HOST:PORT` or `postgres://USER@HOST/DATABASE`; never with a password.",
+        ),
+        key("stream", Kind::Text, Optional("required for `kind = \"nats\"`"), "The stream that is followed."),
+        key(
+            "subject",
+            Kind::Text,
+            Optional("required for `kind = \"nats\"`"),
+            "The subjects' first words, as the sink has them; for `jsonl` a subject of the stream, which may have wildcards.",
+        ),
+        key(
+            "partitions",
+            Kind::Count { min: 1, max: 1024 },
+            Optional("required for deltas from `nats`"),
+            "Into how many subjects the sink divides; `run --partition` shares them between workers.",
+        ),
+        key("format", Kind::Word(MESSAGE_FORMATS), Optional("`deltas`"), "What the messages of a stream hold."),
+        key(
+            "on_gap",
+            Kind::Word(ON_GAP),
+            Optional("`stop`"),
+            "What happens when the stream's limits removed messages before they were read.",
+        ),
+        key("table", Kind::Text, Optional("required for `kind = \"postgres\"`"), "`TABLE`, `SCHEMA.TABLE`, or a view."),
+        key(
+            "version",
+            Kind::Text,
+            Optional("required for `kind = \"postgres\"`"),
+            "The column that grows with every change. Of the type `xid8`, filled by `pg_current_xact_id()`, it is exact; integers and timestamps need `overlap`.",
+        ),
+        key(
+            "deleted",
+            Kind::Text,
+            Optional("nothing is deleted"),
+            "The boolean column or field that says that an id is gone.",
+        ),
+        key("poll", SOME_TIME, Optional("`1s`"), "The time between two looks at a table."),
+        key(
+            "overlap",
+            Kind::Duration { zero: true },
+            Optional("`10s`"),
+            "How long a transaction may take between taking its version and its end. Versions of this time are looked at again; `xid8` needs none.",
+        ),
+        key(
+            "follow",
+            Kind::Bool,
+            Optional("true"),
+            "Whether a server is waited for to have more; with `false` the run ends when all that is there was read.",
+        ),
+        key(
+            "patience",
+            SOME_TIME,
+            Optional("without an end"),
+            "How long a server may be away before the run ends; it is tried again with growing waits.",
+        ),
+        key(
             "meta",
             Kind::List(&Kind::Text, 1),
             Optional("no metadata"),
@@ -111,7 +183,7 @@ pub(in crate::pipeline::config) static SOURCE: Section = section(
             "epoch",
             Kind::Bool,
             Default("true"),
-            "Whether each file is a whole epoch. With `false` rows are a stream of changes.",
+            "Whether each file is a whole epoch. With `false` rows are a stream of changes, as those of servers always are.",
         ),
     ],
 );

@@ -12,9 +12,13 @@ pub(super) use flow::{
     APPLY, CHANGES, CLOCK, CLOCKS, CLOSE, GENERATION, LATE, PRIORITIES, ROUTE, SNAPSHOT, TRANSFORMER, VALIDATOR,
     VERSION, WHEN, WINDOW,
 };
-pub(super) use input::{CAPTURE, DETECT, DETECTOR, FILE_ORDERS, MISSING, PIPELINE, SOURCE, SOURCE_KINDS, VECTOR};
+pub(super) use input::{
+    CAPTURE, DETECT, DETECTOR, FILE_ORDERS, MESSAGE_FORMATS, MISSING, ON_GAP, PIPELINE, SOURCE, SOURCE_KINDS, VECTOR,
+};
 pub(super) use later::LATER;
-pub(super) use output::{EXPECT, GIVEN, GUARANTEES, ON_SLOW, SINK, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, TEST};
+pub(super) use output::{
+    EXPECT, GIVEN, GUARANTEES, LIMITS, ON_SLOW, SINK, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, TEST,
+};
 
 const fn key(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Key {
     Key { name, kind, need, doc }

@@ -2,7 +2,7 @@
 
 use super::super::keys::Need::{Default, Optional, Required};
 use super::super::keys::{Kind, Section, Word};
-use super::{CHANGES, PRIORITIES, key, section, word};
+use super::{CHANGES, PRIORITIES, SOME_TIME, key, section, word};
 
 /// The formats of a sink.
 pub(in crate::pipeline::config) static SINK_KINDS: &[Word] = &[
@@ -11,6 +11,11 @@ pub(in crate::pipeline::config) static SINK_KINDS: &[Word] = &[
     word("npy", "NumPy with a side-car `.ids.txt`; whole tables only"),
     word("jsonl", "JSON lines"),
     word("webhook", "JSON lines in `POST` requests to `url`; deltas only"),
+    word("nats", "messages in a stream of NATS JetStream; deltas only; needs a program built with `--features nats`"),
+    word(
+        "postgres",
+        "rows of a table that is kept in step; deltas only; needs a program built with `--features postgres`",
+    ),
 ];
 
 /// What a sink writes.
@@ -65,8 +70,8 @@ pub(in crate::pipeline::config) static SINK: Section = section(
         key("kind", Kind::Word(SINK_KINDS), Required, "The format."),
         key(
             "path",
-            Kind::Template(&["branch", "collection"]),
-            Optional("required, but for `kind = \"webhook\"`"),
+            Kind::Template(&["branch", "collection", "partition"]),
+            Optional("required for files"),
             "The directory or file, relative to this file.",
         ),
         key("what", Kind::Word(SINK_CONTENTS), Default("\"deltas\""), "What to write."),
@@ -76,7 +81,55 @@ pub(in crate::pipeline::config) static SINK: Section = section(
             Optional("those that fit `what`"),
             "The fields of a line; for `jsonl` and `webhook` only.",
         ),
-        key("url", Kind::Url, Optional("required for `kind = \"webhook\"`"), "The address that deltas are posted to."),
+        key(
+            "url",
+            Kind::Url,
+            Optional("required for servers"),
+            "The server: `http://` for `webhook`, `nats://` for `nats`, `postgres://USER@HOST/DATABASE` for `postgres`; never with a password.",
+        ),
+        key(
+            "stream",
+            Kind::Template(&["branch", "collection", "partition"]),
+            Optional("required for `kind = \"nats\"`"),
+            "The stream's name; it is made when absent, and holds `SUBJECT.*`.",
+        ),
+        key(
+            "subject",
+            Kind::Template(&["branch", "collection", "partition"]),
+            Optional("required for `kind = \"nats\"`"),
+            "The subjects' first words: deltas go to `SUBJECT.0` and so on, the place to go on at to `SUBJECT.cursor`.",
+        ),
+        key(
+            "partitions",
+            Kind::Count { min: 1, max: 1024 },
+            Optional("required for `kind = \"nats\"`"),
+            "Into how many subjects the sources are divided, by the hash of the key; it cannot be changed later.",
+        ),
+        key(
+            "limits",
+            Kind::Table(&LIMITS),
+            Optional("the stream keeps everything"),
+            "How much the stream keeps. Who follows it and was away for longer has a gap, and is told so.",
+        ),
+        key(
+            "replicas",
+            Kind::Count { min: 1, max: 5 },
+            Optional("1 where the stream is made"),
+            "On how many servers of a cluster the stream is.",
+        ),
+        key(
+            "table",
+            Kind::Template(&["branch", "collection", "partition"]),
+            Optional("required for `kind = \"postgres\"`"),
+            "`TABLE` or `SCHEMA.TABLE`; it is made when absent.",
+        ),
+        key("id", Kind::Text, Optional("`id`"), "The table's column of the id, which has a unique index."),
+        key(
+            "vector",
+            Kind::Text,
+            Optional("`embedding`"),
+            "The table's column of the vector: `real[]`, `double precision[]`, or pgvector's `vector`.",
+        ),
         key(
             "roll",
             Kind::Size,
@@ -86,7 +139,7 @@ pub(in crate::pipeline::config) static SINK: Section = section(
         key(
             "guarantee",
             Kind::Word(GUARANTEES),
-            Optional("`exactly_once` for files, `at_least_once` for `webhook`"),
+            Optional("`exactly_once`, but `at_least_once` for `webhook`"),
             "What is promised about each delta.",
         ),
         key(
@@ -95,6 +148,17 @@ pub(in crate::pipeline::config) static SINK: Section = section(
             Default("\"spill\""),
             "What happens when more waits for the sink than its share of `memory`.",
         ),
+    ],
+);
+
+/// `limits = { .. }`.
+pub(in crate::pipeline::config) static LIMITS: Section = section(
+    "limits",
+    "limits",
+    "How much a stream keeps; what is older, or beyond, is removed by the server.",
+    &[
+        key("age", SOME_TIME, Optional("for ever"), "The age of the oldest message."),
+        key("bytes", Kind::Size, Optional("without an end"), "The size of all messages."),
     ],
 );
 

@@ -1,13 +1,14 @@
 //! One file per mistake: `NAME.toml` and what is printed for it, `NAME.txt`.
 //!
 //! Comments at the top of a file stand for the surroundings: `# set: KEY=VALUE` for an argument, `# env: NAME=TEXT` for a
-//! variable. `UPDATE_GOLDEN=1` rewrites the expected texts.
+//! variable, `# built: small` for a program without the servers' wires. `UPDATE_GOLDEN=1` rewrites the expected texts.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::{parse, render};
+use super::super::servers::Built;
+use super::super::{parse_for, render};
 
 #[test]
 fn every_mistake_is_shown_as_recorded() {
@@ -47,7 +48,9 @@ fn show(path: &Path, text: &str) -> String {
     let sets = pragmas(text, "# set: ");
     let env: BTreeMap<String, String> = pragmas(text, "# env: ").into_iter().collect();
     let lookup = |name: &str| env.get(name).cloned();
-    let (first, found) = match parse(&name, text, Path::new("/base"), &sets, &lookup) {
+    let servers = !text.contains("# built: small");
+    let built = Built { nats: servers, postgres: servers };
+    let (first, found) = match parse_for(built, &name, text, Path::new("/base"), &sets, &lookup) {
         Ok((_, warnings)) => ("ok\n".to_owned(), warnings),
         Err(diagnosis) => (String::new(), [diagnosis.errors, diagnosis.warnings].concat()),
     };

@@ -1,0 +1,128 @@
+//! What servers bring, on its way to capture: rows, ids that are gone, and deltas of somebody else.
+
+use super::{Flow, Stop};
+use crate::capture::Captured;
+use crate::delta::{Applied, Delta, DeltaError, Keys, Notes, RowBatch};
+use crate::pipeline::PipelineError;
+use crate::pipeline::follow::{Changes, What};
+
+impl Flow<'_> {
+    /// Takes changes that a server brought.
+    pub(super) fn followed(&mut self, source: usize, changes: Changes) -> Result<(), Stop> {
+        let Changes { what, mark } = changes;
+        match what {
+            What::Nothing => {
+                self.numbered(source, mark);
+            }
+            What::Rows(element, dims, batch) => {
+                self.begun(source, element, dims)?;
+                return self.arrived(source, batch, None, mark);
+            }
+            What::Gone(keys) => {
+                if self.begin_known(source)? {
+                    // Rows that are held back came before.
+                    self.release_source(source, true)?;
+                    let ticket = self.numbered(source, mark);
+                    self.remove(source, &keys, ticket)?;
+                } else {
+                    self.numbered(source, mark);
+                }
+            }
+            What::Deltas(deltas) => {
+                if let Some(first) = deltas.first() {
+                    self.begun(source, first.vector().element(), first.vector().dims())?;
+                }
+                let ticket = self.numbered(source, mark);
+                self.apply(source, &deltas, ticket)?;
+            }
+        }
+        self.settle()
+    }
+
+    /// Returns the number of what is taken next, and notes the place that it leads to.
+    fn numbered(&mut self, source: usize, mark: Option<String>) -> u64 {
+        let ticket = self.state.ticket;
+        self.state.ticket += 1;
+        if mark.is_some() {
+            self.state.waiting.push_back((source, ticket, None, mark));
+        }
+        ticket
+    }
+
+    /// Begins where rows have not begun yet; another shape than the collection's ends the run.
+    fn begun(&mut self, source: usize, element: crate::delta::Element, dims: u32) -> Result<(), Stop> {
+        match self.begin_fed(source, element, dims)? {
+            None => Ok(()),
+            Some(message) => Err(self.refused(source, message)),
+        }
+    }
+
+    /// Begins with the shape that the collection has; returns whether there is one.
+    fn begin_known(&mut self, source: usize) -> Result<bool, Stop> {
+        if self.state.current.contains_key(&source) {
+            return Ok(true);
+        }
+        let Some(table) = self.tables.get(&self.sources[source].collection).cloned() else { return Ok(false) };
+        self.begun(source, table.element, table.dims).map(|()| true)
+    }
+
+    fn refused(&self, source: usize, message: String) -> Stop {
+        Stop::Failed(PipelineError::Server { source_name: self.sources[source].name.clone(), message })
+    }
+
+    /// Deletes rows.
+    fn remove(&mut self, source: usize, keys: &Keys, ticket: u64) -> Result<(), Stop> {
+        let at = &self.state.current[&source];
+        let (file, collection) = (at.input.file.clone(), at.table.collection.clone());
+        let windows = self.windows.of(&collection);
+        let pending = |slot: u32| windows.iter().find_map(|window| window.row(slot));
+        let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
+        let removed = capture.remove(keys, &pending);
+        let captured: Captured = removed.map_err(|error| Stop::Failed(PipelineError::Capture { file, error }))?;
+        self.captured(source, captured, keys.len(), ticket, None)
+    }
+
+    /// Applies deltas, of which no two are of one id, to what the collection holds; one that was applied before does nothing.
+    fn apply(&mut self, source: usize, deltas: &[Delta], ticket: u64) -> Result<(), Stop> {
+        let Some(at) = self.state.current.get(&source) else { return Ok(()) };
+        let (file, collection) = (at.input.file.clone(), at.table.collection.clone());
+        let (mut keys, mut rows, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        let names = self.sources[source].meta.clone();
+        let mut notes = Notes::new(names.clone().into());
+        {
+            let windows = self.windows.of(&collection);
+            let pending = |slot: u32| windows.iter().find_map(|window| window.row(slot));
+            let capture = &self.state.captures[&collection];
+            for delta in deltas {
+                let key = delta.source().key.as_str();
+                let state = capture.state_of(key, &pending);
+                let mut row =
+                    state.map_err(|error| Stop::Failed(PipelineError::Capture { file: file.clone(), error }))?;
+                match delta.apply_to(key, &mut row) {
+                    Ok(Applied::Already) => continue,
+                    Ok(Applied::Changed) => {}
+                    Err(error) => return Err(self.does_not_fit(source, delta, &error)),
+                }
+                match row {
+                    Some(row) => {
+                        keys.push(key);
+                        rows.extend(row);
+                        notes.push(names.iter().map(|name| delta.metadata().get(name).map(|v| v.as_str().into())));
+                    }
+                    None => gone.push(key),
+                }
+            }
+        }
+        if !keys.is_empty() {
+            let batch = RowBatch { keys: Keys::from_texts(keys), rows: rows.into(), first_row: 0, notes };
+            self.rows(source, &batch, ticket, None)?;
+        }
+        if gone.is_empty() { Ok(()) } else { self.remove(source, &Keys::from_texts(gone), ticket) }
+    }
+
+    fn does_not_fit(&self, source: usize, delta: &Delta, error: &DeltaError) -> Stop {
+        let branch = "the branch was written by somebody else, or the stream was begun anew";
+        let message = format!("a delta of `{}` does not fit the table: {error}; {branch}", delta.source().key);
+        self.refused(source, message)
+    }
+}
