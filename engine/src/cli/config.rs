@@ -117,6 +117,7 @@ pub fn check(args: CheckArgs) -> Result<ExitCode, CliError> {
 /// Runs `vecdelta plan`.
 pub fn plan(args: PlanArgs) -> Result<ExitCode, CliError> {
     let pipeline = load(&args.pipeline, &args.set)?;
+    refuse_divided(&pipeline)?;
     let scratch = Scratch::new()?;
     let progress = Progress::new();
     let listener = |event: &Event| progress.on(event);
@@ -223,6 +224,15 @@ pub fn load(path: &Path, set: &[String]) -> Result<Pipeline, CliError> {
             let message = format!("{} has {n} error{}", path.display(), if n == 1 { "" } else { "s" });
             Err(CliError::new(BAD_CONFIG, message).hint("`vecdelta explain CODE` tells more about one"))
         }
+    }
+}
+
+/// Refuses to run all partitions of a pipeline as one.
+pub fn refuse_divided(pipeline: &Pipeline) -> Result<(), CliError> {
+    match pipeline.is_divided() {
+        true => Err(CliError::new(BAD_CONFIG, "`store` names a {partition}, and this run has none")
+            .hint("`vecdelta run PIPELINE --partition 1/1` works on all of them")),
+        false => Ok(()),
     }
 }
 

@@ -43,6 +43,7 @@ mod tap;
 mod top;
 mod undo;
 mod verify;
+mod workers;
 
 use std::process::ExitCode;
 

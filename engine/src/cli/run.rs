@@ -16,6 +16,7 @@ use super::events::EventLog;
 use super::open::{author, now_millis, writer_or_new};
 use super::output::{commit_json, count, delta_bytes, plural, print_json, print_table, printable, shown, size, time};
 use super::progress::Progress;
+use super::workers::{Part, Share};
 use crate::capture::Observer;
 use crate::event::{Event, Listener};
 use crate::pipeline::config::Pipeline;
@@ -48,6 +49,15 @@ pub struct Args {
     /// Who looks must know this; better given in the environment variable VECDELTA_TOKEN, which others cannot see.
     #[arg(long, value_name = "TEXT", requires = "listen")]
     token: Option<String>,
+    /// Work on a share of the partitions of a stream, as worker K of N.
+    ///
+    /// `store` names the {partition}; each has a repository of its own, and the lock of its writer is the lease. A partition
+    /// that another process works on is waited for.
+    #[arg(long, value_name = "K/N", conflicts_with = "listen")]
+    partition: Option<Share>,
+    /// Take over the partitions of other workers when nobody works on them; without --partition of all.
+    #[arg(long, conflicts_with = "listen")]
+    standby: bool,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -63,6 +73,11 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
             events.on(event);
         }
     };
+    if args.partition.is_some() || args.standby {
+        let part = Part { share: args.partition, standby: args.standby };
+        let code = super::workers::run(&pipeline, part, &tell, args.json)?;
+        return events.map_or(Ok(()), EventLog::close).map(|()| code);
+    }
     let (repo, report) = match &args.listen {
         None => execute(&pipeline, true, &tell, live())?,
         Some(address) => looked_at(&pipeline, address, args.token.clone(), &tell)?,
@@ -110,7 +125,7 @@ fn print_end(out: &mut impl Write, end: &SinkEnd) -> Result<(), CliError> {
 }
 
 /// Makes the error of the sinks that could not go on.
-fn failed_sinks(report: &RunReport) -> Option<CliError> {
+pub fn failed_sinks(report: &RunReport) -> Option<CliError> {
     let failed: Vec<&SinkEnd> = report.sinks.iter().filter(|end| end.error.is_some()).collect();
     let error = failed.first()?.error.as_ref()?;
     let code = if error.failure == SinkFailure::CannotCreate { CANNOT_CREATE } else { IO };
@@ -159,6 +174,7 @@ pub fn execute(
     tell: Listener<'_>,
     live: Live,
 ) -> Result<(Repository, RunReport), CliError> {
+    super::config::refuse_divided(pipeline)?;
     if let Some(threads) = pipeline.settings.threads {
         // Only the first pool counts; a second run in one process keeps it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global();
@@ -210,7 +226,7 @@ fn nanos() -> u64 {
 }
 
 /// Ends the process in the middle of the work, as a crash would: the repository takes that.
-fn end_overdue(drain: Duration, commits: u64) {
+pub fn end_overdue(drain: Duration, commits: u64) {
     let seconds = drain.as_secs_f64();
     let made = format!("{} made before {} safe", plural(commits, "commit"), if commits == 1 { "is" } else { "are" });
     let message = format!("the run did not end within {seconds} s of the signal; {made}");

@@ -97,6 +97,17 @@ pub enum PipelineError {
     },
 }
 
+impl PipelineError {
+    /// Returns whether the repository could not be read or written.
+    pub fn is_store(&self) -> bool {
+        matches!(
+            self,
+            PipelineError::Version(VersionError::Store(_))
+                | PipelineError::Capture { error: CaptureError::Store(_), .. }
+        )
+    }
+}
+
 impl From<StoreError> for PipelineError {
     fn from(error: StoreError) -> Self {
         PipelineError::Version(error.into())

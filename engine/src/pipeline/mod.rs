@@ -13,6 +13,10 @@ mod drain;
 mod error;
 mod feed;
 mod flow;
+#[cfg_attr(
+    not(any(feature = "nats", feature = "postgres")),
+    allow(dead_code, unused_imports, unused_variables, reason = "nothing is built in that could be followed")
+)]
 mod follow;
 mod input;
 mod link;
@@ -22,6 +26,7 @@ mod reading;
 mod resume;
 mod retention;
 mod run;
+mod shares;
 pub mod sink;
 mod stdin;
 mod versioning;
@@ -36,5 +41,6 @@ pub use metrics::{Figures, Metrics, SinkFigures, SourceFigures, StageFigures, Wi
 pub use plan::{Forecast, plan};
 pub use resume::last_mark;
 pub use run::{Context, Live, RunReport, run, run_with};
+pub use shares::on_threads;
 pub use sink::{export_deltas, write_tables};
 pub use widths::check_widths;

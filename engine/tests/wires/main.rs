@@ -15,3 +15,4 @@ mod sinks;
 mod sources;
 mod stream;
 mod table;
+mod workers;

@@ -223,7 +223,7 @@ fn a_table_is_followed_through_late_transactions_kills_and_crashes() {
             let url = database();
             format!(
                 "config_version = 1\n[pipeline]\nstore = \"{kind}.vd\"\n[source.t]\nkind = \"postgres\"\nurl = \"{url}\"\ntable = \"{table}\"\n\
-                 version = \"version\"\ndeleted = \"gone\"\npoll = \"50ms\"\noverlap = \"1s\"\nfollow = {follow}\n\
+                 version = \"version\"\ndeleted = \"gone\"\npoll = \"50ms\"\noverlap = \"4s\"\nfollow = {follow}\n\
                  [window.live]\nclose = {{ after = \"50ms\", count = 100 }}\n[sink.end]\nkind = \"postgres\"\nurl = \"{url}\"\ntable = \"{end}\"\n"
             )
         };
@@ -270,7 +270,9 @@ fn a_table_is_followed_through_late_transactions_kills_and_crashes() {
         let bits = |v: Vec<f32>| v.into_iter().map(f32::to_bits).collect::<Vec<u32>>();
         let want: Rows = found.iter().map(|r| (r.get(0), bits(r.get(1)))).collect();
         assert!(want.len() > 50);
-        until("the follower has it all", &mut || table_of(&dir.join(format!("{kind}.vd")), "t") == want);
+        until(&format!("the follower of {kind} has it all"), &mut || {
+            table_of(&dir.join(format!("{kind}.vd")), "t") == want
+        });
         assert!(kill_after(live, 0), "it still follows");
         succeeds(dir, &["run", "rest.toml"]);
         assert!(table_of(&dir.join(format!("{kind}.vd")), "t") == want);

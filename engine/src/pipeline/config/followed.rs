@@ -224,6 +224,13 @@ fn refuse(checks: &mut Checks<'_, '_>, source: &Source, key: &str, why: &str, he
 pub(super) fn check_partition(checks: &mut Checks<'_, '_>) {
     let pipeline = checks.pipeline;
     if !pipeline.is_divided() {
+        for sink in pipeline.sinks.iter().filter(|sink| sink.names_partition()) {
+            let message = format!("sink \"{}\" has no partitions", sink.name);
+            let diagnostic = Diagnostic::error(PARTITION, message)
+                .label("`{partition}` stands here, but not in `store`")
+                .help("put `{partition}` into `store` as well, or remove it here");
+            checks.report_key(&["sink", &sink.name], diagnostic);
+        }
         return;
     }
     let divided = |source: &&Source| source.partitions().is_none();

@@ -387,12 +387,15 @@ pub struct Sink {
 }
 
 impl Sink {
+    /// Returns whether its place names the partition.
+    pub(super) fn names_partition(&self) -> bool {
+        let named = |text: &str| text.contains("{partition}");
+        self.server.as_ref().map_or(named(&self.path), |server| named(server.place().1))
+    }
+
     /// Returns whether each partition has a place of its own; the rows of a table never meet.
     pub(super) fn is_divided(&self) -> bool {
-        let named = |text: &str| text.contains("{partition}");
-        self.kind == SinkKind::Webhook
-            || self.kind == SinkKind::Postgres
-            || self.server.as_ref().map_or(named(&self.path), |server| named(server.place().1))
+        matches!(self.kind, SinkKind::Webhook | SinkKind::Postgres) || self.names_partition()
     }
 
     /// Returns whether each collection has a place of its own.

@@ -75,7 +75,6 @@ pub type Take<'a> = dyn FnMut(Changes) -> bool + 'a;
 /// Why a server brings nothing more.
 pub enum Trouble {
     /// It is away; the same may succeed later.
-    #[cfg_attr(not(any(feature = "nats", feature = "postgres")), expect(dead_code, reason = "nobody follows"))]
     Away(String),
     /// It refuses, or what it has is not what was expected.
     Refused(String),
@@ -109,7 +108,7 @@ fn open(source: &Source, server: &SourceServer, place: Option<&str>) -> Result<B
         #[cfg(feature = "nats")]
         Followed::Nats { .. } => Ok(Box::new(nats::Nats::open(source, server, place)?)),
         #[cfg(feature = "postgres")]
-        Followed::Postgres { .. } => Ok(Box::new(postgres::Postgres::open(source, server, place)?)),
+        Followed::Postgres { .. } => Ok(Box::new(self::postgres::Postgres::open(source, server, place)?)),
         #[allow(unreachable_patterns, reason = "with both built in, nothing is left")]
         _ => absent(source.kind.name()),
     }

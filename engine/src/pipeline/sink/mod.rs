@@ -228,7 +228,7 @@ fn on_server(to: &config::SinkServer) -> Box<dyn Sink> {
         #[cfg(feature = "nats")]
         config::SinkServer::Nats(to) => Box::new(nats::Nats::new(to)),
         #[cfg(feature = "postgres")]
-        config::SinkServer::Postgres(to) => Box::new(postgres::Postgres::new(to)),
+        config::SinkServer::Postgres(to) => Box::new(self::postgres::Postgres::new(to)),
         #[cfg(not(feature = "nats"))]
         config::SinkServer::Nats(_) => Box::new(absent::Absent("nats")),
         #[cfg(not(feature = "postgres"))]

@@ -40,8 +40,28 @@ impl Nats {
         Ok(self.publisher.as_mut().expect("it was just opened"))
     }
 
+    /// Keeps a cursor; returns whether it could be.
+    fn keep(
+        &mut self,
+        cursor: &Cursor,
+        work: impl FnOnce(&mut Publisher, &str) -> wire::Result<bool>,
+    ) -> Result<bool, SinkError> {
+        let text = cursor.to_text();
+        if self.kept.as_ref() == Some(&text) && self.publisher.is_some() {
+            return Ok(true);
+        }
+        self.publisher()?;
+        self.tried = Some(text.clone());
+        let kept = self.publish(|publisher| work(publisher, &text))?;
+        self.tried = None;
+        if kept {
+            self.kept = Some(text);
+        }
+        Ok(kept)
+    }
+
     /// Publishes; after a failure it has to be found out how far that came.
-    fn publish(&mut self, work: impl FnOnce(&mut Publisher) -> wire::Result<()>) -> Result<(), SinkError> {
+    fn publish<T>(&mut self, work: impl FnOnce(&mut Publisher) -> wire::Result<T>) -> Result<T, SinkError> {
         work(self.publisher()?).map_err(|error| {
             self.publisher = None;
             error.into()
@@ -94,19 +114,12 @@ impl Sink for Nats {
     }
 
     fn flush(&mut self, cursor: &Cursor) -> Result<bool, SinkError> {
-        let text = cursor.to_text();
-        if self.kept.as_ref() == Some(&text) && self.publisher.is_some() {
-            return Ok(true);
-        }
-        self.publisher()?;
-        self.tried = Some(text.clone());
-        self.publish(|publisher| publisher.publish(&[], &text))?;
-        (self.kept, self.tried) = (Some(text), None);
-        Ok(true)
+        self.keep(cursor, |publisher, text| publisher.publish(&[], text))
     }
 
     fn close(&mut self, cursor: &Cursor) -> Result<Vec<PathBuf>, SinkError> {
-        self.flush(cursor)?;
+        // All of the history is there: what was in the stream and did not come again has another route now.
+        self.keep(cursor, |publisher, text| publisher.keep(text).map(|()| true))?;
         Ok(Vec::new())
     }
 }

@@ -49,10 +49,24 @@ impl Publisher {
 
     /// Publishes deltas in this order, then the cursor behind them; all are durable on the server when this returns.
     ///
+    /// Returns whether the cursor was kept. It is not while deltas are in the stream that come again later: read back from
+    /// a cursor behind them, they would be unknown.
+    ///
     /// # Errors
     /// When the server is away for too long, or somebody else publishes. Then it has to be opened again.
-    pub fn publish(&mut self, deltas: &[Delta], cursor: &str) -> Result<()> {
+    pub fn publish(&mut self, deltas: &[Delta], cursor: &str) -> Result<bool> {
         self.publish_without_cursor(deltas)?;
+        if self.ahead.is_empty() {
+            self.keep(cursor)?;
+        }
+        Ok(self.ahead.is_empty())
+    }
+
+    /// Keeps a cursor that all that was published leads to: what has not come again never will.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub fn keep(&mut self, cursor: &str) -> Result<()> {
         let Bus { runtime, context, stream, place } = &self.bus;
         let own = self.last.last_mut().expect("the cursor's is there");
         let (subject, after) = (place.cursor(), *own);
@@ -69,7 +83,10 @@ impl Publisher {
     pub fn publish_without_cursor(&mut self, deltas: &[Delta]) -> Result<()> {
         let Self { bus, last, ahead } = self;
         let mut by_partition: BTreeMap<u32, Vec<&Delta>> = BTreeMap::new();
-        for delta in deltas.iter().filter(|d| !ahead.contains(&d.id())) {
+        for delta in deltas {
+            if !ahead.is_empty() && ahead.remove(&delta.id()) {
+                continue;
+            }
             let source = delta.source();
             by_partition.entry(bus.place.partition_of(&source.collection, &source.key)).or_default().push(delta);
         }

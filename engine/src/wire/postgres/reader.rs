@@ -105,11 +105,11 @@ impl TableReader {
     /// When the server is away, or a row holds no vector. Then the reader has to be opened again.
     pub fn poll(&mut self, emit: Emit<'_>) -> Result<()> {
         let began = Instant::now();
-        self.settle(began);
         // What came late is looked for twice in the time that it may take.
         let sweep = !self.exact && began.duration_since(self.swept) >= self.polled.overlap / 2;
         let from = if sweep { self.settled.clone() } else { self.newest.clone() };
-        let failed = failed(&self.polled.table.table);
+        let table = self.polled.table.table.clone();
+        let failed = failed(&table);
         let begin = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
         let mut transaction = begin.start().map_err(&failed)?;
         let portal = transaction.bind(&self.sql, &[&from]).map_err(&failed)?;
@@ -143,7 +143,7 @@ impl TableReader {
         }
         transaction.commit().map_err(&failed)?;
         if sweep {
-            self.swept = began;
+            self.settle(began);
         }
         if let Some(last) = last {
             if !self.exact {
@@ -154,11 +154,12 @@ impl TableReader {
         Ok(())
     }
 
-    /// Moves on to what was the newest version before the longest transaction.
-    fn settle(&mut self, now: Instant) {
+    /// Moves on to what was the newest version before the longest transaction: what ended late was seen by the look that
+    /// began now.
+    fn settle(&mut self, began: Instant) {
+        self.swept = began;
         while let Some((at, version)) = self.settling.front()
-            && now.duration_since(*at) > self.polled.overlap
-            && self.swept > *at + self.polled.overlap / 2
+            && *at + self.polled.overlap <= began
         {
             self.settled = Some(version.clone());
             self.settling.pop_front();

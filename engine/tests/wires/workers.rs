@@ -1,0 +1,123 @@
+//! Several workers share a stream; they are killed at random, and others take over.
+
+use std::path::Path;
+use std::process::Child;
+use std::time::Duration;
+
+use vecdelta::wire::nats::{Place, Publisher};
+
+use super::commands::{succeeds, vecdelta};
+use super::servers::together;
+use super::sinks::{Rows, replay, write_epochs};
+use super::sources::{new_place, start, table_of, until};
+use super::support::files::Dir;
+use super::support::random::Rng;
+
+const PARTITIONS: u32 = 4;
+
+/// The place where the sink of a partition shows what was committed.
+fn onward(from: &Place, partition: u32) -> Place {
+    let name = format!("{}_on{partition}", from.stream);
+    Place { stream: name.clone(), subject: name, partitions: 1, ..from.clone() }
+}
+
+fn files(dir: &Path, from: &Place) {
+    let sink = format!("kind = \"nats\"\nurl = \"{}\"\n", from.url);
+    let stream = format!("stream = \"{0}\"\nsubject = \"{0}\"\npartitions = {1}\n", from.stream, from.partitions);
+    let publish = format!(
+        "config_version = 1\n[pipeline]\nstore = \"t.vd\"\n[source.t]\nkind = \"jsonl\"\npath = \"e*.jsonl\"\nmissing = \"delete\"\n\
+         [sink.bus]\n{sink}{stream}"
+    );
+    std::fs::write(dir.join("publish.toml"), publish).unwrap();
+    let work = format!(
+        "config_version = 1\n[pipeline]\nstore = \"part-{{partition}}.vd\"\n[source.t]\n{sink}{stream}\
+         [window.live]\nclose = {{ after = \"30ms\", count = 60 }}\n\
+         [sink.on]\n{sink}stream = \"{0}_on{{partition}}\"\nsubject = \"{0}_on{{partition}}\"\npartitions = 1\n",
+        from.stream
+    );
+    std::fs::write(dir.join("work.toml"), work).unwrap();
+}
+
+/// Returns the tables of all partitions together.
+fn all(dir: &Path) -> Rows {
+    let mut rows = Rows::new();
+    for partition in 0..PARTITIONS {
+        let store = dir.join(format!("part-{partition}.vd"));
+        if store.join("head").exists() {
+            rows.extend(table_of(&store, "t"));
+        }
+    }
+    rows
+}
+
+#[test]
+fn workers_that_are_killed_are_taken_over_and_no_delta_is_lost_doubled_or_overtaken() {
+    let _together = together();
+    let dir = Dir::new();
+    let dir = dir.0.as_path();
+    let from = new_place("shared", PARTITIONS);
+    files(dir, &from);
+    Publisher::open(&from).unwrap();
+    let want = write_epochs(dir, 500, 36, 41);
+    // The epochs come a few at a time, so that there is work all the while.
+    std::fs::create_dir(dir.join("later")).unwrap();
+    let epoch = |n: usize| format!("e{n:03}.jsonl");
+    (0..36).for_each(|n| std::fs::rename(dir.join(epoch(n)), dir.join("later").join(epoch(n))).unwrap());
+    let roles: [&[&str]; 3] = [
+        &["work.toml", "--partition", "1/2", "--standby"],
+        &["work.toml", "--partition", "2/2", "--standby"],
+        &["work.toml", "--standby"],
+    ];
+    let mut workers: Vec<Child> = roles.iter().map(|role| start(dir, role)).collect();
+    let mut rng = Rng::new(17);
+    for round in 0..9 {
+        for n in round * 4..round * 4 + 4 {
+            std::fs::rename(dir.join("later").join(epoch(n)), dir.join(epoch(n))).unwrap();
+        }
+        let mut publish = start(dir, &["publish.toml"]);
+        std::thread::sleep(Duration::from_millis(rng.below(900) as u64));
+        let victim = rng.below(3);
+        assert!(workers[victim].try_wait().unwrap().is_none(), "worker {victim} has ended by itself");
+        workers[victim].kill().unwrap();
+        workers[victim].wait().unwrap();
+        std::thread::sleep(Duration::from_millis(300 + rng.below(900) as u64));
+        workers[victim] = start(dir, roles[victim]);
+        assert!(publish.wait().unwrap().success());
+    }
+    until("all is taken over", &mut || all(dir) == want);
+    // What each committed, as its sink tells it: every delta once, and in the order of its source.
+    let mut found = Rows::new();
+    until("the sinks have it all", &mut || {
+        found = (0..PARTITIONS).flat_map(|partition| replay(&onward(&from, partition)).0).collect();
+        found == want
+    });
+    for mut worker in workers {
+        assert!(worker.try_wait().unwrap().is_none());
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+    }
+    for partition in 0..PARTITIONS {
+        succeeds(dir, &["verify", &format!("part-{partition}.vd")]);
+        let own = |key: &String| from.partition_of("t", key) == partition;
+        assert!(table_of(&dir.join(format!("part-{partition}.vd")), "t").keys().all(own));
+    }
+}
+
+#[test]
+fn a_share_that_makes_no_sense_is_refused() {
+    let dir = Dir::new();
+    let dir = dir.0.as_path();
+    let from = Place { url: "nats://127.0.0.1:1".to_owned(), ..new_place("refused", PARTITIONS) };
+    files(dir, &from);
+    for (arguments, code, says) in [
+        (&["run", "work.toml"][..], 78, "--partition 1/1"),
+        (&["plan", "work.toml"], 78, "--partition 1/1"),
+        (&["run", "work.toml", "--partition", "3/2"], 2, "write K/N"),
+        (&["run", "work.toml", "--partition", "5/5"], 78, "4 partitions"),
+        (&["run", "publish.toml", "--partition", "1/2"], 78, "`{partition}`"),
+    ] {
+        let told = vecdelta(dir, arguments);
+        let said = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert!(told.status.code() == Some(code) && said.contains(says), "{arguments:?} {:?}: {said}", told.status);
+    }
+}
