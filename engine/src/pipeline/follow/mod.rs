@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "postgres")]
+use self::postgres::Postgres;
 use super::PipelineError;
 use super::config::{Followed, Source, SourceServer};
 use super::link::Outlet;
@@ -108,7 +110,7 @@ fn open(source: &Source, server: &SourceServer, place: Option<&str>) -> Result<B
         #[cfg(feature = "nats")]
         Followed::Nats { .. } => Ok(Box::new(nats::Nats::open(source, server, place)?)),
         #[cfg(feature = "postgres")]
-        Followed::Postgres { .. } => Ok(Box::new(self::postgres::Postgres::open(source, server, place)?)),
+        Followed::Postgres { .. } => Ok(Box::new(Postgres::open(source, server, place)?)),
         #[allow(unreachable_patterns, reason = "with both built in, nothing is left")]
         _ => absent(source.kind.name()),
     }

@@ -23,6 +23,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(feature = "postgres")]
+use self::postgres::Postgres;
 use super::config;
 use crate::delta::{Change, CommitId, DeltaBatch, DeltaRow, Table, row_hash};
 use crate::export::{ExportError, PartFormat};
@@ -228,7 +230,7 @@ fn on_server(to: &config::SinkServer) -> Box<dyn Sink> {
         #[cfg(feature = "nats")]
         config::SinkServer::Nats(to) => Box::new(nats::Nats::new(to)),
         #[cfg(feature = "postgres")]
-        config::SinkServer::Postgres(to) => Box::new(self::postgres::Postgres::new(to)),
+        config::SinkServer::Postgres(to) => Box::new(Postgres::new(to)),
         #[cfg(not(feature = "nats"))]
         config::SinkServer::Nats(_) => Box::new(absent::Absent("nats")),
         #[cfg(not(feature = "postgres"))]
