@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use vecdelta::capture::Missing;
 use vecdelta::codec::encode_fresh;
-use vecdelta::delta::{Element, Table};
+use vecdelta::delta::{Element, RowHash, Table, row_hash};
 use vecdelta::store::{BlockKind, Bundle, Disk, FORMAT, MemoryDisk, StoreError};
 use vecdelta::version::{
-    Checkpoint, MAIN, Repository, VersionError, bundle, check_since, checkpoint, compare, set_branch, set_tag,
-    snapshot, verify,
+    Checkpoint, Keep, Lookup, MAIN, Repository, VersionError, bundle, check_since, checkpoint, collect, compact,
+    compare, find, set_branch, set_tag, snapshot, verify,
 };
 
 use crate::support::drive::{Epoch, at, ingest, open, problems};
@@ -143,6 +143,41 @@ fn a_damaged_slot_of_the_head_is_restored() {
             assert_eq!(never_wrong(&damaged, &tables, "repaired"), tables.len());
         }
     }
+}
+
+/// The index outlives a collection, states included: looking one up that nothing led to reads no row, even a damaged one.
+#[test]
+fn after_a_collection_no_row_is_read_to_look_a_state_up() {
+    let disk = MemoryDisk::default();
+    let mut repo = open(&disk).unwrap();
+    let table = Arc::new(Table { collection: "c".to_owned(), element: Element::U8, dims: 1 });
+    // More rows than a writer reads again on the way out.
+    let mut rows: Vec<(String, Vec<u8>)> = (0..140_000u32).map(|i| (i.to_string(), vec![i as u8])).collect();
+    for step in 0..4u8 {
+        rows[0].1 = vec![100 + step];
+        let epoch = Epoch { table: table.clone(), rows: rows.clone(), missing: Missing::Keep, batch_rows: 8192 };
+        ingest(&mut repo, MAIN, u64::from(step), &[epoch]).unwrap();
+    }
+    compact(&mut repo, Keep { from: 9, every: 0 }, &at(9), &mut |_, _| {}).unwrap();
+    assert!(collect(&mut repo).unwrap().records > 0);
+    drop(repo);
+    let (path, mut log) = disk.files().into_iter().find(|(path, _)| path.starts_with("log/")).unwrap();
+    let mut at = 64;
+    while at < log.len() {
+        let len = u64::from_le_bytes(log[at + 8..at + 16].try_into().unwrap()) as usize;
+        if log[at + 4] == 1 {
+            log[at + 48] ^= 1;
+        }
+        at += 48 + len;
+    }
+    disk.put(&path, log);
+    let repo = Repository::open(Arc::new(disk.clone())).unwrap();
+    let found = |result: &RowHash| {
+        let lookup = Lookup { result: Some(*result), ..Lookup::default() };
+        find(&repo, &lookup, &mut |_| Ok::<_, VersionError>(true))
+    };
+    found(&RowHash([9; 32])).unwrap();
+    assert!(found(&row_hash("7", Element::U8, &[7])).is_err(), "one that is there has to be read");
 }
 
 /// A file of another format is not damaged: it is refused by name, and nothing is written into it.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::compact::Way;
+use super::data::data_of;
 use super::error::Result;
 use super::generation::{only_generation, row_generations};
 use super::noted::{generations_told, notes_of};
@@ -72,7 +73,7 @@ pub fn generations(
     let mut slots: BTreeSet<u32> = written.keys().copied().collect();
     for c in repo.bases(way.end).take_while(|&c| Some(c) != way.base) {
         // What an earlier compaction told.
-        slots.extend(generations_told(repo, c, &state.name)?.0.into_values().flatten());
+        slots.extend(generations_told(repo, c, &data_of(repo, c)?, &state.name)?.0.into_values().flatten());
     }
     let slots: Vec<u32> = slots.into_iter().filter(other).collect();
     let all = SlotGenerations(BTreeMap::from([(state.generation.clone(), slots)]));

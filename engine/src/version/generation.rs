@@ -99,7 +99,8 @@ pub fn row_generations(repo: &Repository, commit: CommitIndex, collection: &str)
         let collections = repo.commit(c)?.body.collections;
         let state = collections.into_iter().find(|s| s.name == collection);
         let Some(state) = state.filter(|_| open > 0) else { break };
-        for (name, slots) in generations_told(repo, c, collection)?.0 {
+        let data = data_of(repo, c)?;
+        for (name, slots) in generations_told(repo, c, &data, collection)?.0 {
             let name: Arc<str> = name.into();
             for slot in slots {
                 if known.get(slot as usize) == Some(&false) {
@@ -107,7 +108,7 @@ pub fn row_generations(repo: &Repository, commit: CommitIndex, collection: &str)
                 }
             }
         }
-        for part in data_of(repo, c)?.parts(repo, c, collection)? {
+        for part in data.parts(repo, c, collection)? {
             let written =
                 part.lists.fresh.iter().chain(&part.lists.change).map(|&s| (s, Some(state.generation.as_str())));
             for (slot, name) in written.chain(part.lists.deleted.iter().map(|&s| (s, None))) {

@@ -3,7 +3,7 @@
 //! Those of a commit have their hashes in its metadata, and so are under its own hash. Those of a compaction were put
 //! together from such, and are under the hashes of the log alone.
 
-use super::data::{damaged_in, data_of, in_commit};
+use super::data::{Data, damaged_in, data_of, in_commit};
 use super::error::Result;
 use super::repository::{CommitIndex, Repository};
 use crate::store::{
@@ -18,26 +18,32 @@ use crate::store::{
 /// When they are damaged, or not those that the commit was made with.
 pub fn notes_of(repo: &Repository, commit: CommitIndex, collection: &str) -> Result<SlotNotes> {
     let decode = |payload: &[u8], _: u32| SlotNotes::decode(payload);
-    Ok(read(repo, commit, collection, BlockKind::Notes, &decode)?.unwrap_or_default())
+    let data = data_of(repo, commit)?;
+    Ok(read(repo, commit, &data, collection, BlockKind::Notes, &decode)?.unwrap_or_default())
 }
 
-/// Reads what a commit says of the generations of rows, where it is not the one in force.
+/// Reads what a commit, whose data are given, says of the generations of rows, where it is not the one in force.
 ///
 /// # Errors
 /// When it is damaged, or not what the commit was made with.
-pub fn generations_told(repo: &Repository, commit: CommitIndex, collection: &str) -> Result<SlotGenerations> {
-    Ok(read(repo, commit, collection, BlockKind::Generations, &SlotGenerations::decode)?.unwrap_or_default())
+pub fn generations_told(
+    repo: &Repository,
+    commit: CommitIndex,
+    data: &Data,
+    collection: &str,
+) -> Result<SlotGenerations> {
+    Ok(read(repo, commit, data, collection, BlockKind::Generations, &SlotGenerations::decode)?.unwrap_or_default())
 }
 
 fn read<T>(
     repo: &Repository,
     commit: CommitIndex,
+    data: &Data,
     collection: &str,
     kind: BlockKind,
     decode: &dyn Fn(&[u8], u32) -> Option<T>,
 ) -> Result<Option<T>> {
     let read = || {
-        let data = data_of(repo, commit)?;
         let number = repo.collection_number(collection);
         let own = repo.entry(commit).slots.iter().position(|(c, _)| Some(*c) == number);
         let mine = |i: &usize| data.blocks[*i].kind == kind && Some(usize::from(data.blocks[*i].collection)) == own;

@@ -150,12 +150,12 @@ fn verify_collection(repo: &Repository, way: &[Step], name: &str) -> Result<()> 
         by_commit[commit].push(EntryChange { key: hashes[slot as usize], slot, row });
     }
     let (mut tree, mut rows) = (StateTree::default(), RowGenerations::default());
-    for ((Step { commit, body, .. }, changes), parts) in way.iter().zip(by_commit).zip(&parts) {
+    for ((Step { commit, body, data }, changes), parts) in way.iter().zip(by_commit).zip(&parts) {
         let commit = *commit;
         tree.apply(changes);
         let state = body.collections.iter().find(|c| c.name == name);
         if let Some(state) = state {
-            follow_generations(repo, commit, state, parts, &mut rows)?;
+            follow_generations(repo, commit, state, (data, parts), &mut rows)?;
             if rows.older(&state.generation) != state.older {
                 return Err(wrong(repo, commit, "the rows of older generations are not as many as it counts"));
             }
@@ -177,14 +177,14 @@ fn follow_generations(
     repo: &Repository,
     commit: CommitIndex,
     state: &CollectionState,
-    parts: &[Part],
+    (data, parts): (&Data, &[Part]),
     rows: &mut RowGenerations,
 ) -> Result<()> {
     for lists in parts.iter().map(|p| &p.lists) {
         lists.deleted.iter().for_each(|&slot| rows.set(slot, None));
         lists.fresh.iter().chain(&lists.change).for_each(|&slot| rows.set(slot, Some(&state.generation)));
     }
-    for (name, slots) in generations_told(repo, commit, &state.name)?.0 {
+    for (name, slots) in generations_told(repo, commit, data, &state.name)?.0 {
         for slot in slots {
             if rows.is_alive(slot) {
                 rows.set(slot, Some(&name));
