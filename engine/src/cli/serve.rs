@@ -143,6 +143,7 @@ pub fn listen(text: &str, token: Option<&str>) -> Result<Server, CliError> {
         let text = format!("{address} can be reached from other machines, and anybody there could ask");
         return Err(CliError::new(2, text).hint("set a token with VECDELTA_TOKEN or --token, or listen on 127.0.0.1"));
     }
+    crate::serve::clear_spool();
     Server::bind(address, Limits::default()).map_err(|error| {
         CliError::new(IO, format!("cannot listen on {address}: {error}"))
             .hint("choose another port with --listen; port 0 takes a free one")

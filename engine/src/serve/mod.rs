@@ -30,4 +30,5 @@ pub use listen::{address, beside, until};
 pub use live::{Board, LiveSite, STAGES, doors};
 pub use metrics::{Exposition, ServerMetrics};
 pub use remote::open_bundle;
+pub use spool::clear_spool;
 pub use web::Web;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::http::{Request, Response};
 use crate::answer::Failure;
@@ -22,9 +23,31 @@ const TYPES: [(&str, &str); 7] = [
 /// Tells the bodies of one process apart.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
+/// What the folders of bodies begin with.
+const FOLDER: &str = "vecdelta-post-";
+
+/// A folder is not cleared away before this age: its file may be about to be made.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// Removes the bodies of servers that were killed; called when one starts. Whose server lives still has its file locked.
+pub fn clear_spool() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+        if entry.file_name().to_string_lossy().starts_with(FOLDER) && age.is_some_and(|age| age >= FRESH) {
+            let Ok(files) = std::fs::read_dir(entry.path()) else { continue };
+            let free = |path: PathBuf| File::open(path).is_ok_and(|file| file.try_lock().is_ok());
+            if files.flatten().all(|file| free(file.path())) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
 /// A body that has arrived whole, in a temporary file.
 pub struct Spooled {
     folder: PathBuf,
+    /// The file, locked while the body is needed.
+    _file: File,
     /// The file.
     pub path: PathBuf,
     /// The hash of its bytes.
@@ -50,13 +73,17 @@ impl Spooled {
             }
         };
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("vecdelta-post-{}-{number}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("{FOLDER}{}-{number}", std::process::id()));
         let failed = |e: &io::Error| Response::error(507, format!("the body cannot be kept: {e}"));
         // One that is there already is of a process that is gone, whose number has come round again.
         let _ = std::fs::remove_dir_all(&folder);
         private_folder(&folder).map_err(|e| failed(&e))?;
-        let mut spooled = Self { path: folder.join(format!("body.{extension}")), folder, hash: blake3::hash(b"") };
-        let file = File::options().write(true).create_new(true).open(&spooled.path).map_err(|e| failed(&e))?;
+        let path = folder.join(format!("body.{extension}"));
+        let made = File::options().write(true).create_new(true).open(&path).and_then(|f| Ok((f.try_clone()?, f)));
+        let (file, kept) = made.map_err(|e| failed(&e))?;
+        // Only whoever clears away what killed servers left asks for the lock.
+        let _ = kept.try_lock();
+        let mut spooled = Self { path, folder, _file: kept, hash: blake3::hash(b"") };
         let mut out = Hashing { out: BufWriter::with_capacity(1 << 18, file), hasher: blake3::Hasher::new() };
         if request.body.copy_to(&mut out)? == 0 {
             return Err(Response::refused(400, "the body is empty", "send JSON lines, Arrow IPC or Parquet"));

@@ -391,6 +391,39 @@ fn rows_become_a_commit_or_nothing() {
     session.quiet(&["verify", "t.vd"]).exits(0);
 }
 
+/// The body of a request that was under way when a server was killed is cleared away by the next one.
+#[test]
+fn what_a_killed_server_left_is_cleared_away() {
+    let session = Session::new("served_left");
+    session.table("t.jsonl", &[("a", &[1.0, 2.0])]);
+    session.quiet(&["ingest", "t.vd", "t.jsonl"]).exits(0);
+    let mut served = Served::start(&session, &["t.vd", "--writable"]);
+    let mine = format!("vecdelta-post-{}-", served.child.id());
+    let left = || {
+        let entries = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+        entries.filter(|e| e.file_name().to_string_lossy().starts_with(&mine)).count()
+    };
+    // Half a body, and no more.
+    let mut stream = TcpStream::connect(&served.address).unwrap();
+    let head =
+        format!("POST /v1/collections/docs HTTP/1.1\r\nHost: {}\r\nContent-Length: 100\r\n\r\nhalf", served.address);
+    stream.write_all(head.as_bytes()).unwrap();
+    let begun = Instant::now();
+    while left() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the body never came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    // Who starts meanwhile leaves it alone.
+    drop(Served::start(&session, &["t.vd"]));
+    assert_eq!(left(), 1);
+    served.signal("-KILL");
+    served.child.wait().unwrap();
+    assert_eq!(left(), 1);
+    drop(Served::start(&session, &["t.vd"]));
+    assert_eq!(left(), 0);
+}
+
 /// A server that is killed at any moment: every commit that was answered is there, and nothing is half there.
 #[test]
 fn what_is_acknowledged_survives_a_kill() {
