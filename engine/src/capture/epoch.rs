@@ -77,8 +77,10 @@ impl Room {
     fn sides(&mut self, len: usize) -> (&mut [u8], &mut [u8]) {
         let Self { old, new } = self;
         for side in [&mut *old, &mut *new] {
-            if side.len() < len {
+            if side.capacity() < len {
                 *side = vec![0; len];
+            } else if side.len() < len {
+                side.resize(len, 0);
             }
         }
         (&mut old[..len], &mut new[..len])
@@ -216,6 +218,15 @@ impl Capture {
                 notes: rows.notes.pick(numbers.iter().flatten().copied()),
             },
         })
+    }
+
+    /// Takes back the room of a batch that nobody needs any more, for the next one.
+    pub fn reuse(&mut self, batch: DeltaBatch) {
+        for (own, side) in [(&mut self.room.old, batch.old), (&mut self.room.new, batch.new)] {
+            if own.capacity() < side.capacity() {
+                *own = side;
+            }
+        }
     }
 
     /// Ends an epoch: returns deletes for the sources that it did not mention, if the policy says so.

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 const BATCHES: usize = 64;
 
 /// A byte budget that several links may share.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Budget(Arc<(Mutex<u64>, Condvar, u64)>);
 
 impl Budget {

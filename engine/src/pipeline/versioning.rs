@@ -254,7 +254,7 @@ impl Versioning<'_> {
         let entry = self.repo.entry(commit);
         // A change of shape deletes more than the window says.
         let batch = batch.filter(|batch| batch.deltas.len() as u64 == deltas);
-        let committed = Committed { number: commit, commit: entry.id, millis: entry.time.physical_millis, batch };
+        let committed = Committed::new(commit, entry.id, entry.time.physical_millis, batch);
         self.metrics.blocked("apply", "sinks", || deliver(committed));
         Ok(())
     }

@@ -209,13 +209,12 @@ impl<T> Subscriber<T> {
         }
         self.polls += 1;
         let poll = self.polls;
-        'lanes: for priority in Priority::DESCENDING {
-            let lane: Vec<Receipt> =
-                self.lanes[priority as usize].iter().take(max.saturating_mul(4)).copied().collect();
-            for receipt in lane {
-                if taken.len() >= max {
-                    break 'lanes;
-                }
+        for priority in Priority::DESCENDING {
+            let (mut next, mut looked) = (self.first, 0);
+            // What may not be taken yet is passed over, but not without end.
+            while taken.len() < max && looked < max.saturating_mul(4) {
+                let Some(&receipt) = self.lanes[priority as usize].range(next..).next() else { break };
+                (next, looked) = (receipt + 1, looked + 1);
                 let at = (receipt - self.first) as usize;
                 if !self.may_be_taken(at, poll) {
                     continue;

@@ -1,8 +1,8 @@
 //! One window: deltas of one collection, composed per source as they come.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use vecdelta_kernels::{differs, measure, norm_squared};
 
 use super::{CloseReason, WindowPolicy};
@@ -30,7 +30,8 @@ pub struct Closed {
 
 /// An open window.
 ///
-/// It never waits for input to close: [`deadline`](Self::deadline) tells the engine when to ask.
+/// It never waits for input to close: [`deadline`](Self::deadline) tells the engine when to ask. Rows lie one behind the other
+/// as they will in the closed batch, which takes them over where the sources came in order.
 #[derive(Debug)]
 pub struct Window {
     policy: WindowPolicy,
@@ -39,21 +40,32 @@ pub struct Window {
     last_millis: u64,
     /// A row said that it is the last one.
     ended: bool,
-    places: HashMap<u32, usize>,
-    entries: Vec<Option<Entry>>,
+    /// The number of the entry of each source.
+    places: HashMap<u32, u32>,
+    entries: Vec<Entry>,
+    keys: Vec<u8>,
+    /// Where each key begins, and the end of the last one.
+    key_offsets: Vec<u32>,
+    /// The row of each entry before the first delta; zeros when there was none.
+    old: Vec<u8>,
+    /// The row of each entry after the last delta; zeros when there is none.
+    new: Vec<u8>,
+    /// What the last delta of each entry brought besides; empty while no row has brought anything.
+    notes: Vec<Option<Note>>,
     metrics: WindowMetrics,
 }
 
-#[derive(Debug)]
+/// What a window knows of one source beside its rows.
+#[derive(Clone, Debug)]
 struct Entry {
-    slot: u32,
-    key: String,
-    /// The row before the first delta, if there was one.
-    old: Option<Vec<u8>>,
-    /// The row after the last delta, if there is one.
-    new: Option<Vec<u8>>,
-    /// What the last delta brought besides.
-    note: Option<Note>,
+    /// The first delta, as it was measured.
+    delta: DeltaRow,
+    /// Whether it was there before the first delta.
+    existed: bool,
+    /// Whether it is there after the last one.
+    exists: bool,
+    /// Whether others came behind the first one.
+    composed: bool,
 }
 
 impl Window {
@@ -67,6 +79,11 @@ impl Window {
             ended: false,
             places: HashMap::new(),
             entries: Vec::new(),
+            keys: Vec::new(),
+            key_offsets: vec![0],
+            old: Vec::new(),
+            new: Vec::new(),
+            notes: Vec::new(),
             metrics: WindowMetrics::default(),
         }
     }
@@ -83,38 +100,47 @@ impl Window {
 
     /// Returns how many bytes of rows it holds: of each source one before its first delta and one after its last.
     pub fn held_bytes(&self) -> u64 {
-        self.entries.len() as u64 * 2 * self.table.row_bytes() as u64
+        (self.old.len() + self.new.len()) as u64
     }
 
     /// Returns the row that a source has within this window: `Some(None)` when it was deleted in it.
     pub fn row(&self, slot: u32) -> Option<Option<&[u8]>> {
-        let entry = self.entries[*self.places.get(&slot)?].as_ref()?;
-        Some(entry.new.as_deref())
+        if self.entries.is_empty() {
+            return None;
+        }
+        let at = *self.places.get(&slot)? as usize;
+        let size = self.table.row_bytes();
+        Some(self.entries[at].exists.then(|| &self.new[at * size..(at + 1) * size]))
     }
 
     /// Adds delta `i` of a batch, at a time.
     pub fn add(&mut self, batch: &DeltaBatch, i: usize, now_millis: u64) {
-        let delta = &batch.deltas[i];
+        let delta = batch.deltas[i];
         let (old, new) = batch.rows(i);
         self.opened_millis.get_or_insert(now_millis);
         self.last_millis = self.last_millis.max(now_millis);
         self.ended |= self.policy.on_meta.as_ref().is_some_and(|name| batch.notes.get(i, name).is_some());
         self.metrics.added += 1;
         self.metrics.bytes += new.len() as u64;
-        let new = (delta.change != Change::Delete).then(|| new.to_vec());
-        let note = (!batch.notes.is_empty()).then(|| batch.notes.note(i));
-        if let Some(entry) = self.places.get(&delta.slot).and_then(|&at| self.entries[at].as_mut()) {
-            (entry.new, entry.note) = (new, note);
-            return;
+        let (existed, exists) = (delta.change != Change::Insert, delta.change != Change::Delete);
+        let next = self.entries.len();
+        let at = *self.places.entry(delta.slot).or_insert(next as u32) as usize;
+        if at == next {
+            self.keys.extend_from_slice(batch.keys.get(i).as_bytes());
+            self.key_offsets.push(u32::try_from(self.keys.len()).expect("the keys of a window stay under 4 GiB"));
+            push_row(&mut self.old, old, existed);
+            push_row(&mut self.new, new, exists);
+            self.entries.push(Entry { delta, existed, exists, composed: false });
+        } else {
+            let entry = &mut self.entries[at];
+            (entry.exists, entry.composed) = (exists, true);
+            let row = &mut self.new[at * new.len()..(at + 1) * new.len()];
+            if exists { row.copy_from_slice(new) } else { row.fill(0) }
         }
-        self.places.insert(delta.slot, self.entries.len());
-        self.entries.push(Some(Entry {
-            slot: delta.slot,
-            key: batch.keys.get(i).to_owned(),
-            old: (delta.change != Change::Insert).then(|| old.to_vec()),
-            new,
-            note,
-        }));
+        if !batch.notes.is_empty() || !self.notes.is_empty() {
+            self.notes.resize(self.entries.len(), None);
+            self.notes[at] = (!batch.notes.is_empty()).then(|| batch.notes.note(i));
+        }
     }
 
     /// Returns the time at which the window closes by itself.
@@ -143,57 +169,76 @@ impl Window {
 
     /// Closes the window and leaves an empty one.
     pub fn close(&mut self, reason: CloseReason) -> Closed {
-        let fresh = Window::new(self.policy.clone(), self.table.clone());
-        let whole = std::mem::replace(self, fresh);
-        let mut entries: Vec<Entry> = whole.entries.into_iter().flatten().filter(Entry::changes).collect();
-        entries.sort_unstable_by_key(|e| e.slot);
-        let size = whole.table.row_bytes();
-        let mut batch = DeltaBatch {
-            table: whole.table.clone(),
-            keys: Keys::from_texts(entries.iter().map(|e| e.key.as_str())),
-            deltas: entries.iter().map(|e| e.delta(&whole.table)).collect(),
-            old: Vec::with_capacity(entries.len() * size),
-            new: Vec::with_capacity(entries.len() * size),
-            notes: Notes::default(),
-        };
-        if entries.iter().all(|entry| entry.note.is_some()) {
-            entries.iter().filter_map(|entry| entry.note.as_ref()).for_each(|note| batch.notes.push_note(note));
-        }
-        let absent = vec![0; size];
-        for entry in &entries {
-            batch.old.extend_from_slice(entry.old.as_ref().unwrap_or(&absent));
-            batch.new.extend_from_slice(entry.new.as_ref().unwrap_or(&absent));
-        }
-        Closed { batch, reason, metrics: whole.metrics }
+        let mut fresh = Window::new(self.policy.clone(), self.table.clone());
+        // The next one is likely to hold about as much; room that is not used costs nothing.
+        fresh.old.reserve(self.old.len());
+        fresh.new.reserve(self.new.len());
+        let mut whole = std::mem::replace(self, fresh);
+        std::mem::swap(&mut self.places, &mut whole.places);
+        self.places.clear();
+        let metrics = whole.metrics;
+        Closed { batch: whole.into_batch(), reason, metrics }
     }
+
+    /// Returns what is held, in the order of the sources and without what cancelled out.
+    fn into_batch(self) -> DeltaBatch {
+        let size = self.table.row_bytes();
+        let sides = |at: usize| (&self.old[at * size..(at + 1) * size], &self.new[at * size..(at + 1) * size]);
+        let changes = |&at: &u32| self.entries[at as usize].changes(sides(at as usize));
+        let mut order: Vec<u32> = (0..self.entries.len() as u32).filter(changes).collect();
+        let slot = |&at: &u32| self.entries[at as usize].delta.slot;
+        let in_order = order.len() == self.entries.len() && order.is_sorted_by_key(slot);
+        order.sort_unstable_by_key(slot);
+        let rows = || order.iter().map(|&at| at as usize);
+        let deltas = rows().map(|at| self.entries[at].delta(&self.table, sides(at))).collect();
+        let mut notes = Notes::default();
+        if self.notes.len() == self.entries.len() && rows().all(|at| self.notes[at].is_some()) {
+            rows().filter_map(|at| self.notes[at].as_ref()).for_each(|note| notes.push_note(note));
+        }
+        if in_order {
+            let keys = Keys::from_parts(self.keys.into(), self.key_offsets).expect("they were cut from texts");
+            return DeltaBatch { table: self.table, keys, deltas, old: self.old, new: self.new, notes };
+        }
+        let text = |at: usize| {
+            let range = self.key_offsets[at] as usize..self.key_offsets[at + 1] as usize;
+            std::str::from_utf8(&self.keys[range]).expect("it was cut from a text")
+        };
+        let gather = |from: &[u8]| {
+            let mut side = Vec::with_capacity(order.len() * size);
+            rows().for_each(|at| side.extend_from_slice(&from[at * size..(at + 1) * size]));
+            side
+        };
+        let (old, new) = rayon::join(|| gather(&self.old), || gather(&self.new));
+        DeltaBatch { keys: Keys::from_texts(rows().map(text)), deltas, old, new, notes, table: self.table }
+    }
+}
+
+fn push_row(rows: &mut Vec<u8>, row: &[u8], is_there: bool) {
+    if is_there { rows.extend_from_slice(row) } else { rows.resize(rows.len() + row.len(), 0) }
 }
 
 impl Entry {
     /// Returns whether the deltas of this source did not cancel each other.
-    fn changes(&self) -> bool {
-        match (&self.old, &self.new) {
-            (Some(old), Some(new)) => differs(old, new),
-            (None, None) => false,
+    fn changes(&self, (old, new): (&[u8], &[u8])) -> bool {
+        match (self.existed, self.exists) {
+            (true, true) => !self.composed || differs(old, new),
+            (false, false) => false,
             _ => true,
         }
     }
 
-    fn delta(&self, table: &Table) -> DeltaRow {
+    /// Measures what all its deltas come to.
+    fn delta(&self, table: &Table, (old, new): (&[u8], &[u8])) -> DeltaRow {
         let element = table.element;
-        if let (Some(old), Some(new)) = (&self.old, &self.new) {
-            return DeltaRow::update(self.slot, &measure(element, old, new));
+        if !self.composed {
+            return self.delta;
         }
-        let (change, row) = match &self.new {
-            Some(row) => (Change::Insert, row.as_slice()),
-            None => (Change::Delete, self.old.as_deref().unwrap_or_default()),
-        };
-        DeltaRow::whole(
-            self.slot,
-            change,
-            table,
-            norm_squared(element, row).sqrt(),
-            vecdelta_kernels::max_abs(element, row),
-        )
+        if self.existed && self.exists {
+            return DeltaRow::update(self.delta.slot, &measure(element, old, new));
+        }
+        let (change, row) = if self.exists { (Change::Insert, new) } else { (Change::Delete, old) };
+        let (length, max_abs) = (norm_squared(element, row).sqrt(), vecdelta_kernels::max_abs(element, row));
+        DeltaRow::whole(self.delta.slot, change, table, length, max_abs)
     }
 }
 

@@ -19,12 +19,36 @@ pub struct Committed {
     pub millis: u64,
     /// Its deltas in the order of the log; `None` when they are to be read from there.
     pub batch: Option<Arc<DeltaBatch>>,
+    /// What it has of the budget: once, in however many mailboxes it waits.
+    loan: Mutex<Option<Budget>>,
 }
 
 impl Committed {
+    /// Makes a commit that has nothing of a budget yet.
+    pub fn new(number: CommitIndex, commit: CommitId, millis: u64, batch: Option<Arc<DeltaBatch>>) -> Self {
+        Self { number, commit, millis, batch, loan: Mutex::default() }
+    }
+
     /// Returns the bytes that it holds.
     pub fn bytes(&self) -> u64 {
         self.batch.as_ref().map_or(0, |batch| (batch.old.len() + batch.new.len()) as u64 + 256)
+    }
+
+    /// Takes its bytes from the budget unless it has them; returns whether they fit.
+    fn borrow_from(&self, budget: &Budget) -> bool {
+        let mut loan = self.loan.lock().expect("no thread panics with it");
+        if loan.is_none() && budget.try_take(self.bytes()) {
+            *loan = Some(budget.clone());
+        }
+        loan.is_some()
+    }
+}
+
+impl Drop for Committed {
+    fn drop(&mut self) {
+        if let Some(budget) = self.loan.get_mut().ok().and_then(Option::take) {
+            budget.give(self.bytes());
+        }
     }
 }
 
@@ -101,7 +125,7 @@ impl Mailbox {
                 state.behind = true;
                 break;
             }
-            if self.budget.try_take(commit.bytes()) {
+            if commit.borrow_from(&self.budget) {
                 state.waiting.push_back(commit.clone());
                 break;
             }
@@ -117,7 +141,6 @@ impl Mailbox {
                 OnSlow::DropOldest => match state.waiting.pop_front() {
                     Some(oldest) => {
                         state.dropped += oldest.batch.as_ref().map_or(0, |batch| batch.deltas.len() as u64);
-                        self.budget.give(oldest.bytes());
                     }
                     // Others use the budget: this one is the oldest that it may leave out.
                     None => {
@@ -126,17 +149,13 @@ impl Mailbox {
                     }
                 },
                 OnSlow::Detach => {
-                    self.empty(&mut state);
+                    state.waiting.clear();
                     state.detached = true;
                     break;
                 }
             }
         }
         self.changed.notify_all();
-    }
-
-    fn empty(&self, state: &mut State) {
-        state.waiting.drain(..).for_each(|commit| self.budget.give(commit.bytes()));
     }
 
     /// Waits for news, at most this long.
@@ -149,7 +168,6 @@ impl Mailbox {
             }
             // What waits was put in before the courier fell behind.
             if let Some(commit) = state.waiting.pop_front() {
-                self.budget.give(commit.bytes());
                 self.changed.notify_all();
                 return News::Commit(commit);
             }
@@ -194,7 +212,7 @@ impl Mailbox {
     /// Gives the sink up.
     pub fn detach(&self) {
         let mut state = self.lock();
-        self.empty(&mut state);
+        state.waiting.clear();
         state.detached = true;
         self.changed.notify_all();
     }

@@ -1,10 +1,12 @@
 //! Rows of streams on their way to capture: kept in the write-ahead log, put in order by their own time, held back where they
 //! come too often, and followed until they are durable.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
+
+use hashbrown::HashSet;
 
 use super::{Flow, InputName, Reply, Stop, Work};
 use crate::capture::Pace;
@@ -300,7 +302,7 @@ impl Flow<'_> {
 /// Cuts a batch where an id comes again, so that each piece has every id once.
 pub(super) fn runs_without_repeats(batch: &RowBatch) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_capacity(batch.keys.len());
     let mut start = 0;
     for (i, key) in batch.keys.iter().enumerate() {
         if !seen.insert(key) {
