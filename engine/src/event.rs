@@ -102,6 +102,16 @@ events! {
         /// Why.
         reason: &'static str,
     }
+    /// The pipeline file was read again, and the run goes on with it.
+    PipelineReloaded {
+        /// The pipeline.
+        pipeline: String,
+    }
+    /// The pipeline file was read again and does not fit: the run goes on as it was.
+    PipelineReloadRefused {
+        /// Why.
+        reasons: Vec<String>,
+    }
     /// A live source was quiet for the time of a heartbeat.
     Heartbeat {
         /// The source.

@@ -78,7 +78,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     }
     let start = Instant::now();
     let pipeline = pipeline(&args);
-    let (repo, report) = execute(&pipeline, false, &|_| {}, live())?;
+    let (repo, report, _) = execute(pipeline, false, &|_| {}, live(), None)?;
     print_report(&repo, &args.repo, &report, start.elapsed(), args.json)
 }
 

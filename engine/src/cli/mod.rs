@@ -32,6 +32,7 @@ mod prove;
 mod pull;
 mod push;
 mod reindex;
+mod reload;
 mod replay;
 mod rollback;
 mod run;

@@ -16,6 +16,7 @@ use super::events::EventLog;
 use super::open::{author, now_millis, writer_or_new};
 use super::output::{commit_json, count, delta_bytes, plural, print_json, print_table, printable, shown, size, time};
 use super::progress::Progress;
+use super::reload::Reload;
 use super::workers::{Part, Share};
 use crate::capture::Observer;
 use crate::event::{Event, Listener};
@@ -32,7 +33,8 @@ use crate::version::{CommitIndex, Repository};
 ///
 /// SIGINT and SIGTERM end it well: open windows are committed, half an epoch is left out; exit 75 when that takes longer
 /// than `drain`. Files that an earlier run
-/// of the same pipeline has committed are passed over.
+/// of the same pipeline has committed are passed over. SIGHUP reads the pipeline file again, at the end of the windows that
+/// are open; what does not fit the repository is refused, and the run goes on as it was.
 #[derive(clap::Args)]
 pub struct Args {
     /// The pipeline file.
@@ -43,6 +45,9 @@ pub struct Args {
     /// Add one line of JSON to this file for each event of the run, while it happens.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Read the pipeline file again whenever it changes, as SIGHUP does.
+    #[arg(long, conflicts_with_all = ["partition", "standby"])]
+    watch_config: bool,
     /// Let others look while it runs, such as `vecdelta top`: /v1/stages, /v1/tap, /metrics, /healthz.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
@@ -66,6 +71,9 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let start = Instant::now();
+    // A change of the file from here on is seen.
+    let alone = args.partition.is_none() && !args.standby;
+    let reload = alone.then(|| Reload::new(args.pipeline.clone(), args.set.clone(), args.watch_config)).transpose()?;
     let pipeline = super::config::load(&args.pipeline, &args.set)?;
     let events = args.events.as_deref().map(EventLog::open).transpose()?;
     let tell = |event: &Event| {
@@ -78,9 +86,9 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         let code = super::workers::run(&pipeline, part, &tell, args.json)?;
         return events.map_or(Ok(()), EventLog::close).map(|()| code);
     }
-    let (repo, report) = match &args.listen {
-        None => execute(&pipeline, true, &tell, live())?,
-        Some(address) => looked_at(&pipeline, address, args.token.clone(), &tell)?,
+    let (repo, report, pipeline) = match &args.listen {
+        None => execute(pipeline, true, &tell, live(), reload)?,
+        Some(address) => looked_at(pipeline, address, args.token.clone(), &tell, reload)?,
     };
     let close = |events: Option<EventLog>| events.map_or(Ok(()), EventLog::close);
     let written = || pipeline::write_tables(&pipeline, &repo);
@@ -143,14 +151,15 @@ pub fn live() -> Live {
 
 /// Runs a pipeline that others can look at meanwhile.
 fn looked_at(
-    pipeline: &Pipeline,
+    pipeline: Pipeline,
     address: &str,
     token: Option<String>,
     tell: Listener<'_>,
-) -> Result<(Repository, RunReport), CliError> {
+    reload: Option<Reload>,
+) -> Result<(Repository, RunReport, Pipeline), CliError> {
     let token = token.or_else(super::open::token);
     let server = super::serve::listen(address, token.as_deref())?;
-    let (doors, feeds) = doors(pipeline);
+    let (doors, feeds) = doors(&pipeline);
     let live = Live { feeds, ..live() };
     let board = Board::new(&pipeline.settings.name, live.metrics.clone());
     let site = LiveSite::new(board, Guard::new(token.as_deref()), doors);
@@ -161,20 +170,21 @@ fn looked_at(
     };
     let answer = |request: &mut Request<'_>| site.answer(request);
     beside(&server, &answer, &|entry| site.metrics.count(entry), || {
-        let result = execute(pipeline, true, &told, live);
+        let result = execute(pipeline, true, &told, live, reload);
         site.board.end();
         result
     })
 }
 
-/// Runs a pipeline with the system's clock and signals, and tells of its events.
+/// Runs a pipeline with the system's clock and signals, and tells of its events; returns the pipeline as it was at the end.
 pub fn execute(
-    pipeline: &Pipeline,
+    mut pipeline: Pipeline,
     resume: bool,
     tell: Listener<'_>,
     live: Live,
-) -> Result<(Repository, RunReport), CliError> {
-    super::config::refuse_divided(pipeline)?;
+    mut reload: Option<Reload>,
+) -> Result<(Repository, RunReport, Pipeline), CliError> {
+    super::config::refuse_divided(&pipeline)?;
     if let Some(threads) = pipeline.settings.threads {
         // Only the first pool counts; a second run in one process keeps it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global();
@@ -185,9 +195,9 @@ pub fn execute(
         signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone())?;
         signal_hook::flag::register(signal, stop.clone())?;
     }
-    let store = &pipeline.settings.store;
-    let made = !is_taken(store)?;
-    let mut repo = writer_or_new(store)?;
+    let store = pipeline.settings.store.clone();
+    let made = !is_taken(&store)?;
+    let mut repo = writer_or_new(&store)?;
     let progress = Progress::new();
     let commits = AtomicU64::new(0);
     let listener = |event: &Event| {
@@ -197,16 +207,37 @@ pub fn execute(
         progress.on(event);
         tell(event);
     };
-    let overdue = || {
-        progress.done();
-        end_overdue(pipeline.settings.drain, commits.load(Ordering::Relaxed))
+    let mut whole = RunReport::default();
+    let result = loop {
+        let overdue = || {
+            progress.done();
+            end_overdue(pipeline.settings.drain, commits.load(Ordering::Relaxed))
+        };
+        let context = Context {
+            now: &now_millis,
+            stop: &stop,
+            listener: &listener,
+            author: author(),
+            resume,
+            live: live.clone(),
+        };
+        let work = || {
+            let mut look = || reload.as_mut().and_then(|reload| reload.look(&pipeline, &listener));
+            pipeline::run_turn(&pipeline, &mut repo, &context, &mut look)
+        };
+        match pipeline::with_drain(&stop, pipeline.settings.drain, &overdue, work) {
+            Ok((report, next)) => {
+                whole.go_on(report);
+                let Some(next) = next else { break Ok(()) };
+                pipeline = next;
+                listener(&Event::PipelineReloaded { pipeline: pipeline.settings.name.clone() });
+            }
+            Err(error) => break Err(error),
+        }
     };
-    let context = Context { now: &now_millis, stop: &stop, listener: &listener, author: author(), resume, live };
-    let work = || pipeline::run(pipeline, &mut repo, &context);
-    let result = pipeline::with_drain(&stop, pipeline.settings.drain, &overdue, work);
     progress.done();
     match result {
-        Ok(report) => Ok((repo, report)),
+        Ok(()) => Ok((repo, whole, pipeline)),
         Err(error) => {
             if made && repo.branches().is_empty() {
                 // Bad input leaves no repository where there was none.

@@ -2,10 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use super::PipelineError;
 use super::config::{FileOrder, Input, Source};
 use crate::delta::Glob;
+
+/// A file that was changed this short a time ago may still be written.
+const FRESH_MILLIS: u128 = 250;
 
 /// One input to read: a file, or standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +25,12 @@ impl Item {
     pub fn size_and_time(&self) -> Option<(u64, Option<std::time::SystemTime>)> {
         let Item::File(path) = self else { return None };
         fs::metadata(path).ok().map(|m| (m.len(), m.modified().ok()))
+    }
+
+    /// Returns whether a file was changed within the last moments before a time, in milliseconds since 1970.
+    pub fn is_fresh(&self, now_millis: u64) -> bool {
+        let changed = self.size_and_time().and_then(|(_, time)| time?.duration_since(UNIX_EPOCH).ok());
+        changed.is_some_and(|at| u128::from(now_millis).abs_diff(at.as_millis()) < FRESH_MILLIS)
     }
 
     /// Returns the name for messages.

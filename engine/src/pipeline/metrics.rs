@@ -6,7 +6,30 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
+use super::link::Budget;
 use crate::route::SubscriberMetrics;
+
+/// Upper ends of the classes in which lengths of deltas are counted; those beyond the last are counted too.
+pub const L2_CLASSES: [f64; 9] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0];
+
+/// How long deltas were.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lengths {
+    /// How many there were in each of [`L2_CLASSES`], and beyond.
+    pub classes: [u64; L2_CLASSES.len() + 1],
+    /// Their sum; one that is not finite counts nothing.
+    pub sum: f64,
+}
+
+impl Lengths {
+    /// Counts lengths.
+    pub fn add(&mut self, lengths: impl Iterator<Item = f64>) {
+        for length in lengths {
+            self.classes[L2_CLASSES.iter().position(|&end| length <= end).unwrap_or(L2_CLASSES.len())] += 1;
+            self.sum += if length.is_finite() { length } else { 0.0 };
+        }
+    }
+}
 
 /// What one stage has done: `read`, `capture`, `apply` or `sink`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +57,8 @@ pub struct SourceFigures {
     pub captured: u64,
     /// Rows that made none.
     pub filtered: u64,
+    /// The Euclidean lengths of the deltas.
+    pub lengths: Lengths,
     /// Up to which time everything has come, in milliseconds since 1970, where windows run by the clock of events.
     pub watermark_millis: Option<u64>,
 }
@@ -87,8 +112,14 @@ pub struct Figures {
     pub dead_letters: BTreeMap<&'static str, u64>,
     /// Commits of this run, and the deltas in them.
     pub commits: (u64, u64),
-    /// The byte budget over queues and open windows, and how much of it mailboxes hold.
+    /// The byte budget over queues and open windows, and how much of it they hold.
     pub memory_bytes: (u64, u64),
+    /// What open windows hold.
+    pub window_bytes: u64,
+    /// When everything that had come was durable for the last time, in milliseconds since 1970; 0 before the run.
+    pub durable_millis: u64,
+    /// Why the run ends, once it fails.
+    pub failure: Option<String>,
 }
 
 /// The figures of a run, shared by its threads.
@@ -96,6 +127,8 @@ pub struct Figures {
 pub struct Metrics {
     clock: Option<fn() -> u64>,
     figures: Mutex<Figures>,
+    /// What waits before a stage, read when somebody looks.
+    queues: Mutex<BTreeMap<&'static str, Budget>>,
 }
 
 impl Metrics {
@@ -110,7 +143,20 @@ impl Metrics {
 
     /// Copies all figures.
     pub fn figures(&self) -> Figures {
-        self.lock().clone()
+        let mut figures = self.lock().clone();
+        let mut held = figures.window_bytes;
+        for (&stage, queue) in self.queues.lock().expect("no thread panics with it").iter() {
+            let used = queue.used();
+            figures.stages.entry(stage).or_default().queue_bytes = used;
+            held += used;
+        }
+        figures.memory_bytes.1 = held;
+        figures
+    }
+
+    /// Says which budget tells what waits before a stage.
+    pub(super) fn queue(&self, stage: &'static str, budget: &Budget) {
+        self.queues.lock().expect("no thread panics with it").insert(stage, budget.clone());
     }
 
     /// Changes figures.

@@ -71,6 +71,8 @@ pub struct Reading<'a> {
     pub feeds: &'a BTreeMap<String, FeedEnd>,
     /// Whether the run was asked to stop.
     pub stop: &'a AtomicBool,
+    /// Whether another run goes on behind this one.
+    pub handover: &'a AtomicBool,
     /// Whether nobody listens any more.
     pub ended: AtomicBool,
     /// How far the sources on servers are committed, by name.
@@ -200,6 +202,7 @@ impl Reading<'_> {
                     self.send_rows(read::read_arrow_stream(input, &options)?, number, item, mark, out)
                 })
             }
+            // Where another run goes on, it is read to the end of the last line that has come.
             Item::Stdin => with_stdin(&|| self.is_over(), Framing::Lines, |input| {
                 self.send_rows(read::read_stream(input, &options)?, number, item, mark, out)
             }),
@@ -234,7 +237,8 @@ impl Reading<'_> {
             if !say(Row::Rows(source, batch), bytes) {
                 return Ok(false);
             }
-            if stopped {
+            let handed_over = *item == Item::Stdin && self.handover.load(Ordering::Relaxed);
+            if stopped && !handed_over {
                 // A stream ends here, with the rows that came before.
                 break;
             }

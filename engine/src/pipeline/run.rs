@@ -53,6 +53,9 @@ pub struct Live {
     pub feeds: BTreeMap<String, FeedEnd>,
     /// Whether sinks are left out.
     pub silent: bool,
+    /// Set before [`Context::stop`] when another run goes on at once with other settings: nothing is waited for, and what
+    /// was not delivered or read is left to that one.
+    pub handover: Arc<AtomicBool>,
 }
 
 /// What a run did.
@@ -68,6 +71,24 @@ pub struct RunReport {
     pub observers: Vec<Observer>,
     /// How the sinks ended that get deltas.
     pub sinks: Vec<SinkEnd>,
+}
+
+impl RunReport {
+    /// Adds what the run did that went on behind this one.
+    pub fn go_on(&mut self, later: RunReport) {
+        self.commits.extend(later.commits);
+        self.rows_read += later.rows_read;
+        if self.observers.is_empty() {
+            self.skipped = later.skipped;
+        }
+        self.observers = later.observers;
+        let files = |end: &SinkEnd| self.sinks.iter().find(|e| e.sink == end.sink).map(|e| e.files.clone());
+        let sinks = later.sinks.into_iter().map(|mut end| {
+            end.files.splice(0..0, files(&end).unwrap_or_default());
+            end
+        });
+        self.sinks = sinks.collect();
+    }
 }
 
 /// Runs a pipeline over a repository to the end of its input.
@@ -100,12 +121,19 @@ pub fn run_with(
     let observers = pipeline.sources.iter().map(|source| Observer::new(&source.name)).collect();
     let mut report = RunReport { observers, ..RunReport::default() };
     let memory = pipeline.settings.memory_bytes;
-    context.live.metrics.update(|figures| figures.memory_bytes = (memory, 0));
+    let now = (context.now)();
+    context.live.metrics.update(|figures| {
+        figures.memory_bytes.0 = memory;
+        figures.durable_millis = figures.durable_millis.max(now);
+    });
     thread::scope(|scope| {
         let deliveries = Deliveries::start(scope, pipeline, repo, context, sinks)?;
         let put = |committed: Committed| deliveries.put(committed);
         let deliver: Option<&dyn Fn(Committed)> = if deliveries.is_empty() { None } else { Some(&put) };
         let result = run_stages(pipeline, repo, context, &mut report, deliver);
+        if let Err(error) = &result {
+            context.live.metrics.update(|figures| figures.failure = Some(error.to_string()));
+        }
         report.sinks = deliveries.finish();
         result
     })?;
@@ -121,7 +149,9 @@ fn run_stages(
 ) -> Result<(), PipelineError> {
     let mut inputs = Vec::new();
     for (number, source) in pipeline.sources.iter().enumerate() {
-        inputs.extend(items(source)?.into_iter().map(|item| (number, item)));
+        // One that may still be written is left to the watch, which waits until it stays the same.
+        let settled = |item: &Item| !source.watch || !item.is_fresh((context.now)());
+        inputs.extend(items(source)?.into_iter().filter(settled).map(|item| (number, item)));
     }
     let (mut marks, mut known) = (BTreeMap::new(), Marks::default());
     if context.resume {
@@ -145,6 +175,7 @@ fn run_stages(
             places: &places,
             listener: context.listener,
             stop: context.stop,
+            handover: &context.live.handover,
             ended: AtomicBool::new(false),
             floor: Mutex::new(()),
         };
@@ -196,8 +227,11 @@ fn run_once(
 ) -> Result<(), PipelineError> {
     let share = (pipeline.settings.memory_bytes / 8).max(1 << 20);
     let generations = declared_generations(repo, &pipeline.version.branch, generations(pipeline))?;
-    let (row_out, row_in) = link(&Budget::new(share));
-    let (work_out, work_in) = link(&Budget::new(share));
+    let (row_budget, work_budget) = (Budget::new(share), Budget::new(share));
+    context.live.metrics.queue("capture", &row_budget);
+    context.live.metrics.queue("apply", &work_budget);
+    let (row_out, row_in) = link(&row_budget);
+    let (work_out, work_in) = link(&work_budget);
     let (reply_out, reply_in) = bounded(1);
     let flow = Flow {
         sources: &pipeline.sources,

@@ -2,9 +2,11 @@
 //!
 //! A read of standard input cannot be interrupted, so a thread of its own does it and is left behind at the end of the
 //! process. Only whole lines are passed on: a line that is not yet whole keeps none before it waiting, and a stop in the
-//! middle of a line loses that line alone.
+//! middle of a line loses that line alone. What has come and was not read is there for whoever reads standard input next in
+//! this process: a pipeline that goes on with other settings.
 
 use std::io::{self, Read};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -26,28 +28,36 @@ pub enum Framing {
     Bytes,
 }
 
-/// A reader that sees the end of standard input early once it is given up.
-pub struct Stdin {
+/// What nobody reads just now; nothing before standard input is read for the first time.
+static LEFT: Mutex<Option<Input>> = Mutex::new(None);
+
+/// Standard input from some place on.
+struct Input {
     chunks: Receiver<io::Result<Vec<u8>>>,
-    given_up: Receiver<()>,
-    framing: Framing,
     /// The beginning of a line whose end has not come.
     held: Vec<u8>,
     /// Whole lines, and how much of them was read.
     ready: Vec<u8>,
     read: usize,
+}
+
+/// A reader that sees the end of standard input early once it is given up.
+pub struct Stdin {
+    /// There until it is dropped.
+    input: Option<Input>,
+    given_up: Receiver<()>,
+    framing: Framing,
     ended: bool,
 }
 
 /// Calls `work` with standard input; it is given up when `stop` is set.
 pub fn with_stdin<T>(stop: &(dyn Fn() -> bool + Sync), framing: Framing, work: impl FnOnce(Stdin) -> T) -> T {
     let (give_up, given_up) = bounded(0);
-    let (send, chunks) = bounded(4);
-    thread::spawn(move || pump(&send));
+    let left = LEFT.lock().expect("no thread panics with it").take();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| watch(stop, &done, give_up));
-        let stdin = Stdin { chunks, given_up, framing, held: Vec::new(), ready: Vec::new(), read: 0, ended: false };
+        let stdin = Stdin { input: Some(left.unwrap_or_else(Input::begin)), given_up, framing, ended: false };
         let result = work(stdin);
         done.store(true, Ordering::Relaxed);
         result
@@ -77,18 +87,24 @@ fn pump(send: &Sender<io::Result<Vec<u8>>>) {
     }
 }
 
-impl Stdin {
+impl Input {
+    fn begin() -> Self {
+        let (send, chunks) = bounded(4);
+        thread::spawn(move || pump(&send));
+        Self { chunks, held: Vec::new(), ready: Vec::new(), read: 0 }
+    }
+
     /// Waits for whole lines; nothing is the end of the input, or the stop.
-    fn lines(&mut self) -> io::Result<Vec<u8>> {
+    fn lines(&mut self, given_up: &Receiver<()>, framing: Framing) -> io::Result<Vec<u8>> {
         loop {
             let chunk = select! {
                 recv(self.chunks) -> chunk => chunk.unwrap_or_else(|_| Ok(Vec::new()))?,
-                recv(self.given_up) -> _ => return Ok(Vec::new()),
+                recv(given_up) -> _ => return Ok(Vec::new()),
             };
             if chunk.is_empty() {
                 return Ok(std::mem::take(&mut self.held));
             }
-            if self.framing == Framing::Bytes {
+            if framing == Framing::Bytes {
                 return Ok(chunk);
             }
             let end = chunk.iter().rposition(|&byte| byte == b'\n').map(|at| at + 1);
@@ -106,14 +122,23 @@ impl Stdin {
 
 impl Read for Stdin {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.read == self.ready.len() && !self.ended {
-            self.ready = self.lines()?;
-            self.read = 0;
-            self.ended = self.ready.is_empty();
+        let input = self.input.as_mut().expect("it is there until the end");
+        if input.read == input.ready.len() && !self.ended {
+            input.ready = input.lines(&self.given_up, self.framing)?;
+            input.read = 0;
+            self.ended = input.ready.is_empty();
         }
-        let n = buffer.len().min(self.ready.len() - self.read);
-        buffer[..n].copy_from_slice(&self.ready[self.read..self.read + n]);
-        self.read += n;
+        let n = buffer.len().min(input.ready.len() - input.read);
+        buffer[..n].copy_from_slice(&input.ready[input.read..input.read + n]);
+        input.read += n;
         Ok(n)
+    }
+}
+
+impl Drop for Stdin {
+    fn drop(&mut self) {
+        if let Ok(mut left) = LEFT.lock() {
+            *left = self.input.take();
+        }
     }
 }

@@ -249,7 +249,11 @@ impl Versioning<'_> {
     fn deliver(&self, commit: CommitIndex, batch: Option<Arc<DeltaBatch>>) -> Result<(), PipelineError> {
         let counts = self.repo.commit(commit)?.body.counts;
         let deltas = counts.inserted + counts.updated + counts.deleted;
-        self.metrics.update(|f| f.commits = (f.commits.0 + 1, f.commits.1 + deltas));
+        let now = (self.now)();
+        self.metrics.update(|f| {
+            f.commits = (f.commits.0 + 1, f.commits.1 + deltas);
+            f.durable_millis = now;
+        });
         let Some(deliver) = self.deliver else { return Ok(()) };
         let entry = self.repo.entry(commit);
         // A change of shape deletes more than the window says.

@@ -135,6 +135,8 @@ fn a_run_is_looked_at_while_it_goes_on() {
         "vecdelta_stage_blocked_seconds_total",
         "vecdelta_window_late_total",
         "vecdelta_watermark_lag_seconds",
+        "vecdelta_delta_l2",
+        "vecdelta_checkpoint_age_seconds",
         "vecdelta_dead_letters",
         "vecdelta_sink_acked_total",
         "vecdelta_sink_retries_total",
@@ -214,6 +216,24 @@ fn rows_are_sent_to_a_run() {
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert_eq!(running.end(), 0);
     session.quiet(&["verify", "fed.vd"]).exits(0);
+}
+
+/// A sink that cannot go on makes the run unhealthy, though rows are still committed.
+#[test]
+fn health_is_told_as_it_is() {
+    let session = Session::new("health");
+    session.write("fed.toml", &format!("{FED}\n[sink.changes]\nkind = \"jsonl\"\npath = \"fed.toml/none.jsonl\"\n"));
+    let running = Running::start(&session, "fed.toml");
+    assert_eq!(running.post("lamps", &lamps(0..120)).unwrap().0, 201);
+    wait_for("the trouble", || running.get("/healthz").contains("degraded"));
+    assert!(running.get("/healthz").contains("sink changes: given up"), "{}", running.get("/healthz"));
+    let page = running.get("/metrics");
+    let count = |line: &str| page.lines().find_map(|l| l.strip_prefix(line)?.trim().parse::<f64>().ok());
+    assert_eq!(count("vecdelta_delta_l2_bucket{source=\"web\",le=\"10\"}"), Some(10.0), "{page}");
+    assert_eq!(count("vecdelta_delta_l2_count{source=\"web\"}"), Some(120.0), "{page}");
+    let age = count("vecdelta_checkpoint_age_seconds");
+    assert!(age.is_some_and(|age| age < 60.0), "{age:?}");
+    assert_eq!(running.post("lamps", &lamps(120..130)).unwrap().0, 201);
 }
 
 /// A pipeline that is killed while rows are sent: what was answered is there.

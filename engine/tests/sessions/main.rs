@@ -21,6 +21,7 @@ mod pipelines;
 mod pipes;
 mod proofs;
 mod quickstart;
+mod reload;
 mod serve;
 mod signals;
 

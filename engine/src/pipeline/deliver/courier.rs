@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::mailbox::{Committed, Mailbox, News};
@@ -62,6 +63,8 @@ pub struct Courier<'a> {
     pub metrics: Arc<Metrics>,
     /// How long a sink that is away is tried after the input has ended, in milliseconds.
     pub patience_millis: u64,
+    /// Whether another run goes on behind this one: it is left what was not delivered.
+    pub handover: Arc<AtomicBool>,
     /// The state.
     pub state: State,
 }
@@ -93,6 +96,8 @@ pub enum Stop {
     Pipeline(PipelineError),
     /// The sink was given up because it is slow.
     Detached,
+    /// Another run goes on where this one is.
+    HandedOver,
 }
 
 impl From<PipelineError> for Stop {
@@ -110,7 +115,11 @@ impl From<crate::store::StoreError> for Stop {
 impl Courier<'_> {
     /// Works until no commit comes any more and all are delivered, or the sink fails.
     pub fn run(mut self) -> SinkEnd {
-        let result = self.start().and_then(|()| self.work()).and_then(|()| self.end());
+        let worked = match self.start().and_then(|()| self.work()) {
+            Err(Stop::HandedOver) => Ok(()),
+            worked => worked,
+        };
+        let result = worked.and_then(|()| self.end());
         let (files, error, detached) = match result {
             Ok(files) => (files, None, false),
             Err(stop) => {
@@ -119,7 +128,7 @@ impl Courier<'_> {
                 let error = match stop {
                     Stop::Sink(error) => Some(error),
                     Stop::Pipeline(error) => Some(SinkError::fatal(error)),
-                    Stop::Detached => None,
+                    Stop::Detached | Stop::HandedOver => None,
                 };
                 (Vec::new(), error, true)
             }
@@ -332,6 +341,9 @@ impl Courier<'_> {
     /// Delivers until no more than so many bytes are held, or the sink is away.
     fn pump(&mut self, held_max: u64) -> Result<(), Stop> {
         loop {
+            if self.handover.load(Ordering::Relaxed) && self.mailbox.is_closed() {
+                return if self.subscriber.is_idle() { Ok(()) } else { Err(Stop::HandedOver) };
+            }
             let now = (self.now)();
             if self.state.away.1 > now {
                 if self.state.held_bytes <= held_max || self.is_over(now) {

@@ -110,6 +110,7 @@ impl<'scope> Deliveries<'scope> {
         served: Vec<Served>,
     ) -> Result<Self, PipelineError> {
         let budget = Budget::new((pipeline.settings.memory_bytes / 8).max(1 << 20));
+        context.live.metrics.queue("sink", &budget);
         let router = router(pipeline)?;
         let letters = LetterBox::new(repo.disk().clone());
         let strongest = served.iter().map(|sink| sink.policy.guarantee).max_by_key(|&guarantee| guarantee as u8);
@@ -137,6 +138,7 @@ impl<'scope> Deliveries<'scope> {
                 listener: context.listener,
                 metrics: context.live.metrics.clone(),
                 patience_millis: u64::try_from(pipeline.settings.drain.as_millis()).unwrap_or(u64::MAX),
+                handover: context.live.handover.clone(),
                 state: Default::default(),
             };
             own.threads.push((name, scope.spawn(move || run(courier))));
@@ -164,9 +166,11 @@ impl<'scope> Deliveries<'scope> {
 
 /// A sink that panics is a sink that failed.
 fn run(courier: Courier<'_>) -> SinkEnd {
-    let (name, mailbox) = (courier.name.clone(), courier.mailbox.clone());
+    let (name, mailbox, metrics) = (courier.name.clone(), courier.mailbox.clone(), courier.metrics.clone());
     catch_unwind(AssertUnwindSafe(|| courier.run())).unwrap_or_else(|_| {
         mailbox.detach();
+        let status = SubscriberStatus::Disconnected.name();
+        metrics.update(|f| f.sinks.entry(name.clone()).or_default().status = status);
         panicked(name)
     })
 }

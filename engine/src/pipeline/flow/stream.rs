@@ -274,6 +274,11 @@ impl Flow<'_> {
     /// Tells of what is durable now, and empties the write-ahead logs when nothing is held.
     pub(super) fn settle(&mut self) -> Result<(), Stop> {
         let oldest = self.oldest();
+        let (now, window_bytes) = ((self.now)(), self.windows.held_bytes());
+        self.metrics.update(|f| {
+            f.window_bytes = window_bytes;
+            f.durable_millis = if oldest.is_none() { now } else { f.durable_millis };
+        });
         while let Some((_, ticket, _, _)) = self.state.waiting.front() {
             if oldest.is_some_and(|oldest| *ticket >= oldest) {
                 break;

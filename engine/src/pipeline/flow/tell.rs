@@ -26,6 +26,7 @@ impl Flow<'_> {
             figures.bytes += captured.raw_bytes;
             figures.captured += deltas;
             figures.filtered += captured.unchanged;
+            figures.lengths.add(batch.deltas.iter().map(|delta| delta.l2));
         });
     }
 

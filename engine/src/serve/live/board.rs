@@ -64,9 +64,15 @@ impl Board {
 
     /// Returns what is wrong with the run.
     pub fn problems(&self) -> Vec<String> {
+        let figures = self.metrics.figures();
         let totals = self.totals();
         let failed = totals.sources.iter().filter(|(_, s)| s.status == "error");
-        failed.map(|(name, source)| format!("source {name}: {}", source.problem)).collect()
+        let mut problems: Vec<String> =
+            failed.map(|(name, source)| format!("source {name}: {}", source.problem)).collect();
+        problems.extend(figures.failure.map(|why| format!("the run ends: {why}")));
+        let gone = figures.sinks.iter().filter(|(_, sink)| sink.status == "disconnected");
+        problems.extend(gone.map(|(name, _)| format!("sink {name}: given up until the next run")));
+        problems
     }
 
     /// Returns the newest commit of the run.

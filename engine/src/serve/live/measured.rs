@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::super::metrics::Exposition;
-use crate::pipeline::Figures;
+use crate::pipeline::{Figures, L2_CLASSES, Lengths};
 
 /// Adds busy time, queue, and what a stage waits for, to its description.
 pub fn describe(figures: &Figures, stage: &str, seconds: f64, document: &mut Value) {
@@ -63,6 +63,11 @@ pub fn expose(figures: &Figures, now_millis: u64, page: &mut Exposition) {
     let name = "vecdelta_watermark_lag_seconds";
     page.metric(name, "gauge", "How far what has come is behind the clock.");
     lags(figures, now_millis).iter().for_each(|(source, lag)| page.sample(name, &[("source", source)], *lag));
+    let name = "vecdelta_delta_l2";
+    page.metric(name, "histogram", "Euclidean lengths of captured deltas.");
+    figures.sources.iter().for_each(|(source, s)| lengths(page, name, source, &s.lengths));
+    let age = now_millis.saturating_sub(figures.durable_millis) as f64 / 1e3;
+    page.single("vecdelta_checkpoint_age_seconds", "gauge", "How long ago all that had come was committed.", age);
     let name = "vecdelta_dead_letters";
     page.metric(name, "gauge", "Dead letters of this run.");
     figures.dead_letters.iter().for_each(|(reason, n)| page.sample(name, &[("reason", reason)], *n as f64));
@@ -74,4 +79,16 @@ pub fn expose(figures: &Figures, now_millis: u64, page: &mut Exposition) {
     sinks("vecdelta_sink_retries_total", "Deltas that were handed to a sink again.", |s| s.metrics.retried);
     sinks("vecdelta_sink_dropped_total", "Deltas that a slow sink did not get.", |s| s.dropped);
     sinks("vecdelta_route_expired_total", "Deltas that were too old for a sink.", |s| s.metrics.expired);
+}
+
+/// Writes the classes of a source's lengths, each with all that are shorter.
+fn lengths(page: &mut Exposition, name: &str, source: &str, lengths: &Lengths) {
+    let mut below = 0;
+    for (number, count) in lengths.classes.iter().enumerate() {
+        below += count;
+        let end = L2_CLASSES.get(number).map_or("+Inf".to_owned(), ToString::to_string);
+        page.sample(&format!("{name}_bucket"), &[("source", source), ("le", &end)], below as f64);
+    }
+    page.sample(&format!("{name}_sum"), &[("source", source)], lengths.sum);
+    page.sample(&format!("{name}_count"), &[("source", source)], below as f64);
 }

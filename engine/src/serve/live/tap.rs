@@ -34,6 +34,8 @@ fn stage_of(event: &Event) -> &'static str {
         Event::SourceOpened { .. }
         | Event::ObserverError { .. }
         | Event::ObserverPaused { .. }
+        | Event::PipelineReloaded { .. }
+        | Event::PipelineReloadRefused { .. }
         | Event::Heartbeat { .. } => "read",
         Event::ChangeDetected { .. }
         | Event::DeltaExtracted { .. }
