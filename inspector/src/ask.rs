@@ -4,15 +4,19 @@
 //! asks, each naming where it goes on. So a newer wish simply comes next, and nothing needs to be stopped.
 //! Floats travel as their bits, since borsh takes no NaN.
 
+mod export;
 mod merge;
 mod projection;
+mod stages;
 
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+pub use export::{Export, ExportPiece, Format};
 pub use merge::{Conflict, ConflictRows, MergePreview};
 pub use projection::{Axes, Basis, Generations, Places, Points, Shifts};
+pub use stages::Stages;
 
 /// The number of a commit in the order of the log, as [`vecdelta::version::CommitIndex`].
 pub type CommitNumber = u32;
@@ -160,6 +164,20 @@ pub enum Ask {
         /// The collection.
         collection: String,
     },
+    /// A piece of a file of rows; the pieces are asked for in order, and one export at a time.
+    Export {
+        /// Which rows.
+        what: Export,
+        /// The number of the piece, from 0.
+        turn: u32,
+    },
+    /// What a pipeline does just now, or the record of one; needs no repository.
+    Stages {
+        /// An address, or a file.
+        of: String,
+        /// Counts up.
+        turn: u32,
+    },
     /// Hash some records of the log again.
     Rehash {
         /// The number of the first, from 1.
@@ -260,6 +278,10 @@ pub enum Answer {
     Key(Option<String>),
     /// To [`Ask::Generations`].
     Generations(Generations),
+    /// To [`Ask::Export`].
+    Export(ExportPiece),
+    /// To [`Ask::Stages`].
+    Stages(Stages),
     /// To [`Ask::Rehash`].
     Rehash(RehashSlice),
 }

@@ -171,6 +171,8 @@ impl Answer {
             Answer::Shifts(s) => 64 + s.slots.len() * 48,
             Answer::Key(key) => 64 + key.as_ref().map_or(0, String::len),
             Answer::Generations(g) => 64 + g.since.iter().map(|s| 40 + s.1.len()).sum::<usize>(),
+            Answer::Export(piece) => 64 + piece.bytes.len(),
+            Answer::Stages(stages) => 64 + stages.lines.len(),
             Answer::Rehash(r) => 128 + r.problems.iter().map(|p| 32 + p.1.len()).sum::<usize>(),
             Answer::Opened(_) | Answer::Commit(_) => 2048,
         }

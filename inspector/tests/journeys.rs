@@ -76,6 +76,39 @@ fn the_replay_steps_and_plays_and_stops_at_the_end() {
 }
 
 #[test]
+fn a_stretch_of_the_path_is_played_again_and_again() {
+    let mut w = demo("#c=main&b=main");
+    let bars = w.get_by_label("Place on the path").rect();
+    let at = |share: f32| bars.left_top() + bars.size() * egui::vec2(share, 0.5);
+    w.event(egui::Event::PointerMoved(at(0.3)));
+    let button = |pos, pressed| egui::Event::PointerButton {
+        pos,
+        button: egui::PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::SHIFT,
+    };
+    w.event_modifiers(button(at(0.3), true), Modifiers::SHIFT);
+    w.run();
+    w.event_modifiers(egui::Event::PointerMoved(at(0.6)), Modifiers::SHIFT);
+    w.run();
+    w.event_modifiers(button(at(0.6), false), Modifiers::SHIFT);
+    w.run();
+    let state = shown(&w);
+    assert_eq!((&state["range"], &state["loop"]), (&serde_json::json!([4, 8]), &true.into()));
+    w.get_by_label_contains("loop 5 to 9").click();
+    w.run();
+    assert!(shown(&w)["range"].is_null());
+    press(&mut w, Key::End);
+    press(&mut w, Key::ArrowRight);
+    for expected in [serde_json::json!([1, 13]), serde_json::json!([1, 2]), serde_json::Value::Null] {
+        w.key_press_modifiers(Modifiers::SHIFT, Key::L);
+        w.run();
+        assert_eq!(shown(&w)["range"], expected);
+        press(&mut w, Key::ArrowRight);
+    }
+}
+
+#[test]
 fn everything_is_reached_by_keys_alone() {
     let mut w = window([1280.0, 720.0], egui::Theme::Dark, None, "", opener);
     press(&mut w, Key::Colon);

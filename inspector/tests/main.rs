@@ -1,11 +1,13 @@
 //! The inspector's tests: the model against plain oracles, journeys through the window, pictures, hostile files.
 
+mod export;
 mod frames;
 mod hostile;
 mod journeys;
 mod lanes;
 mod paths;
 mod pictures;
+mod pipeline;
 mod projection;
 mod support;
 mod views;

@@ -48,6 +48,11 @@ fn all_vectors_on_two_axes() {
 }
 
 #[test]
+fn a_pipeline_as_it_was_recorded() {
+    check("pipeline", Some(Place::Demo), "#view=pipeline&pipe=tests/stages.jsonl");
+}
+
+#[test]
 fn the_drift_beside_the_graph() {
     check("drift", Some(Place::Demo), "#view=drift&c=main");
 }

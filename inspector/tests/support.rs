@@ -1,5 +1,7 @@
 //! Histories for tests, and a window without a display.
 
+use std::cell::RefCell;
+
 use egui_kittest::{Harness, TestRenderer};
 use proptest::prelude::*;
 use vecdelta_inspector::ask::{Ask, Basis, GraphSlice, NONE, Opened, Place};
@@ -8,6 +10,7 @@ use vecdelta_inspector::native::inline::Inline;
 use vecdelta_inspector::native::open::opener;
 use vecdelta_inspector::raster::Raster;
 use vecdelta_inspector::ui::app::Inspector;
+use vecdelta_inspector::ui::state::{Saved, Wish};
 use vecdelta_inspector::ui::theme;
 use vecdelta_inspector::work::Opener;
 
@@ -82,7 +85,8 @@ pub fn window(
     let frame = move |ui: &mut egui::Ui, app: &mut Option<Inspector>| {
         let app = app.get_or_insert_with(|| {
             let ctx = ui.ctx().clone();
-            let mut app = Inspector::new(ui.ctx(), Box::new(Inline::new(open(), move || ctx.request_repaint())));
+            let wire = Inline::new(open(), move || ctx.request_repaint());
+            let mut app = Inspector::new(ui.ctx(), Box::new(wire)).with_shell(shell);
             if let Some(place) = place.take() {
                 app.open(place, link);
             }
@@ -95,6 +99,25 @@ pub fn window(
     let mut window = builder.with_context_setup(theme::install).renderer(Cpu::default()).build_ui_state(frame, None);
     window.run();
     window
+}
+
+thread_local! {
+    static SAVED: RefCell<Vec<Saved>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What the system does for a window in a test.
+fn shell(ctx: &egui::Context, wish: Wish) -> Option<String> {
+    match wish {
+        Wish::Copy(text) => ctx.copy_text(text),
+        Wish::Save(piece) => SAVED.with_borrow_mut(|saved| saved.push(piece)),
+        _ => {}
+    }
+    None
+}
+
+/// Takes what was written to files.
+pub fn saved() -> Vec<Saved> {
+    SAVED.take()
 }
 
 /// Shows the demo history.

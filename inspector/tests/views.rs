@@ -201,6 +201,15 @@ fn the_drift_of_a_commit_is_measured() {
 fn branches_are_compared_and_a_conflict_is_resolved_by_itself() {
     let mut w = shop("#view=compare&ours=main&theirs=seasonal");
     assert!(w.query_by_label_contains("open.").is_some());
+    // A row has a strategy of its own whatever that for all is.
+    let mut bulk = shop("#view=compare&ours=main&theirs=seasonal&strategy=newest");
+    assert!(bulk.query_by_label_contains(" 0 open").is_some());
+    let row = bulk.get_all_by_label_contains("Strategy for products/").next().expect("a conflict");
+    row.click();
+    bulk.run();
+    bulk.get_by_label("oldest").click();
+    bulk.run();
+    assert!(bulk.query_by_label_contains(" 0 open").is_some());
     w.key_press(Key::S);
     w.run();
     assert!(shown(&w)["link"].as_str().expect("a link").contains("ours=seasonal"));

@@ -1,6 +1,8 @@
 //! `vecdelta top`: a running pipeline in the terminal.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +42,9 @@ pub struct Args {
     /// Print one JSON document and end.
     #[arg(long)]
     json: bool,
+    /// Add a line of JSON to this file once a second, until the run ends; the inspector replays it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "json"])]
+    record: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -47,6 +52,12 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let client = Client::new(Url::parse(&args.url)?, token());
     if args.json {
         print_json(&look(&client)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(file) = &args.record {
+        let stop = stop_flag()?;
+        let lines = record(&client, file, &stop)?;
+        eprintln!("{} in {}", plural(lines, "line"), file.display());
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = io::stdout().lock();
@@ -58,10 +69,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, stop.clone())?;
-    }
+    let stop = stop_flag()?;
     let mut shown: Vec<String> = Vec::new();
     // The other screen, without a cursor: what was there before comes back at the end.
     write!(out, "\x1b[?1049h\x1b[?25l")?;
@@ -71,6 +79,43 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         writeln!(out, "{line}")?;
     }
     ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// Returns what is set when somebody asks to stop.
+fn stop_flag() -> Result<Arc<AtomicBool>, CliError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, stop.clone())?;
+    }
+    Ok(stop)
+}
+
+/// Adds what is known of the run to a file, once a second, until it ends or somebody asks to stop; returns how many
+/// lines that were. The first look must succeed.
+fn record(client: &Client, path: &Path, stop: &AtomicBool) -> Result<u64, CliError> {
+    let mut document = look(client)?;
+    let mut file = File::options().create(true).append(true).open(path)?;
+    let mut lines = 0;
+    loop {
+        // One write a line: a reader never sees half of one that is not being written just now.
+        file.write_all(format!("{document}\n").as_bytes())?;
+        lines += 1;
+        wait(stop);
+        match look(client) {
+            Ok(next) if !stop.load(Ordering::Relaxed) => document = next,
+            _ => break,
+        }
+    }
+    file.sync_all()?;
+    Ok(lines)
+}
+
+/// Waits until it is time to look again, or somebody asks to stop.
+fn wait(stop: &AtomicBool) {
+    let next = Instant::now() + EVERY;
+    while Instant::now() < next && !stop.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Draws until the run ends or somebody asks to stop; the first look must succeed.
@@ -104,10 +149,7 @@ fn watch(
         out.write_all(text.as_bytes())?;
         out.flush()?;
         *shown = lines;
-        let next = Instant::now() + EVERY;
-        while Instant::now() < next && !stop.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_millis(50));
-        }
+        wait(stop);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! No I/O, no clock, no threads: time and randomness come in as values.
 
 mod batch;
+mod csv;
 #[allow(clippy::module_inception, reason = "the room is named after it")]
 mod delta;
 mod delta_error;
@@ -23,6 +24,7 @@ mod vector_error;
 mod wire;
 
 pub use batch::{Change, DeltaBatch, DeltaRow, RowBatch, Table};
+pub use csv::{csv_head, csv_number, csv_row};
 pub use delta::{Applied, Delta, DeltaInfo};
 pub use delta_error::{ChainError, DeltaError};
 pub use glob::{Glob, GlobError};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The name does not tell a format that can be written.
-    #[error("{}: the format is told by the extension: use .parquet, .arrow or .npy", path.display())]
+    #[error("{}: the format is told by the extension: use .parquet, .arrow, .npy or .csv", path.display())]
     Format {
         /// The file to be written.
         path: PathBuf,

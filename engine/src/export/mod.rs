@@ -1,7 +1,7 @@
 //! Writers of table files: a state, or a stream of deltas, in formats that other tools read.
 //!
 //! ```text
-//! TableWriter --> arrow.rs, parquet.rs, npy.rs --> pending.rs   PATH.tmp-PID, made durable, renamed to PATH
+//! TableWriter --> arrow.rs, parquet.rs, npy.rs, csv.rs --> pending.rs   PATH.tmp-PID, made durable, renamed to PATH
 //! DeltaWriter --> deltas.rs --> PART files --> manifest.rs      what must be in the directory, with BLAKE3 sums
 //! ```
 //!
@@ -10,6 +10,7 @@
 
 mod arrays;
 mod arrow;
+mod csv;
 mod deltas;
 mod error;
 mod manifest;

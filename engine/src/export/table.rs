@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::ExportError;
 use super::arrow::ArrowSink;
+use super::csv::CsvSink;
 use super::npy::NpySink;
 use super::parquet::ParquetSink;
 use super::pending::{Out, Pending};
@@ -27,6 +28,8 @@ pub enum TableFormat {
     Arrow,
     /// NumPy's array file, with the ids in `PATH.ids.txt`.
     Npy,
+    /// Lines of text whose numbers read back to the same bits.
+    Csv,
 }
 
 /// Returns the format that the extension of a file names.
@@ -39,6 +42,7 @@ pub fn format_of(path: &Path) -> Result<TableFormat, ExportError> {
         "parquet" => Ok(TableFormat::Parquet),
         "arrow" | "feather" => Ok(TableFormat::Arrow),
         "npy" => Ok(TableFormat::Npy),
+        "csv" => Ok(TableFormat::Csv),
         _ => Err(ExportError::Format { path: path.to_owned() }),
     }
 }
@@ -57,6 +61,7 @@ enum Sink {
     Parquet(ParquetSink),
     Arrow(ArrowSink),
     Npy(NpySink),
+    Csv(CsvSink),
 }
 
 impl fmt::Debug for TableWriter {
@@ -75,6 +80,7 @@ impl TableWriter {
             TableFormat::Parquet => Sink::Parquet(ParquetSink::create(Out::File(Pending::create(path)?), table)?),
             TableFormat::Arrow => Sink::Arrow(ArrowSink::create(Out::File(Pending::create(path)?), table)?),
             TableFormat::Npy => Sink::Npy(NpySink::create(path, table)?),
+            TableFormat::Csv => Sink::Csv(CsvSink::create(Out::File(Pending::create(path)?), table)?),
         };
         Ok(Self { sink, row_bytes: table.row_bytes(), rows: 0, keys: Vec::new(), pending: BytesMut::new() })
     }
@@ -89,6 +95,7 @@ impl TableWriter {
         let sink = match format {
             TableFormat::Parquet => Sink::Parquet(ParquetSink::create(out, table)?),
             TableFormat::Arrow => Sink::Arrow(ArrowSink::create(out, table)?),
+            TableFormat::Csv => Sink::Csv(CsvSink::create(out, table)?),
             TableFormat::Npy => return Err(ExportError::Format { path: Path::new("npy").to_owned() }),
         };
         Ok(Self { sink, row_bytes: table.row_bytes(), rows: 0, keys: Vec::new(), pending: BytesMut::new() })
@@ -99,6 +106,7 @@ impl TableWriter {
         match &mut self.sink {
             Sink::Parquet(sink) => sink.take(),
             Sink::Arrow(sink) => sink.take(),
+            Sink::Csv(sink) => sink.take(),
             Sink::Npy(_) => Vec::new(),
         }
     }
@@ -112,6 +120,7 @@ impl TableWriter {
         match self.sink {
             Sink::Parquet(sink) => sink.finish(),
             Sink::Arrow(sink) => sink.finish(),
+            Sink::Csv(sink) => sink.finish(),
             Sink::Npy(sink) => sink.finish(self.rows).map(|()| Vec::new()),
         }
     }
@@ -169,6 +178,7 @@ impl Sink {
             Sink::Parquet(sink) => sink.write(keys, rows),
             Sink::Arrow(sink) => sink.write(keys, rows),
             Sink::Npy(sink) => sink.write(keys, rows),
+            Sink::Csv(sink) => sink.write(keys, rows),
         }
     }
 }

@@ -20,6 +20,7 @@ mod merge;
 mod mirrors;
 mod names;
 mod noted;
+mod picked;
 mod proof;
 mod prove;
 mod rehash;
@@ -65,6 +66,7 @@ pub use merge::{
 pub use mirrors::{discard_mirror, open_mirror, rebuild, reshape_mirror, save_mirror};
 pub use names::{delete_branch, delete_tag, rename_branch, rename_tag, set_branch, set_tag};
 pub use noted::notes_of;
+pub use picked::Picked;
 pub use proof::{Checkpoint, check_since, checkpoint};
 pub use prove::{Proof, Proven, Row, Shows, SourcePart, check_proof, prove_commit, prove_since, prove_source};
 pub use rehash::{Rehashed, record_count, rehash};

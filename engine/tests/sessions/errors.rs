@@ -33,7 +33,7 @@ fn wrong_usage_is_2() {
     s.run("logg fruit.vd").exits(2);
     s.run("show fruit.vd").exits(2);
     s.run("get fruit.vd apple").exits(2);
-    s.run("export fruit.vd --output table.csv").exits(2);
+    s.run("export fruit.vd --output table.xls").exits(2);
     s.run("rollback fruit.vd").exits(2);
     s.run("rollback fruit.vd --last 7").exits(2);
     s.run("branch fruit.vd a..b").exits(2);

@@ -212,6 +212,36 @@ fn an_exported_stream() {
     insta::assert_snapshot!(s.transcript());
 }
 
+#[test]
+fn a_part_of_a_table_as_csv() {
+    let s = ingested("part");
+    let export = |file: &str, more: &[&str]| -> Vec<String> {
+        s.quiet(&[&["export", "fruit.vd", "--output", file], more].concat()).exits(0);
+        s.read(file).lines().map(str::to_owned).collect()
+    };
+    let all = export("all.csv", &[]);
+    assert_eq!(all[0], "id,0,1,2");
+    let ids = |lines: &[String]| -> Vec<String> {
+        lines[1..].iter().map(|l| l.split(',').next().unwrap().to_owned()).collect()
+    };
+    let two = export("two.csv", &["--only", "apple", "--only=pear"]);
+    assert_eq!(ids(&two), ["apple", "pear"]);
+    assert!(two.iter().all(|line| all.contains(line)), "{two:?}");
+    // From one commit to the next, and between two that lie further apart.
+    for since in ["main~1", "main~2"] {
+        let diff = s.quiet(&["diff", "fruit.vd", since, "main", "--json"]).exits(0).out;
+        let changed = export("changed.csv", &["--changed-since", since]);
+        for id in ids(&all) {
+            let differs = diff.contains(&format!("/{id}\""));
+            assert_eq!(ids(&changed).contains(&id), differs, "{id} since {since}: {diff}");
+        }
+    }
+    assert!(export("none.csv", &["--changed-since", "main"]).len() == 1, "the head alone");
+    let nobody = s.quiet(&["export", "fruit.vd", "--only", "nobody", "--output", "x.csv"]).exits(66);
+    assert!(nobody.err.contains("vectors/nobody"), "{}", nobody.err);
+    assert!(!s.dir.join("x.csv").exists());
+}
+
 /// Deleting `cache/` costs time, never data.
 #[test]
 fn the_cache_may_be_deleted() {

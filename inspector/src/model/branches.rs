@@ -27,13 +27,27 @@ pub fn apart(history: &History, a: CommitNumber, b: CommitNumber) -> [u32; 2] {
 }
 
 /// Returns the commands that merge one branch into another as chosen, one a line.
-pub fn merge_command(repo: &str, from: &str, into: &str, strategy: &str, rows: &[(String, String)]) -> String {
+///
+/// `rows` are the sources with a strategy of their own, `all` those that are in conflict.
+pub fn merge_command(
+    repo: &str,
+    from: &str,
+    into: &str,
+    strategy: &str,
+    rows: &[(String, String)],
+    all: &[&str],
+) -> String {
     let (repo, from, into) = (quoted(repo), quoted(from), quoted(into));
     if rows.is_empty() {
         return format!("vecdelta merge {repo} {from} --into {into} --strategy {strategy}");
     }
-    // What is open under the common strategy is kept, and resolved one by one.
-    let mut out = format!("vecdelta merge {repo} {from} --into {into} --strategy {strategy} --park");
+    // Everything is kept open, and resolved by name.
+    let mut out = format!("vecdelta merge {repo} {from} --into {into} --strategy reject --park");
+    let others: Vec<String> = all.iter().filter(|s| rows.iter().all(|(r, _)| r != *s)).map(|s| quoted(s)).collect();
+    if strategy != "reject" && !others.is_empty() {
+        let line = format!("\nvecdelta merge {repo} --into {into} --resolve {} --take {strategy}", others.join(" "));
+        out.push_str(&line);
+    }
     for (source, strategy) in rows {
         let line = format!("\nvecdelta merge {repo} --into {into} --resolve {} --take {strategy}", quoted(source));
         out.push_str(&line);
@@ -105,13 +119,16 @@ mod tests {
 
     #[test]
     fn a_command_is_safe_for_a_shell() {
-        let plain = merge_command("shop", "tuned", "main", "newest", &[]);
+        let plain = merge_command("shop", "tuned", "main", "newest", &[], &["a/b"]);
         assert_eq!(plain, "vecdelta merge shop tuned --into main --strategy newest");
         let rows = [("p/it's".to_owned(), "ours".to_owned())];
-        let parked = merge_command("my shop", "tuned", "main", "reject", &rows);
+        let parked = merge_command("my shop", "tuned", "main", "reject", &rows, &["p/it's", "p/x"]);
         let expected = "vecdelta merge 'my shop' tuned --into main --strategy reject --park\n\
                         vecdelta merge 'my shop' --into main --resolve 'p/it'\\''s' --take ours\n\
                         vecdelta merge 'my shop' --into main --continue";
         assert_eq!(parked, expected);
+        let both = merge_command("shop", "tuned", "main", "newest", &rows, &["p/it's", "p/x", "p/y z"]);
+        assert!(both.contains("--strategy reject --park\n"), "{both}");
+        assert!(both.contains("--resolve p/x 'p/y z' --take newest\n"), "{both}");
     }
 }

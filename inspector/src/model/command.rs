@@ -57,6 +57,8 @@ pub enum Command {
     Slower,
     /// Begin again at the end.
     Loop,
+    /// Set the ends of the loop, one after the other.
+    LoopHere,
     /// Fold quiet stretches, or show every commit.
     Fold,
     /// Larger rows.
@@ -99,6 +101,8 @@ pub enum Command {
     AxesHere,
     /// Swap the branches that are compared.
     SwapBranches,
+    /// Write vectors to a file.
+    Export,
     /// Check the whole history.
     CheckHistory,
     /// Copy the report of the check.
@@ -157,6 +161,7 @@ pub const COMMANDS: &[Entry] = &[
     entry(Command::OpenDemo, "History", "Open the demo history", &[]),
     entry(Command::CopyLink, "History", "Copy a link to this view", &[key("Y")]),
     entry(Command::CopyId, "History", "Copy the commit's hash", &[shift("Y")]),
+    entry(Command::Export, "History", "Write vectors to a file…", &[key("E")]),
     entry(Command::CheckHistory, "History", "Check the whole history", &[]),
     entry(Command::CopyReport, "History", "Copy the report of the check", &[]),
     entry(Command::Close, "History", "Back to the start page", &[]),
@@ -181,6 +186,7 @@ pub const COMMANDS: &[Entry] = &[
     entry(Command::Faster, "Replay", "Faster", &[key("Period")]),
     entry(Command::Slower, "Replay", "Slower", &[key("Comma")]),
     entry(Command::Loop, "Replay", "Loop", &[key("L")]),
+    entry(Command::LoopHere, "Replay", "Loop from here, then to here, then over all", &[shift("L")]),
     entry(Command::Mark, "Look", "Compare with this commit", &[key("M")]),
     entry(Command::Fold, "Look", "Fold quiet stretches", &[key("F")]),
     entry(Command::ZoomIn, "Look", "Zoom in", &[key("Plus"), key("Equals")]),

@@ -1,5 +1,7 @@
 //! Numbers, sizes, times and texts for people: one way to write each.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 /// Returns a number with a thin gap every three digits.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -37,6 +39,21 @@ pub fn size(bytes: u64) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
+}
+
+/// Returns a time span in seconds, in its two largest units.
+pub fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "–".to_owned();
+    }
+    let whole = seconds as u64;
+    match (whole / 86_400, whole / 3600 % 24, whole / 60 % 60, whole % 60) {
+        (0, 0, 0, s) if s < 10 => format!("{seconds:.1} s"),
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, s) => format!("{m} min {s} s"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, h, ..) => format!("{} d {h} h", count(d)),
+    }
 }
 
 /// Returns a number of things.
@@ -90,20 +107,38 @@ fn date(days: i64) -> (i64, i64, i64) {
     (yoe + era * 400 + i64::from(month <= 2), month, doy - (153 * mp + 2) / 5 + 1)
 }
 
+static FEW_SIGNS: AtomicBool = AtomicBool::new(false);
+
+/// Says that only the inspector's own fonts are there: from now on [`line`] writes signs that these lack by their numbers,
+/// so that two texts in any script can be told apart.
+pub fn few_signs() {
+    FEW_SIGNS.store(true, Ordering::Relaxed);
+}
+
+/// Returns whether the inspector's own fonts have a sign; see assets/make_fonts.sh.
+fn has_sign(c: char) -> bool {
+    matches!(c, ' '..='~' | '\u{a0}'..='\u{17f}' | '\u{2010}'..='\u{2015}' | '\u{2018}'..='\u{201a}' | '\u{201c}'..='\u{201e}')
+        || "•…‰′″‹›€←↑→↓↗↘↵∆∑−√∞≈≠≤≥■□▲▶▼◀○●⌘✓✗\u{fffd}".contains(c)
+}
+
 /// Makes a text that came out of a file safe to paint on one line: control characters and those that turn the direction
 /// of writing become a visible mark; at most `max` characters are kept.
 pub fn line(text: &str, max: usize) -> String {
+    line_with(text, max, FEW_SIGNS.load(Ordering::Relaxed))
+}
+
+fn line_with(text: &str, max: usize, few: bool) -> String {
     let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut chars = text.trim_end().chars();
-    let mut out: String = chars
-        .by_ref()
-        .take(max)
-        .map(|c| match c {
-            '\n' | '\r' | '\t' => ' ',
-            c if c.is_control() || turns(c) || c == '\u{2028}' || c == '\u{2029}' => '·',
-            c => c,
-        })
-        .collect();
+    let mut out = String::new();
+    for c in chars.by_ref().take(max) {
+        match c {
+            '\n' | '\r' | '\t' => out.push(' '),
+            c if c.is_control() || turns(c) || c == '\u{2028}' || c == '\u{2029}' => out.push('·'),
+            c if few && !has_sign(c) => out.push_str(&format!("‹{:X}›", u32::from(c))),
+            c => out.push(c),
+        }
+    }
     if chars.next().is_some() {
         out.push('…');
     }
@@ -122,6 +157,11 @@ mod tests {
         assert_eq!(brief(999_500), "1.0M");
         assert_eq!(brief(u64::MAX), "18E");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(
+            [duration(1.25), duration(75.0), duration(7260.0), duration(90_000.0)],
+            ["1.2 s", "1 min 15 s", "2 h 1 min", "1 d 1 h"]
+        );
+        assert_eq!(duration(f64::NAN), "–");
         assert_eq!(size(999), "999 B");
         assert_eq!(size(1_000), "1.0 kB");
         assert_eq!(size(999_999), "1.0 MB");
@@ -144,5 +184,8 @@ mod tests {
     fn a_text_cannot_break_the_line() {
         assert_eq!(line("a\nb\u{7}c\u{202e}d", 99), "a b·c·d");
         assert_eq!(line("abcdef", 3), "abc…");
+        assert_eq!(line_with("lámpara 灯 ランプ", 99, true), "lámpara ‹706F› ‹30E9›‹30F3›‹30D7›");
+        assert_ne!(line_with("灯", 9, true), line_with("椅", 9, true));
+        assert_eq!(line_with("灯", 9, false), "灯");
     }
 }

@@ -47,10 +47,27 @@ impl Playback {
         self.position = place as f64;
     }
 
+    /// Loops over a stretch, from one place to another one; one place alone takes the stretch away.
+    pub fn loop_between(&mut self, from: usize, to: usize) {
+        self.range = (from != to).then_some((from.min(to), from.max(to)));
+        self.looping |= self.range.is_some();
+    }
+
+    /// Sets one end of the stretch after the other to where the replay stands; the third time takes it away.
+    pub fn mark_loop(&mut self, len: usize) {
+        let (here, last) = (self.place(), len.saturating_sub(1));
+        self.range = match self.range {
+            None => Some((here, last)),
+            Some((from, to)) if to == last && here > from && here < last => Some((from, here)),
+            Some(_) => None,
+        };
+        self.looping |= self.range.is_some();
+    }
+
     /// Starts or stops; at the end it starts from the beginning.
     pub fn toggle(&mut self, len: usize) {
         let (first, last) = self.stretch(len);
-        if !self.playing && self.place() >= last {
+        if !self.playing && (self.place() >= last || self.place() < first) {
             self.seek(first);
         }
         self.playing = !self.playing && len > 1;

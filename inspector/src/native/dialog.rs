@@ -5,11 +5,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use egui::Context;
 
 use crate::ask::Place;
+use crate::ui::app::Arrival;
 
 /// Dialogs that are open, and what came of them.
 pub struct Dialogs {
-    chosen: Sender<Place>,
-    places: Receiver<Place>,
+    chosen: Sender<Arrival>,
+    places: Receiver<Arrival>,
 }
 
 impl Dialogs {
@@ -25,15 +26,33 @@ impl Dialogs {
         std::thread::Builder::new().name("dialog".to_owned()).spawn(move || {
             let dialog = rfd::FileDialog::new().set_title("Open a vecdelta repository");
             if let Some(path) = dialog.pick_folder() {
-                let _ = chosen.send(Place::Path(path.display().to_string()));
+                let _ = chosen.send(Arrival::Place(Place::Path(path.display().to_string())));
                 ctx.request_repaint();
             }
         })?;
         Ok(())
     }
 
-    /// Returns a place that was chosen.
-    pub fn chosen(&self) -> Option<Place> {
+    /// Shows the dialog for a file to write into; `proposed` is where that would be.
+    pub fn ask_file(&self, ctx: &Context, proposed: &str) -> std::io::Result<()> {
+        let (chosen, ctx) = (self.chosen.clone(), ctx.clone());
+        let proposed = std::path::PathBuf::from(proposed);
+        std::thread::Builder::new().name("dialog".to_owned()).spawn(move || {
+            let mut dialog = rfd::FileDialog::new().set_title("Write vectors to a file");
+            dialog = dialog.add_filter("CSV", &["csv"]).add_filter("Parquet", &["parquet"]);
+            if let (Some(dir), Some(name)) = (proposed.parent(), proposed.file_name()) {
+                dialog = dialog.set_directory(dir).set_file_name(name.to_string_lossy());
+            }
+            if let Some(path) = dialog.save_file() {
+                let _ = chosen.send(Arrival::SaveTo(path.display().to_string()));
+                ctx.request_repaint();
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Returns what was chosen.
+    pub fn chosen(&self) -> Option<Arrival> {
         self.places.try_recv().ok()
     }
 }

@@ -4,6 +4,8 @@ mod dialog;
 pub mod inline;
 pub mod open;
 pub mod recent;
+mod save;
 pub mod screenshot;
 mod thread;
+pub mod watch;
 pub mod window;

@@ -30,6 +30,8 @@ pub struct Shot {
 
 /// Draws the window until it rests and returns the picture.
 pub fn take(shot: &Shot) -> Picture {
+    // No font of the system is looked for, so that a picture is the same everywhere.
+    crate::model::format::few_signs();
     let ctx = Context::default();
     ctx.set_theme(shot.theme);
     let mut raster = Raster::default();

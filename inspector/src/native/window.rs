@@ -7,10 +7,11 @@ use eframe::{NativeOptions, Renderer};
 use egui::{Context, ThemePreference, ViewportBuilder};
 
 use super::dialog::Dialogs;
+use super::save::{Saving, default_dir};
 use super::thread::Thread;
 use super::{open, recent};
 use crate::ask::Place;
-use crate::ui::app::Inspector;
+use crate::ui::app::{Arrival, Inspector};
 use crate::ui::state::Wish;
 
 /// Shows the window until it is closed.
@@ -45,6 +46,7 @@ fn inspector(ctx: &Context) -> std::io::Result<Inspector> {
     let wire = Thread::start(open::opener(), move || wake.request_repaint())?;
     let dialogs = Rc::new(Dialogs::new());
     let shown = dialogs.clone();
+    let mut saving = Saving::default();
     let list = Rc::new(RefCell::new(recent::read()));
     let mut app = Inspector::new(ctx, Box::new(wire))
         .with_shell(move |ctx, wish| match wish {
@@ -58,9 +60,16 @@ fn inspector(ctx: &Context) -> std::io::Result<Inspector> {
                 recent::keep(&places);
                 None
             }
+            Wish::ChooseFile(path) => shown.ask_file(ctx, &path).err().map(|e| format!("No dialog can be shown: {e}")),
+            Wish::Save(piece) => saving.piece(&piece),
+            Wish::GiveUpSaving => {
+                saving.give_up();
+                None
+            }
         })
-        .with_arrivals(move |ctx| dropped(ctx).or_else(|| dialogs.chosen()));
+        .with_arrivals(move |ctx| dropped(ctx).map(Arrival::Place).or_else(|| dialogs.chosen()));
     app.state.recent = list.take();
+    app.state.save_dir = default_dir();
     Ok(app)
 }
 

@@ -50,6 +50,7 @@ pub fn act(state: &mut State, command: Command) -> Look {
         Command::Faster => state.playback.change_speed(true),
         Command::Slower => state.playback.change_speed(false),
         Command::Loop => state.playback.looping = !state.playback.looping,
+        Command::LoopHere => state.playback.mark_loop(state.path.len()),
         Command::Fold => {
             state.folding = !state.folding;
             state.unfolded.clear();
@@ -76,6 +77,10 @@ pub fn act(state: &mut State, command: Command) -> Look {
         | Command::KeepTrail
         | Command::AxesHere => super::projection::act(state, command),
         Command::SwapBranches => super::compare::swap(state),
+        Command::Export => {
+            state.export_shown = state.is_ready() && !state.export_shown;
+            state.export_trouble = None;
+        }
         Command::CheckHistory => {
             state.selection.view = super::integrity::VIEW.name.to_owned();
             state.integrity.begin();

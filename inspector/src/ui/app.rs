@@ -5,7 +5,7 @@ use egui::{Context, Theme, Ui};
 use super::act::{Look, act};
 use super::graph::Graph;
 use super::state::{State, Wish};
-use super::{help, keys, palette, shell, start, theme};
+use super::{export, help, keys, palette, shell, start, theme};
 use crate::ask::Place;
 use crate::desk::{Desk, Wire};
 use crate::model::link::Link;
@@ -20,7 +20,16 @@ const NOTICE: f64 = 4.0;
 type Shell = Box<dyn FnMut(&Context, Wish) -> Option<String>>;
 
 /// Called in every frame for places that came from outside: dialogs, dropped files.
-type Arrivals = Box<dyn FnMut(&Context) -> Option<Place>>;
+type Arrivals = Box<dyn FnMut(&Context) -> Option<Arrival>>;
+
+/// What came from outside.
+#[derive(Clone, Debug)]
+pub enum Arrival {
+    /// A place to open.
+    Place(Place),
+    /// A file to write into.
+    SaveTo(String),
+}
 
 /// The inspector.
 pub struct Inspector {
@@ -57,7 +66,7 @@ impl Inspector {
 
     /// Sets who knows of places that come from outside.
     #[must_use]
-    pub fn with_arrivals(mut self, arrivals: impl FnMut(&Context) -> Option<Place> + 'static) -> Self {
+    pub fn with_arrivals(mut self, arrivals: impl FnMut(&Context) -> Option<Arrival> + 'static) -> Self {
         self.arrivals = Box::new(arrivals);
         self
     }
@@ -70,8 +79,10 @@ impl Inspector {
     /// Draws one frame.
     pub fn ui(&mut self, ui: &mut Ui) {
         let ctx = ui.ctx().clone();
-        if let Some(place) = (self.arrivals)(&ctx) {
-            self.state.open(place, None);
+        match (self.arrivals)(&ctx) {
+            Some(Arrival::Place(place)) => self.state.open(place, None),
+            Some(Arrival::SaveTo(path)) => self.state.save_to = Some(path),
+            None => {}
         }
         self.state.pump();
         let pressed = keys::pressed(&ctx);
@@ -88,6 +99,7 @@ impl Inspector {
             start::draw(ui, &mut self.state);
         }
         help::draw(&ctx, &mut self.state);
+        export::draw(&ctx, &mut self.state);
         palette::draw(&ctx, &mut self.state);
         self.notices(&ctx);
         if !self.state.commands.is_empty() {

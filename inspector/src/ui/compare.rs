@@ -22,6 +22,9 @@ pub const VIEW: View = View {
     draw,
 };
 
+/// What a row has that goes with the strategy for all.
+const AS_ALL: &str = "as all";
+
 /// How many rows of conflicts are drawn at once.
 const SHOWN: usize = 24;
 
@@ -79,10 +82,6 @@ impl Own {
         }
         self.distance(ui, state, &ours, &theirs);
         let strategy = strategy(state);
-        // A strategy for all leaves nothing open that a row could choose for itself.
-        if strategy != "reject" {
-            self.rows.clear();
-        }
         let ask = Ask::Merge { ours: ours.clone(), theirs: theirs.clone(), strategy, rows: self.rows.clone() };
         match state.desk.get(ask) {
             Loaded::Waiting => widgets::waiting(ui, "Looking for conflicts…"),
@@ -108,7 +107,7 @@ impl Own {
             ui.label(RichText::new("conflicts become").color(p.quiet));
             let mut chosen = strategy(state);
             let before = chosen.clone();
-            strategies(ui, "Strategy for all conflicts", "all", &mut chosen);
+            strategies(ui, "Strategy for all conflicts", None, &mut chosen);
             if chosen != before {
                 state.selection.set_param("strategy", (chosen != "reject").then_some(chosen));
             }
@@ -184,7 +183,15 @@ impl Own {
         if preview.merged_already {
             return;
         }
-        let lines = branches::merge_command(repo, theirs, ours, &strategy(state), &self.rows);
+        let all: Vec<&str> = preview.rows.iter().map(|c| c.source.as_str()).collect();
+        // Conflicts without a name here cannot be resolved by name.
+        if !self.rows.is_empty() && (all.len() as u64) < preview.conflicts {
+            ui.label(
+                RichText::new("Too many conflicts for a command that names each.").color(Palette::of(ui.ctx()).quiet),
+            );
+            return;
+        }
+        let lines = branches::merge_command(repo, theirs, ours, &strategy(state), &self.rows, &all);
         ui.horizontal(|ui| {
             if ui.button("Copy").on_hover_text("Copy the command that would merge").clicked() {
                 state.wishes.push(Wish::Copy(lines.clone()));
@@ -211,18 +218,13 @@ impl Own {
                 ui.label(dims(conflict));
                 ui.label(format::measure(f64::from_bits(conflict.l2)));
                 ui.label(format::measure(f64::from_bits(conflict.cosine)));
-                if bulk != "reject" {
-                    ui.label(&bulk);
-                    ui.end_row();
-                    continue;
-                }
-                let mut chosen = own.get(&conflict.source).cloned().unwrap_or_else(|| "as all".to_owned());
+                let mut chosen = own.get(&conflict.source).cloned().unwrap_or_else(|| AS_ALL.to_owned());
                 let before = chosen.clone();
                 let name = format!("Strategy for {}", format::line(&conflict.source, 100));
-                strategies(ui, &name, &conflict.source, &mut chosen);
+                strategies(ui, &name, Some((conflict.source.as_str(), bulk.as_str())), &mut chosen);
                 if chosen != before {
                     self.rows.retain(|(s, _)| *s != conflict.source);
-                    if chosen != "as all" {
+                    if chosen != AS_ALL {
                         self.rows.push((conflict.source.clone(), chosen));
                         self.rows.sort();
                     }
@@ -315,14 +317,19 @@ fn branch(ui: &mut Ui, state: &mut State, key: &str, name: &str, now: &str) {
     }
 }
 
-fn strategies(ui: &mut Ui, name: &str, salt: &str, chosen: &mut String) {
-    let own = salt != "all";
+/// Lets people choose a strategy: for all conflicts, or for one source, given with the strategy for all.
+fn strategies(ui: &mut Ui, name: &str, own: Option<(&str, &str)>, chosen: &mut String) {
     let text = |s: &str| if s == "reject" { "left open".to_owned() } else { s.to_owned() };
-    let shown = ComboBox::from_id_salt(("strategy", salt)).selected_text(text(chosen)).show_ui(ui, |ui| {
-        if own {
-            ui.selectable_value(chosen, "as all".to_owned(), "as all");
+    let said = |s: &str| match own {
+        Some((_, bulk)) if s == AS_ALL => format!("{AS_ALL}: {}", text(bulk)),
+        _ => text(s),
+    };
+    let salt = own.map_or("all", |(source, _)| source);
+    let shown = ComboBox::from_id_salt(("strategy", salt)).selected_text(said(chosen)).show_ui(ui, |ui| {
+        if own.is_some() {
+            ui.selectable_value(chosen, AS_ALL.to_owned(), said(AS_ALL));
         }
-        for (strategy, _) in Strategy::ALL.into_iter().filter(|(s, _)| !own || *s != "reject") {
+        for (strategy, _) in Strategy::ALL.into_iter().filter(|(s, _)| own.is_none() || *s != "reject") {
             ui.selectable_value(chosen, strategy.to_owned(), text(strategy));
         }
     });

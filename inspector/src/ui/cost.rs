@@ -78,6 +78,8 @@ fn words(ask: &Ask, state: &State) -> String {
         Ask::Shifts { commit, from, .. } => format!("moved points of {} from {from}", id(*commit)),
         Ask::Key { slot, .. } => format!("name of slot {slot}"),
         Ask::Generations { commit, .. } => format!("generations on the way to {}", id(*commit)),
+        Ask::Export { what, turn } => format!("export of {} at {}, piece {turn}", what.collection, id(what.commit)),
+        Ask::Stages { of, .. } => format!("pipeline at {of}"),
         Ask::Rehash { from } => format!("check from record {from}"),
     };
     format::line(&text, 70)

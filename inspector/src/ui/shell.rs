@@ -8,7 +8,7 @@ use super::graph::Graph;
 use super::icon::{self, Icon};
 use super::state::State;
 use super::theme::Palette;
-use super::view::{self, VIEWS};
+use super::view::{self, VIEWS, View};
 use super::{font, timeline};
 use crate::model::command::{COMMANDS, Command, GROUPS};
 use crate::model::format;
@@ -25,7 +25,7 @@ pub fn draw(ui: &mut Ui, state: &mut State, graph: &mut Graph) {
     if state.graph_shown {
         Panel::left("graph")
             .frame(plain)
-            .default_size((whole * 0.56).round())
+            .default_size((whole * 0.54).round())
             .min_size(260.0)
             .max_size(whole - 300.0)
             .show(ui, |ui| graph.draw(ui, state));
@@ -131,15 +131,17 @@ fn views(ui: &mut Ui, state: &mut State) {
     let tabs = Frame::new().fill(p.panel).inner_margin(Margin::symmetric(8, 0));
     tabs.show(ui, |ui| {
         ui.set_min_width(ui.available_width());
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = 2.0;
-            for view in VIEWS {
-                let on = view::named(&state.selection.view).name == view.name;
-                if tab(ui, view.title, on).clicked() {
-                    state.selection.view = view.name.to_owned();
+        ui.spacing_mut().item_spacing = vec2(TAB_GAP, 0.0);
+        for row in tab_rows(ui) {
+            ui.horizontal(|ui| {
+                for view in row {
+                    let on = view::named(&state.selection.view).name == view.name;
+                    if tab(ui, view.title, on).clicked() {
+                        state.selection.view = view.name.to_owned();
+                    }
                 }
-            }
-        });
+            });
+        }
     });
     let line = ui.cursor().top();
     ui.painter().hline(ui.max_rect().x_range(), line, Stroke::new(1.0, p.line));
@@ -151,11 +153,36 @@ fn views(ui: &mut Ui, state: &mut State) {
     });
 }
 
+/// The room between two tabs.
+const TAB_GAP: f32 = 2.0;
+
+/// The room beside a tab's text.
+const TAB_ROOM: f32 = 14.0;
+
+/// Breaks the tabs into as few rows as the width allows.
+fn tab_rows(ui: &Ui) -> Vec<&'static [View]> {
+    let wide = |view: &View| {
+        let galley = ui.painter().layout_no_wrap(view.title.to_owned(), font::bold(13.0), Palette::of(ui.ctx()).ink);
+        galley.size().x + TAB_ROOM + TAB_GAP
+    };
+    let (room, mut rows, mut first, mut used) = (ui.available_width(), Vec::new(), 0, 0.0);
+    for (i, view) in VIEWS.iter().enumerate() {
+        let width = wide(view);
+        if used + width > room && i > first {
+            rows.push(&VIEWS[first..i]);
+            (first, used) = (i, 0.0);
+        }
+        used += width;
+    }
+    rows.push(&VIEWS[first..]);
+    rows
+}
+
 fn tab(ui: &mut Ui, title: &str, on: bool) -> egui::Response {
     let p = Palette::of(ui.ctx());
     let font = if on { font::bold(13.0) } else { font::text(13.0) };
     let galley = ui.painter().layout_no_wrap(title.to_owned(), font, if on { p.ink } else { p.quiet });
-    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 20.0, 32.0), egui::Sense::click());
+    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + TAB_ROOM, 32.0), egui::Sense::click());
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, on, title));
     if response.hovered() && !on {
         ui.painter().rect_filled(rect.shrink2(vec2(2.0, 5.0)), 5.0, p.hover);
@@ -163,7 +190,7 @@ fn tab(ui: &mut Ui, title: &str, on: bool) -> egui::Response {
     ui.painter().galley(rect.center() - galley.size() / 2.0, galley, p.ink);
     if on || response.has_focus() {
         let color = if on { p.accent } else { p.faint };
-        ui.painter().hline(rect.x_range().shrink(8.0), rect.bottom() - 1.0, Stroke::new(2.0, color));
+        ui.painter().hline(rect.x_range().shrink(5.0), rect.bottom() - 1.0, Stroke::new(2.0, color));
     }
     response
 }

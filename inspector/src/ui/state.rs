@@ -5,9 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::view::VIEWS;
-use crate::ask::{Answer, Ask, CommitNumber, Place, Trouble};
+use crate::ask::{Answer, Ask, CommitNumber, ExportPiece, Place, Trouble};
 use crate::desk::Desk;
 use crate::model::command::Command;
+use crate::model::exporting::Exporting;
 use crate::model::history::History;
 use crate::model::integrity::Integrity;
 use crate::model::lanes::Lanes;
@@ -59,6 +60,16 @@ pub struct State {
     pub graph_shown: bool,
     /// Whether the help page is shown.
     pub help: bool,
+    /// Whether the window for writing files is shown.
+    pub export_shown: bool,
+    /// The export that is under way.
+    pub export: Option<Exporting>,
+    /// Why the last export came to nothing.
+    pub export_trouble: Option<Arc<Trouble>>,
+    /// The directory where files go unless told otherwise; empty where there are none.
+    pub save_dir: String,
+    /// The file that somebody chose to write into, until it is taken over.
+    pub save_to: Option<String>,
     /// The text of the palette while it is shown.
     pub palette: Option<String>,
     /// Places that were opened, newest first.
@@ -97,6 +108,27 @@ pub enum Wish {
     Copy(String),
     /// Keep the list of places.
     KeepRecent(Vec<Place>),
+    /// Let people choose a file to write into; this one is proposed.
+    ChooseFile(String),
+    /// Write a piece of a file.
+    Save(Saved),
+    /// Leave nothing of the file that is being written.
+    GiveUpSaving,
+}
+
+/// A piece of a file that is written out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The file, or its name where there are no directories.
+    pub to: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Whether the file begins with it.
+    pub first: bool,
+    /// Whether the file ends with it.
+    pub last: bool,
+    /// How many rows were written so far.
+    pub rows: u64,
 }
 
 impl State {
@@ -121,6 +153,11 @@ impl State {
             rows_below: 0.0,
             graph_shown: true,
             help: false,
+            export_shown: false,
+            export: None,
+            export_trouble: None,
+            save_dir: String::new(),
+            save_to: None,
             palette: None,
             recent: Vec::new(),
             notice: None,
@@ -155,6 +192,9 @@ impl State {
         self.search = Search::default();
         self.integrity = Integrity::default();
         self.unfolded.clear();
+        if self.export.take().is_some() {
+            self.wishes.push(Wish::GiveUpSaving);
+        }
         self.own.clear();
     }
 
@@ -186,16 +226,47 @@ impl State {
         if let Some(from) = self.integrity.next().filter(|_| self.is_ready()) {
             self.desk.want(Ask::Rehash { from });
         }
-        let shell =
-            |ask: &Ask| matches!(ask, Ask::Open(_) | Ask::Graph { .. } | Ask::Records { .. } | Ask::Rehash { .. });
+        if let Some(export) = &self.export {
+            self.desk.want(Ask::Export { what: export.what.clone(), turn: export.turn });
+        }
+        let shell = |ask: &Ask| {
+            let rows = matches!(ask, Ask::Export { .. } | Ask::Rehash { .. });
+            rows || matches!(ask, Ask::Open(_) | Ask::Graph { .. } | Ask::Records { .. })
+        };
         for (ask, result) in self.desk.pump(shell) {
             match (ask, result) {
                 (Ask::Rehash { from }, Ok(Answer::Rehash(slice))) => self.integrity.take(from, slice),
                 (Ask::Rehash { .. }, Err(trouble)) => self.integrity.fail(trouble.text),
+                (Ask::Export { what, turn }, result) => {
+                    if self.export.as_ref().is_some_and(|e| e.what == what && e.turn == turn) {
+                        self.take_piece(result);
+                    }
+                }
                 (_, Ok(answer)) => self.take_answer(answer),
                 // The rest of the history can be looked at all the same.
                 (Ask::Records { from, count }, Err(_)) => self.history.give_up_records(from, count),
                 (_, Err(trouble)) => self.trouble = Some(Arc::new(trouble)),
+            }
+        }
+    }
+
+    /// Hands a piece of the export on to be written.
+    fn take_piece(&mut self, result: Result<Answer, Trouble>) {
+        let Some(export) = &mut self.export else { return };
+        match result {
+            Ok(Answer::Export(piece)) => {
+                let first = export.turn == 0;
+                export.take(&piece);
+                let ExportPiece { bytes, rows, done, .. } = piece;
+                self.wishes.push(Wish::Save(Saved { to: export.to.clone(), bytes, first, last: done, rows }));
+                if done {
+                    (self.export, self.export_shown) = (None, false);
+                }
+            }
+            Ok(_) => {}
+            Err(trouble) => {
+                (self.export, self.export_trouble) = (None, Some(Arc::new(trouble)));
+                self.wishes.push(Wish::GiveUpSaving);
             }
         }
     }
@@ -342,12 +413,14 @@ impl State {
             "playing": self.playback.playing,
             "speed": self.playback.speed,
             "loop": self.playback.looping,
+            "range": self.playback.range,
             "search": { "text": self.search.text, "found": self.search.found().len() },
             "integrity": {
                 "done": self.integrity.done, "records": self.integrity.records, "total": self.integrity.total,
                 "found": self.integrity.found, "first_broken": id(self.integrity.first_broken()),
             },
             "help": self.help,
+            "export": { "shown": self.export_shown, "rows": self.export.as_ref().map(|e| e.rows) },
             "palette": self.palette,
         })
     }

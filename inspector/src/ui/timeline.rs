@@ -42,6 +42,13 @@ fn controls(ui: &mut Ui, state: &mut State) {
         ui.add_space(8.0);
         path_choice(ui, state);
         ui.add_space(8.0);
+        if let Some((a, b)) = state.playback.range {
+            let says = format!("loop {} to {}", a.min(b) + 1, a.max(b) + 1);
+            if ui.button(says).on_hover_text("Loop over everything again").clicked() {
+                state.playback.range = None;
+                ui.ctx().request_repaint();
+            }
+        }
         let place = state.playback.place() + 1;
         let says = format!("{} of {}", format::count(place as u64), format::count(state.path.len() as u64));
         ui.label(egui::RichText::new(says).color(p.quiet));
@@ -128,14 +135,29 @@ fn bars(ui: &mut Ui, state: &mut State) {
             painter.circle_filled(pos2((left + right) / 2.0, rect.top() + 4.0), 2.0, p.quiet);
         }
     }
+    if let Some((a, b)) = state.playback.range {
+        let (a, b) = (x(a.min(b) as f64), x((a.max(b) + 1).min(len) as f64));
+        for away in [
+            Rect::from_x_y_ranges(rect.left()..=a, rect.y_range()),
+            Rect::from_x_y_ranges(b..=rect.right(), rect.y_range()),
+        ] {
+            painter.rect_filled(away, 0.0, p.ground.gamma_multiply(0.7));
+        }
+        for edge in [a, b] {
+            painter.vline(edge, rect.y_range(), Stroke::new(1.5, p.warn));
+        }
+    }
     let at = state.playback.place() as f64 + if state.playback.playing { state.playback.between() } else { 0.5 };
     painter.vline(x(at), rect.y_range(), Stroke::new(2.0, p.accent));
     let under = |pos: egui::Pos2| (((pos.x - rect.left()) / step).max(0.0) as usize).min(len - 1);
-    if let Some(pos) =
-        response.interact_pointer_pos().filter(|_| response.is_pointer_button_down_on() || response.clicked())
-    {
+    let pressed = response.interact_pointer_pos();
+    if let Some(pos) = pressed.filter(|_| response.is_pointer_button_down_on() || response.clicked()) {
         let place = under(pos);
-        if place != state.playback.place() || state.playback.playing {
+        if ui.input(|i| i.modifiers.shift) {
+            let from = ui.input(|i| i.pointer.press_origin()).map_or(place, under);
+            state.playback.loop_between(from, place);
+            ui.ctx().request_repaint();
+        } else if place != state.playback.place() || state.playback.playing {
             state.playback.playing = false;
             state.playback.seek(place);
             state.selection.commit = Some(state.path[place]);
@@ -145,7 +167,8 @@ fn bars(ui: &mut Ui, state: &mut State) {
     }
     if let Some(commit) = response.hover_pos().map(|pos| state.path[under(pos)]) {
         let message = state.history.record(commit).map_or_else(String::new, |r| format::line(&r.message, 120));
-        let says = format!("{}\n{message}", format::minute(state.history.time(commit)));
+        let hint = "Shift and drag: loop over a stretch";
+        let says = format!("{}\n{message}\n{hint}", format::minute(state.history.time(commit)));
         response.on_hover_ui_at_pointer(|ui| {
             ui.label(egui::RichText::new(says).font(font::text(12.5)));
         });

@@ -3,7 +3,7 @@
 use egui::Ui;
 
 use super::state::State;
-use super::{changes, commit, compare, cost, drift, integrity, projection, vector};
+use super::{changes, commit, compare, cost, drift, integrity, pipeline, projection, vector};
 
 /// A view.
 pub struct View {
@@ -26,6 +26,7 @@ pub const VIEWS: &[View] = &[
     drift::VIEW,
     compare::VIEW,
     integrity::VIEW,
+    pipeline::VIEW,
     cost::VIEW,
 ];
 

@@ -7,6 +7,7 @@ mod commit;
 mod cost;
 mod count;
 mod drift;
+mod export;
 mod history;
 mod merge;
 mod place;
@@ -22,9 +23,10 @@ use vecdelta::store::Disk;
 use vecdelta::version::{Repository, VersionError};
 
 use count::{Counting, Counts};
+use export::Exporting;
 use projection::Fits;
 
-use crate::ask::{Answer, Ask, CommitNumber, Cost, Opened, Place, Reply, Request};
+use crate::ask::{Answer, Ask, CommitNumber, Cost, Opened, Place, Reply, Request, Stages};
 
 pub use place::{demo, title};
 pub use trouble::trouble;
@@ -32,13 +34,24 @@ pub use trouble::trouble;
 /// Finds the disk that a place stands for, and tells whether reading it is dear.
 pub type Opener = Box<dyn FnMut(&Place) -> Result<(Arc<dyn Disk>, bool), VersionError> + Send>;
 
+/// Asks a pipeline what it does, or reads the record of one.
+pub type Watcher = Box<dyn FnMut(&str) -> Result<Stages, VersionError> + Send>;
+
 /// The worker's state: at most one open repository.
 pub struct Worker {
     open: Opener,
     repo: Option<Repository>,
     counts: Arc<Counts>,
     clock: Clock,
+    desk: Desk,
+    watch: Watcher,
+}
+
+/// What the worker keeps between two questions.
+#[derive(Default)]
+struct Desk {
     fits: Fits,
+    export: Option<Exporting>,
 }
 
 /// Tells microseconds since some moment.
@@ -47,7 +60,21 @@ pub type Clock = Box<dyn Fn() -> u64 + Send>;
 impl Worker {
     /// Makes a worker that finds repositories with `open`.
     pub fn new(open: Opener) -> Self {
-        Self { open, repo: None, counts: Arc::default(), clock: Box::new(|| 0), fits: Fits::default() }
+        Self {
+            open,
+            repo: None,
+            counts: Arc::default(),
+            clock: Box::new(|| 0),
+            desk: Desk::default(),
+            watch: Box::new(nobody),
+        }
+    }
+
+    /// Sets who asks pipelines.
+    #[must_use]
+    pub fn with_watcher(mut self, watch: Watcher) -> Self {
+        self.watch = watch;
+        self
     }
 
     /// Sets the clock that says what answers take.
@@ -62,8 +89,9 @@ impl Worker {
         let began = (self.clock)();
         let result = match &request.ask {
             Ask::Open(place) => self.open(place).map(Answer::Opened),
+            Ask::Stages { of, .. } => (self.watch)(of).map(Answer::Stages),
             ask => match &self.repo {
-                Some(repo) => answer_with(repo, &mut self.fits, ask),
+                Some(repo) => answer_with(repo, &mut self.desk, ask),
                 None => Err(VersionError::Refused("no repository is open".to_owned())),
             },
         };
@@ -81,7 +109,7 @@ impl Worker {
 
     fn open(&mut self, place: &Place) -> Result<Opened, VersionError> {
         self.repo = None;
-        self.fits = Fits::default();
+        self.desk = Desk::default();
         let (disk, distant) = (self.open)(place)?;
         let repo = Repository::open(Arc::new(Counting::new(disk, self.counts.clone())))?;
         let opened = history::opened(&repo, title(place), distant)?;
@@ -95,12 +123,13 @@ impl Worker {
 /// # Errors
 /// When the commit does not exist, or its data are damaged.
 pub fn answer(repo: &Repository, ask: &Ask) -> Result<Answer, VersionError> {
-    answer_with(repo, &mut Fits::default(), ask)
+    answer_with(repo, &mut Desk::default(), ask)
 }
 
-/// Answers with the axes of projections that are there.
-fn answer_with(repo: &Repository, fits: &mut Fits, ask: &Ask) -> Result<Answer, VersionError> {
+/// Answers with what is kept between two questions.
+fn answer_with(repo: &Repository, desk: &mut Desk, ask: &Ask) -> Result<Answer, VersionError> {
     match ask {
+        Ask::Stages { of, .. } => nobody(of).map(Answer::Stages),
         Ask::Open(_) => Err(VersionError::Refused("a repository is open already".to_owned())),
         Ask::Graph { from } => Ok(Answer::Graph(history::graph(repo, *from))),
         Ask::Records { from, count } => Ok(Answer::Records(history::records(repo, *from, *count)?)),
@@ -122,15 +151,15 @@ fn answer_with(repo: &Repository, fits: &mut Fits, ask: &Ask) -> Result<Answer, 
         }
         Ask::Axes { basis, .. } => {
             checked(repo, basis.commit)?;
-            Ok(Answer::Axes(Box::new(fits.axes(repo, basis)?)))
+            Ok(Answer::Axes(Box::new(desk.fits.axes(repo, basis)?)))
         }
         Ask::Points { basis, commit, from, every } => {
             checked(repo, basis.commit)?;
-            Ok(Answer::Points(fits.points(repo, basis, checked(repo, *commit)?, *from, *every)?))
+            Ok(Answer::Points(desk.fits.points(repo, basis, checked(repo, *commit)?, *from, *every)?))
         }
         Ask::Shifts { basis, commit, from, every } => {
             checked(repo, basis.commit)?;
-            Ok(Answer::Shifts(fits.shifts(repo, basis, checked(repo, *commit)?, *from, *every)?))
+            Ok(Answer::Shifts(desk.fits.shifts(repo, basis, checked(repo, *commit)?, *from, *every)?))
         }
         Ask::Key { commit, collection, slot } => {
             Ok(Answer::Key(projection::key(repo, checked(repo, *commit)?, collection, *slot)?))
@@ -138,8 +167,17 @@ fn answer_with(repo: &Repository, fits: &mut Fits, ask: &Ask) -> Result<Answer, 
         Ask::Generations { commit, collection } => {
             Ok(Answer::Generations(projection::generations(repo, checked(repo, *commit)?, collection)?))
         }
+        Ask::Export { what, turn } => {
+            checked(repo, what.commit)?;
+            what.since.map(|c| checked(repo, c)).transpose()?;
+            Ok(Answer::Export(Exporting::piece(&mut desk.export, repo, what, *turn)?))
+        }
         Ask::Rehash { from } => Ok(Answer::Rehash(rehash::rehash(repo, *from)?)),
     }
+}
+
+fn nobody(of: &str) -> Result<Stages, VersionError> {
+    Err(VersionError::Refused(format!("{of} cannot be asked from here")))
 }
 
 /// Returns a commit's number in the engine.

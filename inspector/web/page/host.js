@@ -34,6 +34,21 @@ export function showAddress(place, link) {
     page.addressed(place, link);
 }
 
+let pieces = [];
+
+/** Gathers the pieces of a file; with the last one it becomes a download. */
+export function save(name, bytes, first, last) {
+    if (first) pieces = [];
+    if (bytes.length > 0) pieces.push(bytes.slice());
+    if (!last) return;
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob(pieces, { type: 'text/csv' }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    pieces = [];
+}
+
 const elements = new Map();
 
 /** Mirrors the nodes as elements without a look of their own, in their order and at their place. */

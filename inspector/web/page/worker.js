@@ -67,7 +67,13 @@ function fill(begin, end, bytes) {
 }
 
 /** Finds out how long a file is. */
-async function find({ url, file }) {
+async function find({ url, file, stages }) {
+    if (stages !== undefined) {
+        const base = stages === '.' ? '' : stages.replace(/\/+$/, '');
+        const response = await fetch(new URL(`${base}/v1/stages`, self.location.href));
+        if (!response.ok) throw new Error(`${stages}: the server answers ${response.status}`);
+        return answerer.setStages(await response.text());
+    }
     if (file !== undefined) {
         const blob = files.get(file);
         if (!blob) throw new Error('The file is gone: drop it again.');

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use vecdelta::store::{Bundle, Disk, PagedFile, StoreError};
 use vecdelta::version::VersionError;
-use vecdelta_inspector::ask::{Cost, Place, Reply, Request, Trouble};
-use vecdelta_inspector::work::{Opener, Worker, demo};
+use vecdelta_inspector::ask::{Cost, Place, Reply, Request, Stages, Trouble};
+use vecdelta_inspector::work::{Opener, Watcher, Worker, demo};
 use wasm_bindgen::prelude::*;
 
 /// The most bytes of a bundle that are kept in memory.
@@ -17,6 +17,8 @@ const HELD_MAX: u64 = 128 << 20;
 struct Source {
     place: Option<Place>,
     file: Option<PagedFile>,
+    /// The pipeline that is asked, and what it said.
+    stages: Option<(String, Option<String>)>,
 }
 
 /// What answers.
@@ -32,7 +34,8 @@ impl Answerer {
     #[wasm_bindgen(constructor)]
     pub fn new() -> Answerer {
         let source = Arc::<Mutex<Source>>::default();
-        Self { worker: Worker::new(opener(source.clone())), source }
+        let worker = Worker::new(opener(source.clone())).with_watcher(watcher(source.clone()));
+        Self { worker, source }
     }
 
     /// Tells that another question comes.
@@ -51,6 +54,9 @@ impl Answerer {
     /// Returns the place whose length is not known yet, as JSON.
     pub fn wants(&self) -> Option<String> {
         let source = self.source();
+        if let Some((url, None)) = &source.stages {
+            return Some(json!({ "stages": url }).to_string());
+        }
         if source.file.is_some() {
             return None;
         }
@@ -58,6 +64,14 @@ impl Answerer {
             Place::Url(url) => Some(json!({ "url": url }).to_string()),
             Place::File(number, _) => Some(json!({ "file": number }).to_string()),
             Place::Demo | Place::Path(_) => None,
+        }
+    }
+
+    /// Says what the pipeline that was wanted answered.
+    #[wasm_bindgen(js_name = setStages)]
+    pub fn set_stages(&self, text: String) {
+        if let Some((_, said)) = &mut self.source().stages {
+            *said = Some(text);
         }
     }
 
@@ -81,7 +95,10 @@ impl Answerer {
     /// Makes the answer that there is none, since bytes could not be fetched.
     pub fn fail(&self, request: &[u8], text: &str) -> Option<Vec<u8>> {
         let request: Request = borsh::from_slice(request).ok()?;
-        *self.source() = Source::default();
+        // A pipeline that does not answer is no reason to close the repository.
+        if self.source().stages.take().is_none() {
+            *self.source() = Source::default();
+        }
         let advice = "Look at the address and at the server, then open it again.".to_owned();
         let trouble = Trouble { text: text.to_owned(), damaged: false, advice };
         Some(bytes_of(&Reply { number: request.number, result: Err(trouble), cost: Cost::default() }))
@@ -113,6 +130,21 @@ fn bytes_of(reply: &Reply) -> Vec<u8> {
     borsh::to_vec(reply).expect("writing to memory cannot fail")
 }
 
+/// Asks pipelines by what the scripts bring; `.` is the server that sent the page.
+fn watcher(source: Arc<Mutex<Source>>) -> Watcher {
+    Box::new(move |of| {
+        let mut source = source.lock().expect("there is one thread");
+        match source.stages.take() {
+            Some((asked, Some(text))) if asked == of => Ok(Stages { lines: text.replace('\n', " "), live: true }),
+            _ => {
+                source.stages = Some((of.to_owned(), None));
+                let error = std::io::Error::new(std::io::ErrorKind::WouldBlock, "it is being asked");
+                Err(StoreError::io("ask", of)(error).into())
+            }
+        }
+    })
+}
+
 /// Finds repositories by what the scripts bring.
 fn opener(source: Arc<Mutex<Source>>) -> Opener {
     Box::new(move |place| {
@@ -121,7 +153,7 @@ fn opener(source: Arc<Mutex<Source>>) -> Opener {
         }
         let mut source = source.lock().expect("there is one thread");
         if source.place.as_ref() != Some(place) {
-            *source = Source { place: Some(place.clone()), file: None };
+            *source = Source { place: Some(place.clone()), ..Source::default() };
         }
         let name = match place {
             Place::Url(name) | Place::File(_, name) => name.clone(),

@@ -17,6 +17,8 @@ extern "C" {
     /// Shows in the address bar what is looked at.
     #[wasm_bindgen(js_name = showAddress)]
     pub fn show_address(place: &str, link: &str);
+    /// Gathers the pieces of a file; with the last one it becomes a download.
+    pub fn save(name: &str, bytes: &[u8], first: bool, last: bool);
     /// Mirrors the nodes of the accessibility tree.
     #[wasm_bindgen(js_name = showNodes)]
     pub fn show_nodes(nodes: &str);

@@ -9,7 +9,7 @@ use egui::accesskit::{Action, ActionRequest, NodeId, TreeId};
 use egui::{Context, Event, RawInput, Ui};
 use vecdelta_inspector::ask::{Place, Reply, Request};
 use vecdelta_inspector::desk::Wire;
-use vecdelta_inspector::ui::app::Inspector;
+use vecdelta_inspector::ui::app::{Arrival, Inspector};
 use vecdelta_inspector::ui::state::Wish;
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlCanvasElement;
@@ -138,8 +138,17 @@ fn inspector(ctx: &Context, page: &Page) -> Inspector {
                 host::keep_recent(&serde_json::Value::from(urls).to_string());
                 None
             }
+            Wish::Save(piece) => {
+                host::save(&piece.to, &piece.bytes, piece.first, piece.last);
+                piece.last.then(|| format!("{} vectors in {}", piece.rows, piece.to))
+            }
+            Wish::ChooseFile(_) => None,
+            Wish::GiveUpSaving => {
+                host::save("", &[], true, false);
+                None
+            }
         })
-        .with_arrivals(move |_| arrived.borrow_mut().pop_front());
+        .with_arrivals(move |_| arrived.borrow_mut().pop_front().map(Arrival::Place));
     let urls: Vec<String> = serde_json::from_str(&host::recent()).unwrap_or_default();
     app.state.recent = urls.iter().filter_map(|url| place_of(url)).collect();
     app

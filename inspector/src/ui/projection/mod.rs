@@ -23,6 +23,8 @@ use camera::Camera;
 use plot::{Class, Plot, Point, Sign};
 use trails::{Look, Trail};
 
+pub use trails::kept as kept_trails;
+
 /// The view.
 pub const VIEW: View = View {
     name: "projection",

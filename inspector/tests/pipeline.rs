@@ -1,0 +1,60 @@
+//! A pipeline that is watched: from a record, from a server, and from what is neither.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use egui_kittest::kittest::Queryable;
+
+use super::support::{demo, shown};
+
+fn leaked(link: String) -> &'static str {
+    Box::leak(link.into_boxed_str())
+}
+
+#[test]
+fn a_record_is_shown_with_what_holds_the_others_up() {
+    let mut w = demo("#view=pipeline&pipe=tests/stages.jsonl");
+    assert!(w.query_by_label_contains("catalogue, running for 1 min 30 s").is_some());
+    assert!(w.query_by_label_contains("apply: ").is_some_and(|n| n.rect().width() > 80.0));
+    assert!(w.query_by_label_contains("3 dead letters: 3 width").is_some());
+    assert!(w.query_by_label_contains("row 8112").is_some());
+    w.get_by_label("time").focus();
+    w.run();
+    for _ in 0..20 {
+        w.key_press(egui::Key::ArrowLeft);
+        w.run();
+    }
+    w.get_by_label("Newest").click();
+    w.run();
+    assert!(shown(&w)["link"].as_str().expect("a link").contains("pipe=tests/stages.jsonl"));
+}
+
+#[test]
+fn a_server_is_asked_and_one_that_is_gone_is_said_to_be() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("an address");
+    let line = std::fs::read_to_string("tests/stages.jsonl").expect("the record");
+    let line = line.lines().next().expect("a line").to_owned();
+    let answers = std::thread::spawn(move || {
+        let (mut client, _) = server.accept().expect("somebody comes");
+        let mut asked = [0; 1024];
+        let n = client.read(&mut asked).expect("a question");
+        assert!(asked[..n].starts_with(b"GET /v1/stages HTTP/1.1\r\n"));
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", line.len());
+        client.write_all(format!("{head}{line}").as_bytes()).expect("an answer");
+    });
+    let w = demo(leaked(format!("#view=pipeline&pipe=http://{address}")));
+    answers.join().expect("it answered");
+    assert!(w.query_by_label_contains("catalogue, running for 1.0 s").is_some());
+}
+
+#[test]
+fn what_is_no_pipeline_is_a_trouble() {
+    let w = demo("#view=pipeline&pipe=tests/nothing.jsonl");
+    assert!(w.query_by_label_contains("tests/nothing.jsonl").is_some());
+    let w = demo("#view=pipeline&pipe=http://127.0.0.1:1");
+    assert!(w.query_by_label_contains("cannot reach").is_some());
+    let w = demo("#view=pipeline&pipe=tests/main.rs");
+    assert!(shown(&w)["trouble"].is_null());
+    assert!(w.query_by_label_contains("Asking the pipeline").is_none(), "a file of something else says so");
+}
