@@ -51,9 +51,9 @@ fn a_server_is_asked_and_one_that_is_gone_is_said_to_be() {
 #[test]
 fn what_is_no_pipeline_is_a_trouble() {
     let w = demo("#view=pipeline&pipe=tests/nothing.jsonl");
-    assert!(w.query_by_label_contains("tests/nothing.jsonl").is_some());
+    assert!(w.query_all_by_label_contains("tests/nothing.jsonl: No such file").next().is_some());
     let w = demo("#view=pipeline&pipe=http://127.0.0.1:1");
-    assert!(w.query_by_label_contains("cannot reach").is_some());
+    assert!(w.query_all_by_label_contains("cannot reach").next().is_some());
     let w = demo("#view=pipeline&pipe=tests/main.rs");
     assert!(shown(&w)["trouble"].is_null());
     assert!(w.query_by_label_contains("Asking the pipeline").is_none(), "a file of something else says so");

@@ -314,11 +314,10 @@ fn parts(ui: &mut Ui, title: &str, parts: &[Part]) {
             let lag = part.lag.map_or_else(String::new, |l| format!("{} behind", format::duration(l)));
             ui.label(RichText::new(lag).color(p.quiet));
             ui.end_row();
-            if !part.problem.is_empty() {
-                ui.label("");
-                ui.label(RichText::new(line(&part.problem, 200)).color(p.bad));
-                ui.end_row();
-            }
         }
     });
+    for part in parts.iter().take(200).filter(|p| !p.problem.is_empty()) {
+        let says = format!("{}: {}", line(&part.name, 40), line(&part.problem, 300));
+        ui.label(RichText::new(says).color(p.bad));
+    }
 }

@@ -174,5 +174,7 @@ fn visuals(theme: Theme, p: &Palette) -> Visuals {
         widget.expansion = 0.0;
     }
     v.widgets.noninteractive.fg_stroke = Stroke::new(1.0, p.ink);
+    // The rail of a slider is seen on any ground.
+    v.widgets.inactive.bg_fill = p.line;
     v
 }
