@@ -13,7 +13,7 @@ use super::output::{commit_json, count, delta_bytes, plural, print_json, size};
 use super::progress::Progress;
 use crate::event::Event;
 use crate::pipeline::config::{self, Diagnosis, Diagnostic, Pipeline};
-use crate::pipeline::{Context, Live, check_widths, plan as plan_run, run_case};
+use crate::pipeline::{Asked, Context, Live, ask_servers, check_widths, plan as plan_run, run_case};
 use crate::store::probe;
 
 /// Print all errors of a pipeline file at once, with line and column; nothing is written.
@@ -87,17 +87,22 @@ pub struct ExplainArgs {
 /// Runs `vecdelta check`.
 pub fn check(args: CheckArgs) -> Result<ExitCode, CliError> {
     let (text, result) = parse(&args.pipeline, &args.set)?;
-    let (errors, warnings, store) = match result {
-        Ok((pipeline, warnings)) => (check_widths(&text, &pipeline), warnings, Some(pipeline.settings.store)),
+    let (errors, warnings, pipeline) = match result {
+        Ok((pipeline, warnings)) => (check_widths(&text, &pipeline), warnings, Some(pipeline)),
         Err(found) => (found.errors, found.warnings, None),
     };
-    let online = store.filter(|_| args.online && errors.is_empty());
-    let server = online.map(|store| probe(&store)).transpose()?.flatten();
+    let online = pipeline.filter(|_| args.online && errors.is_empty());
+    let asked = online.as_ref().map(ask_servers).unwrap_or_default();
+    let refused: Vec<String> =
+        (asked.iter()).filter_map(|asked| Some(format!("{}: {}", asked.who, asked.answer.as_ref().err()?))).collect();
+    let server = online.map(|pipeline| probe(&pipeline.for_partition(0).settings.store)).transpose()?.flatten();
     if args.json {
         let list = |all: &[Diagnostic]| all.iter().map(diagnostic_json).collect::<Vec<_>>();
         let mut document = json!({ "ok": errors.is_empty(), "errors": list(&errors), "warnings": list(&warnings) });
         if args.online {
             document["server"] = json!(server);
+            document["servers"] = asked.iter().map(asked_json).collect();
+            document["ok"] = json!(errors.is_empty() && refused.is_empty());
         }
         print_json(&document)?;
     } else {
@@ -109,9 +114,25 @@ pub fn check(args: CheckArgs) -> Result<ExitCode, CliError> {
             if let Some(server) = server {
                 writeln!(io::stdout(), "the store is at {server}, which can keep it")?;
             }
+            for Asked { who, answer } in &asked {
+                if let Ok(answer) = answer {
+                    writeln!(io::stdout(), "{who}: {answer}")?;
+                }
+            }
         }
     }
+    if !refused.is_empty() {
+        return Err(CliError::new(super::error::IO, refused.join("\nerror: ")).hint("nothing was changed there"));
+    }
     Ok(ExitCode::from(if errors.is_empty() { 0 } else { BAD_CONFIG }))
+}
+
+fn asked_json(asked: &Asked) -> Value {
+    let (said, problem) = match &asked.answer {
+        Ok(said) => (Some(said), None),
+        Err(problem) => (None, Some(problem)),
+    };
+    json!({ "who": asked.who, "server": said, "problem": problem })
 }
 
 /// Runs `vecdelta plan`.

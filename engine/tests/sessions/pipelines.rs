@@ -12,6 +12,8 @@ fn every_shipped_file_is_checked_planned_and_run_twice() {
         .unwrap()
         .map(|entry| format!("pipelines/{}", entry.unwrap().file_name().into_string().unwrap()))
         .filter(|name| name.ends_with(".toml"))
+        // Those that need servers are run by the tests that have them.
+        .filter(|name| !["NATS_URL", "POSTGRES_URL"].iter().any(|url| s.read(name).contains(url)))
         .collect();
     names.sort();
     assert!(names.len() >= 4, "{names:?}");

@@ -11,6 +11,7 @@ mod support;
 mod commands;
 mod repository;
 mod servers;
+mod shipped;
 mod sinks;
 mod sources;
 mod stream;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use vecdelta::delta::{Delta, DeltaInfo, Element, Table};
-use vecdelta::wire::nats::{Follower, Keeps, Place, Publisher, check, unpack};
+use vecdelta::wire::nats::{Follower, Keeps, Place, Publisher, Use, check, unpack};
 
 use super::servers::{nats, together};
 
@@ -45,7 +45,8 @@ fn holds(place: &Place, want: &[Delta]) {
 fn what_is_published_is_followed_in_order() {
     let _together = together();
     let place = new_place(3);
-    assert!(check(&place).unwrap_err().to_string().contains("no stream"));
+    assert!(check(&place, Use::Publish).unwrap().contains("will be made"));
+    assert!(check(&place, Use::Follow).unwrap_err().to_string().contains("no stream"));
     let (mut publisher, resumed) = Publisher::open(&place).unwrap();
     assert_eq!((resumed.cursor, resumed.ahead), (None, 0));
     let all = deltas(0, 1_000);
@@ -55,7 +56,7 @@ fn what_is_published_is_followed_in_order() {
     holds(&place, &all);
     drop(publisher);
     assert_eq!(Publisher::open(&place).unwrap().1.cursor.as_deref(), Some("after 7"));
-    check(&place).unwrap();
+    assert!(check(&place, Use::Follow).unwrap().contains("with "));
 }
 
 /// A publisher breaks off behind its deltas and before its cursor: they come again, in other groups, and count once.

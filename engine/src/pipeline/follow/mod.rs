@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "postgres")]
 use self::postgres::Postgres;
+#[cfg(feature = "postgres")]
+pub use self::postgres::polled;
 use super::PipelineError;
 use super::config::{Followed, Source, SourceServer};
 use super::link::Outlet;

@@ -30,6 +30,10 @@ use crate::delta::{Change, CommitId, DeltaBatch, DeltaRow, Table, row_hash};
 use crate::export::{ExportError, PartFormat};
 use crate::route::Cursor;
 
+#[cfg(feature = "nats")]
+pub use nats::place as nats_place;
+#[cfg(feature = "postgres")]
+pub use postgres::target as postgres_target;
 pub use table::{export_deltas, write_tables};
 
 /// Where the deltas of a channel go.

@@ -28,6 +28,9 @@ use super::error::{Result, WireError};
 /// The oldest server that keeps what is asked of it.
 const SERVER_MIN: (i64, i64, i64) = (2, 9, 0);
 
+/// The size of messages that a server has to take.
+const PAYLOAD_MIN: usize = 512 << 10;
+
 /// Repeats within this time are recognised by the server as well.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
@@ -100,25 +103,30 @@ impl Bus {
     }
 
     fn connect_to(place: &Place, make: bool, plain: bool) -> Result<Self> {
-        if place.url.contains('@') {
-            return Err(WireError::Refused(
-                "an address with a password in it would be seen by everybody who reads the file: leave it out, \
-                 and put it into NATS_USER and NATS_PASSWORD, or NATS_TOKEN"
-                    .to_owned(),
-            ));
-        }
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|e| WireError::Away(format!("cannot start a run time: {e}")))?;
-        let (context, stream) = runtime.block_on(async {
-            let client = options().connect(&place.url).await;
-            let client = client.map_err(|e| WireError::Away(format!("{}: {e}", place.url)))?;
-            check_version(&client, &place.url)?;
-            let context = jetstream::new(client);
-            let stream = open(&context, place, make, plain).await?;
-            Ok::<_, WireError>((context, stream))
-        })?;
+        let (runtime, context) = connect(place)?;
+        let stream = runtime.block_on(open(&context, place, make, plain))?;
         Ok(Self { place: place.clone(), runtime, context, stream })
     }
+}
+
+/// Connects to a server that can do what is asked of it.
+fn connect(place: &Place) -> Result<(Runtime, jetstream::Context)> {
+    if place.url.contains('@') {
+        return Err(WireError::Refused(
+            "an address with a password in it would be seen by everybody who reads the file: leave it out, \
+             and put it into NATS_USER and NATS_PASSWORD, or NATS_TOKEN"
+                .to_owned(),
+        ));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|e| WireError::Away(format!("cannot start a run time: {e}")))?;
+    let context = runtime.block_on(async {
+        let client = options().connect(&place.url).await;
+        let client = client.map_err(|e| WireError::Away(format!("{}: {e}", place.url)))?;
+        check_version(&client, &place.url)?;
+        Ok::<_, WireError>(jetstream::new(client))
+    })?;
+    Ok((runtime, context))
 }
 
 fn options() -> ConnectOptions {
@@ -134,6 +142,12 @@ fn options() -> ConnectOptions {
 fn check_version(client: &Client, url: &str) -> Result<()> {
     let (major, minor, patch) = SERVER_MIN;
     let version = client.server_info().version;
+    let takes = client.server_info().max_payload;
+    if takes < PAYLOAD_MIN {
+        let message =
+            format!("{url} takes messages of {takes} bytes at most: set max_payload to {PAYLOAD_MIN} or more");
+        return Err(WireError::Refused(message));
+    }
     if client.is_server_compatible(major, minor, patch) {
         return Ok(());
     }
@@ -167,9 +181,7 @@ async fn open(context: &jetstream::Context, place: &Place, make: bool, plain: bo
             let made = context.create_stream(config).await;
             made.map_err(|e| WireError::Refused(format!("cannot make the stream {}: {e}", place.stream)))
         }
-        Err(error) if is_absent(&error) => {
-            Err(WireError::Refused(format!("there is no stream {} at {}", place.stream, place.url)))
-        }
+        Err(error) if is_absent(&error) => Err(WireError::Refused(no_stream(place))),
         Err(error) => Err(WireError::Away(format!("{}: {error}", place.url))),
     }
 }
@@ -181,13 +193,12 @@ fn is_absent(error: &jetstream::context::GetStreamError) -> bool {
 
 /// Refuses a stream that forgets what was taken, or may do so.
 fn check_retention(config: &stream::Config, place: &Place) -> Result<()> {
-    if config.retention == stream::RetentionPolicy::Limits {
-        return Ok(());
-    }
-    Err(WireError::Refused(format!(
-        "the stream {} forgets what was acknowledged: its retention must be `limits`",
-        place.stream
-    )))
+    let why = match (config.retention, config.storage) {
+        (stream::RetentionPolicy::Limits, stream::StorageType::File) => return Ok(()),
+        (stream::RetentionPolicy::Limits, _) => "is in memory, and gone when its server is: its storage must be `file`",
+        _ => "forgets what was acknowledged: its retention must be `limits`",
+    };
+    Err(WireError::Refused(format!("the stream {} {why}", place.stream)))
 }
 
 /// Refuses a stream that is divided in another way, or keeps less than the settings say.
@@ -226,11 +237,42 @@ fn other_limits(config: &stream::Config, keeps: &Keeps) -> Option<String> {
     other.then(|| format!("is on {} servers, the settings say {replicas}", config.num_replicas))
 }
 
-/// Looks at a stream without changing anything; returns the server's version.
+/// What a stream is looked at for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// To publish deltas: it is made when absent.
+    Publish,
+    /// To follow deltas.
+    Follow,
+    /// To follow messages of others.
+    Plain,
+}
+
+/// Looks at a stream without changing anything; returns the server's version and what is there.
 ///
 /// # Errors
 /// As a publisher or follower would fail.
-pub fn check(place: &Place) -> Result<String> {
-    let bus = Bus::connect(place, false)?;
-    Ok(bus.context.client().server_info().version)
+pub fn check(place: &Place, purpose: Use) -> Result<String> {
+    let (runtime, context) = connect(place)?;
+    let version = context.client().server_info().version;
+    let what = |is: &str| format!("nats-server {version}, stream {} {is}", place.stream);
+    runtime.block_on(async {
+        match context.get_stream(&place.stream).await {
+            Ok(found) => {
+                let info = found.cached_info();
+                check_retention(&info.config, place)?;
+                if purpose != Use::Plain {
+                    check_stream(&info.config, place, purpose == Use::Publish)?;
+                }
+                Ok(what(&format!("with {} messages", info.state.messages)))
+            }
+            Err(error) if purpose == Use::Publish && is_absent(&error) => Ok(what("will be made")),
+            Err(error) if is_absent(&error) => Err(WireError::Refused(no_stream(place))),
+            Err(error) => Err(WireError::Away(format!("{}: {error}; is JetStream on?", place.url))),
+        }
+    })
+}
+
+fn no_stream(place: &Place) -> String {
+    format!("there is no stream {} at {}", place.stream, place.url)
 }
