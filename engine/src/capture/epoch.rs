@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use vecdelta_kernels::{differs, max_abs, measure, norm_squared};
 
 use super::{CaptureError, CapturePolicy, Missing};
-use crate::delta::{Change, DeltaBatch, DeltaRow, Element, Keys, RowBatch, Table};
+use crate::delta::{Change, DeltaBatch, DeltaRow, Element, Keys, Notes, RowBatch, Table};
 use crate::store::Mirror;
 
 /// How many rows one task compares: their old bits fit into the second-level cache.
@@ -160,18 +160,19 @@ impl Capture {
     ///
     /// # Errors
     /// When the mirror is damaged or cannot be read.
-    pub fn remove(&mut self, keys: &Keys, pending: Pending<'_>) -> Result<Captured, CaptureError> {
+    pub fn remove(&mut self, keys: &Keys, notes: &Notes, pending: Pending<'_>) -> Result<Captured, CaptureError> {
         let mut mirror = self.mirror.write().expect("no thread panics with it");
         mirror.keys_mut().index();
         let size = self.table.row_bytes();
-        let (mut gone, mut deltas, mut old) = (Vec::new(), Vec::new(), Vec::new());
-        for key in keys.iter() {
+        let (mut gone, mut rows, mut deltas, mut old) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (number, key) in keys.iter().enumerate() {
             let Some(slot) = mirror.keys().find(key) else { continue };
             let Some(row) = row_of(&mirror, size, slot, pending)? else { continue };
             let length = norm_squared(self.table.element, &row).sqrt();
             let max_abs = max_abs(self.table.element, &row);
             deltas.push(DeltaRow::whole(slot, Change::Delete, &self.table, length, max_abs));
             gone.push(key);
+            rows.push(number);
             old.extend(row);
         }
         Ok(Captured {
@@ -183,7 +184,7 @@ impl Capture {
                 deltas,
                 new: vec![0; old.len()],
                 old,
-                notes: crate::delta::Notes::default(),
+                notes: notes.pick(rows.into_iter()),
             },
         })
     }
@@ -422,6 +423,6 @@ fn deletes(mirror: &Mirror, table: &Arc<Table>, slots: &[u32]) -> Result<DeltaBa
         deltas,
         new: vec![0; old.len()],
         old,
-        notes: crate::delta::Notes::default(),
+        notes: Notes::default(),
     })
 }

@@ -40,7 +40,6 @@ pub use drain::with_drain;
 pub use error::PipelineError;
 pub use feed::{Fate, Feed, FeedClosed, FeedEnd, Ticket, feed};
 pub use metrics::{Figures, L2_CLASSES, Lengths, Metrics, SinkFigures, SourceFigures, StageFigures, WindowFigures};
-pub use metrics::{Figures, Metrics, SinkFigures, SourceFigures, StageFigures, WindowFigures};
 pub use online::{Asked, ask_servers};
 pub use plan::{Forecast, plan};
 pub use reload::{refusals, run_turn};

@@ -18,12 +18,12 @@ impl Flow<'_> {
                 self.begun(source, element, dims)?;
                 return self.arrived(source, batch, None, mark);
             }
-            What::Gone(keys) => {
+            What::Gone(keys, notes) => {
                 if self.begin_known(source)? {
                     // Rows that are held back came before.
                     self.release_source(source, true)?;
                     let ticket = self.numbered(source, mark);
-                    self.remove(source, &keys, ticket)?;
+                    self.remove(source, &keys, notes, ticket)?;
                 } else {
                     self.numbered(source, mark);
                 }
@@ -71,13 +71,19 @@ impl Flow<'_> {
     }
 
     /// Deletes rows.
-    fn remove(&mut self, source: usize, keys: &Keys, ticket: u64) -> Result<(), Stop> {
+    fn remove(&mut self, source: usize, keys: &Keys, mut notes: Notes, ticket: u64) -> Result<(), Stop> {
+        if !self.meta.is_empty() {
+            notes = notes.with_columns(&self.meta, keys.len());
+        }
+        if self.router.asks_time() {
+            notes.stamp(keys.len(), (self.now)());
+        }
         let at = &self.state.current[&source];
         let (file, collection) = (at.input.file.clone(), at.table.collection.clone());
         let windows = self.windows.of(&collection);
         let pending = |slot: u32| windows.iter().find_map(|window| window.row(slot));
         let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
-        let removed = capture.remove(keys, &pending);
+        let removed = capture.remove(keys, &notes, &pending);
         let captured: Captured = removed.map_err(|error| Stop::Failed(PipelineError::Capture { file, error }))?;
         self.captured(source, captured, keys.len(), ticket, None)
     }
@@ -89,6 +95,7 @@ impl Flow<'_> {
         let (mut keys, mut rows, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         let names = self.sources[source].meta.clone();
         let mut notes = Notes::new(names.clone().into());
+        let mut left = notes.clone();
         {
             let windows = self.windows.of(&collection);
             let pending = |slot: u32| windows.iter().find_map(|window| window.row(slot));
@@ -103,13 +110,17 @@ impl Flow<'_> {
                     Ok(Applied::Changed) => {}
                     Err(error) => return Err(self.does_not_fit(source, delta, &error)),
                 }
+                let note = names.iter().map(|name| delta.metadata().get(name).map(|v| v.as_str().into()));
                 match row {
                     Some(row) => {
                         keys.push(key);
                         rows.extend(row);
-                        notes.push(names.iter().map(|name| delta.metadata().get(name).map(|v| v.as_str().into())));
+                        notes.push(note);
                     }
-                    None => gone.push(key),
+                    None => {
+                        gone.push(key);
+                        left.push(note);
+                    }
                 }
             }
         }
@@ -117,7 +128,7 @@ impl Flow<'_> {
             let batch = RowBatch { keys: Keys::from_texts(keys), rows: rows.into(), first_row: 0, notes };
             self.rows(source, &batch, ticket, None)?;
         }
-        if gone.is_empty() { Ok(()) } else { self.remove(source, &Keys::from_texts(gone), ticket) }
+        if gone.is_empty() { Ok(()) } else { self.remove(source, &Keys::from_texts(gone), left, ticket) }
     }
 
     fn does_not_fit(&self, source: usize, delta: &Delta, error: &DeltaError) -> Stop {

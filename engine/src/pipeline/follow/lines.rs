@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Changes, What, without_repeats};
 use crate::capture::read::{self, ReadOptions};
-use crate::delta::{Element, Keys, RowBatch};
+use crate::delta::{Element, Keys, Notes, RowBatch};
 use crate::pipeline::config::Source;
 use crate::wire::nats::Followed as Message;
 
@@ -139,6 +139,9 @@ fn removed(lines: &[Line<'_>], gone: &[Option<String>], changes: &mut Vec<Change
     let ids: Vec<&str> = gone.iter().flatten().map(String::as_str).collect();
     for run in without_repeats(ids.iter().copied()) {
         let mark = lines[run.end - 1].mark();
-        changes.push(Changes { what: What::Gone(Keys::from_texts(ids[run].iter().copied())), mark: Some(mark) });
+        changes.push(Changes {
+            what: What::Gone(Keys::from_texts(ids[run].iter().copied()), Notes::default()),
+            mark: Some(mark),
+        });
     }
 }

@@ -22,7 +22,7 @@ use super::PipelineError;
 use super::config::{Followed, Source, SourceServer};
 use super::link::Outlet;
 use super::reading::{Reading, Row};
-use crate::delta::{Delta, Element, Keys, RowBatch};
+use crate::delta::{Delta, Element, Keys, Notes, RowBatch};
 use crate::event::Event;
 
 /// How often the wish to stop is looked at.
@@ -47,8 +47,8 @@ pub enum What {
     Nothing,
     /// Rows of a type and width.
     Rows(Element, u32, RowBatch),
-    /// Rows are gone.
-    Gone(Keys),
+    /// Rows are gone, and what they brought besides.
+    Gone(Keys, Notes),
     /// Deltas, each for the state that the one before it left.
     Deltas(Vec<Delta>),
 }
@@ -58,7 +58,7 @@ impl What {
         match self {
             What::Nothing => 0,
             What::Rows(_, _, batch) => batch.rows.len() as u64,
-            What::Gone(keys) => keys.len() as u64 * 32,
+            What::Gone(keys, _) => keys.len() as u64 * 32,
             What::Deltas(deltas) => deltas.iter().map(|d| d.vector().dims() as u64 * 4).sum(),
         }
     }

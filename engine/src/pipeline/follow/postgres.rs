@@ -72,8 +72,10 @@ impl Shape {
             let taken: Vec<Row> = rows.drain(..run).collect();
             let mark = taken.last().and_then(|row| row.place.clone());
             let keys = Keys::from_texts(taken.iter().map(|row| row.id.as_str()));
+            let mut notes = Notes::new(self.meta.clone());
             let Some(bytes) = bytes else {
-                changes.push(Changes { what: What::Gone(keys), mark });
+                taken.into_iter().for_each(|row| notes.push(row.meta.into_iter().map(|value| value.map(Arc::from))));
+                changes.push(Changes { what: What::Gone(keys, notes), mark });
                 continue;
             };
             let dims = (bytes / self.element.size()) as u32;
@@ -84,7 +86,6 @@ impl Shape {
                     "table {table}, row `{id}`: the vector is {dims} wide, expected {want}"
                 )));
             }
-            let mut notes = Notes::new(self.meta.clone());
             let mut bits = Vec::with_capacity(bytes * taken.len());
             for row in taken {
                 notes.push(row.meta.into_iter().map(|value| value.map(Arc::from)));
