@@ -85,7 +85,10 @@ impl Flow<'_> {
         let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
         let removed = capture.remove(keys, &notes, &pending);
         let captured: Captured = removed.map_err(|error| Stop::Failed(PipelineError::Capture { file, error }))?;
-        self.captured(source, captured, keys.len(), ticket, None)
+        self.state.taking.push(ticket);
+        self.captured(source, captured, keys.len(), ticket, None)?;
+        self.state.taking.pop();
+        Ok(())
     }
 
     /// Applies deltas, of which no two are of one id, to what the collection holds; one that was applied before does nothing.

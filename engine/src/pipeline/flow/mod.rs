@@ -179,6 +179,8 @@ pub struct State {
     source: usize,
     /// The number of the next batch of a stream.
     ticket: u64,
+    /// The numbers of what is on its way into windows: a window may close in the midst of it.
+    taking: Vec<u64>,
     /// Who is to be told that batches are durable, in order: source, number, mark.
     waiting: VecDeque<(usize, u64, Option<Ticket>, Option<String>)>,
     marks: BTreeMap<String, String>,
@@ -339,6 +341,13 @@ impl Flow<'_> {
 
     /// Compares rows, and sends what they change into windows.
     fn rows(&mut self, source: usize, batch: &RowBatch, ticket: u64, millis: Option<u64>) -> Result<(), Stop> {
+        self.state.taking.push(ticket);
+        self.compare(source, batch, ticket, millis)?;
+        self.state.taking.pop();
+        Ok(())
+    }
+
+    fn compare(&mut self, source: usize, batch: &RowBatch, ticket: u64, millis: Option<u64>) -> Result<(), Stop> {
         let at = &self.state.current[&source];
         let file = at.input.file.clone();
         let fail = |error| Stop::Failed(PipelineError::Capture { file: file.clone(), error });

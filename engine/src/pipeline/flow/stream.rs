@@ -164,8 +164,12 @@ impl Flow<'_> {
             let name = self.sources[source].name.clone();
             self.metrics.update(|f| f.sources.entry(name).or_default().watermark_millis = watermark);
             // Rows of one time go together; a window may close between two times.
+            self.state.taking.extend(held.iter().map(|held| held.ticket).min());
             for group in held.chunk_by(|a, b| a.millis == b.millis && a.ticket == b.ticket) {
                 self.paced(source, &batch_of(group), group[0].ticket, Some(group[0].millis))?;
+            }
+            if !held.is_empty() {
+                self.state.taking.pop();
             }
         }
         let now = (self.now)();
@@ -257,7 +261,7 @@ impl Flow<'_> {
             let clock = at.clock.as_ref().and_then(Reorder::oldest);
             clock.into_iter().chain(at.pace.as_ref().and_then(Pace::oldest))
         });
-        held.chain(self.windows.oldest()).min()
+        held.chain(self.windows.oldest()).chain(self.state.taking.iter().copied()).min()
     }
 
     /// Notes how far outer streams will be durable when the window that is being closed is committed.

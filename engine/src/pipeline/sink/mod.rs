@@ -31,9 +31,9 @@ use crate::export::{ExportError, PartFormat};
 use crate::route::Cursor;
 
 #[cfg(feature = "nats")]
-pub use nats::place as nats_place;
+pub use self::nats::place as nats_place;
 #[cfg(feature = "postgres")]
-pub use postgres::target as postgres_target;
+pub use self::postgres::target as postgres_target;
 pub use table::{export_deltas, write_tables};
 
 /// Where the deltas of a channel go.
