@@ -353,7 +353,7 @@ impl Streamed {
         let live = Live {
             metrics: Arc::new(Metrics::with_clock(nanos)),
             feeds: [("live".to_owned(), end)].into(),
-            silent: false,
+            ..Live::default()
         };
         let stop = AtomicBool::new(false);
         let events = AtomicU64::new(0);
