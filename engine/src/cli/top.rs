@@ -207,6 +207,10 @@ fn view(document: &Value, url: &str) -> Vec<String> {
     let bytes = &document["encoded_bytes"];
     let (before, after) = (size(n(&bytes["before"])), size(n(&bytes["after"])));
     lines.push(format!("commits    {}: {before} of vectors in {after}", plural(n(&document["commits"]), "commit")));
+    let memory = &document["memory_bytes"];
+    let (held, budget) = (size(n(&memory["held"])), size(n(&memory["budget"])));
+    let age = document["checkpoint_age_seconds"].as_f64().unwrap_or(0.0);
+    lines.push(format!("memory     {held} of {budget} in queues and windows; last commit {age:.0} s ago"));
     let letters: u64 = document["dead_letters"].as_object().into_iter().flat_map(|l| l.values()).map(n).sum();
     let lag = list("sources").iter().filter_map(|s| s["watermark_lag_seconds"].as_f64()).fold(0.0, f64::max);
     let lag = if lag > 0.0 { format!(", watermark {lag:.1} s behind") } else { String::new() };

@@ -125,6 +125,7 @@ impl Board {
             "sinks": measured::sinks(&figures),
             "dead_letters": figures.dead_letters,
             "memory_bytes": { "budget": figures.memory_bytes.0, "held": figures.memory_bytes.1 },
+            "checkpoint_age_seconds": measured::age(&figures, now_millis()),
             "commits": totals.commits.0,
             "rejected": totals.rejected,
             "encoded_bytes": { "before": totals.encoded.0, "after": totals.encoded.1 },

@@ -38,6 +38,11 @@ pub fn lags(figures: &Figures, now_millis: u64) -> BTreeMap<String, f64> {
     sources.filter_map(|(name, s)| Some((name.clone(), lag(s.watermark_millis?)))).collect()
 }
 
+/// Returns how long ago all that had come was committed, in seconds.
+pub fn age(figures: &Figures, now_millis: u64) -> f64 {
+    now_millis.saturating_sub(figures.durable_millis) as f64 / 1e3
+}
+
 /// Writes what the stages measure.
 pub fn expose(figures: &Figures, now_millis: u64, page: &mut Exposition) {
     let (memory, held) = figures.memory_bytes;
@@ -66,8 +71,8 @@ pub fn expose(figures: &Figures, now_millis: u64, page: &mut Exposition) {
     let name = "vecdelta_delta_l2";
     page.metric(name, "histogram", "Euclidean lengths of captured deltas.");
     figures.sources.iter().for_each(|(source, s)| lengths(page, name, source, &s.lengths));
-    let age = now_millis.saturating_sub(figures.durable_millis) as f64 / 1e3;
-    page.single("vecdelta_checkpoint_age_seconds", "gauge", "How long ago all that had come was committed.", age);
+    let help = "How long ago all that had come was committed.";
+    page.single("vecdelta_checkpoint_age_seconds", "gauge", help, age(figures, now_millis));
     let name = "vecdelta_dead_letters";
     page.metric(name, "gauge", "Dead letters of this run.");
     figures.dead_letters.iter().for_each(|(reason, n)| page.sample(name, &[("reason", reason)], *n as f64));
