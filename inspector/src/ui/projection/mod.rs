@@ -303,7 +303,7 @@ impl Own {
     fn picture(&mut self, ui: &mut Ui, state: &mut State, basis: &Basis) {
         let p = Palette::of(ui.ctx());
         let whole = ui.available_rect_before_wrap();
-        let foot = if whole.height() > 260.0 { 46.0 } else { 22.0 };
+        let foot = if whole.height() > 260.0 { 62.0 } else { 22.0 };
         let rect = Rect::from_min_max(whole.min, pos2(whole.right(), whole.bottom() - foot));
         let response = ui.allocate_rect(rect, Sense::click_and_drag());
         let changed: usize = self.drawn.classes.iter().skip(1).map(|c| c.count).sum();

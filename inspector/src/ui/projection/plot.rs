@@ -106,13 +106,15 @@ impl Plot {
             cells(&mut mesh, rect, visible().map(|(at, point)| (at, point.class)), classes, p);
         } else {
             let soft = self.visible <= SOFT_MAX;
+            // The more there are, the smaller they are, so that those below are seen.
+            let part = if soft { 1.0 } else { 0.55 };
             for number in 0..classes.len() as u8 {
                 let class = &classes[usize::from(number)];
                 for (at, _) in visible().filter(|(_, point)| point.class == number) {
                     if soft {
                         self.shapes.push(sign(class.sign, at, class.radius, class.color));
                     } else {
-                        quads(&mut mesh, class.sign, at, class.radius * 0.8, class.color);
+                        quads(&mut mesh, class.sign, at, class.radius * part, class.color);
                     }
                 }
             }
