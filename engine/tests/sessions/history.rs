@@ -216,7 +216,7 @@ fn an_exported_stream() {
 fn a_part_of_a_table_as_csv() {
     let s = ingested("part");
     let export = |file: &str, more: &[&str]| -> Vec<String> {
-        s.quiet(&[&["export", "fruit.vd", "--output", file], more].concat()).exits(0);
+        s.quiet(&[&["export", "fruit.vd", "--output", file][..], more].concat()).exits(0);
         s.read(file).lines().map(str::to_owned).collect()
     };
     let all = export("all.csv", &[]);
