@@ -47,7 +47,12 @@ pub enum Row {
     /// What a server brought.
     Followed(usize, Box<Changes>),
     /// The input ended.
-    End(usize),
+    End {
+        /// The number of its source.
+        source: usize,
+        /// Whether no other input of the source follows.
+        last: bool,
+    },
     /// The input cannot be read on.
     Failed {
         /// The number of its source.
@@ -55,6 +60,16 @@ pub enum Row {
         /// Why.
         error: PipelineError,
     },
+}
+
+impl Row {
+    /// Returns the number of the source that it is of.
+    pub fn source(&self) -> usize {
+        match self {
+            Row::Begin { source, .. } | Row::End { source, .. } | Row::Failed { source, .. } => *source,
+            Row::Rows(source, _) | Row::Fed(source, _) => *source,
+        }
+    }
 }
 
 /// What the readers share.
@@ -115,7 +130,9 @@ impl Reading<'_> {
     fn read_items(&self, items: &mut dyn Iterator<Item = &(usize, Item)>, out: &Outlet<Row>) -> bool {
         for (source, item) in items {
             let mark = self.marks.get(&item.name()).cloned().unwrap_or_default();
-            match self.read_item(*source, item, mark, out) {
+            let newest = self.inputs.iter().rfind(|(of, _)| of == source).is_none_or(|(_, newest)| newest == item);
+            let last = newest && !self.sources[*source].watch;
+            match self.read_item(*source, item, mark, last, out) {
                 Ok(true) => {}
                 Ok(false) => return false,
                 Err(error) => return self.failed(*source, error.into(), out),
@@ -175,7 +192,7 @@ impl Reading<'_> {
         if self.known.contains(&mark) {
             return Ok(true);
         }
-        Ok(self.read_item(source, item, mark, out)?)
+        Ok(self.read_item(source, item, mark, false, out)?)
     }
 
     /// Returns whether to go on with the next input.
@@ -184,6 +201,7 @@ impl Reading<'_> {
         number: usize,
         item: &Item,
         mark: BTreeMap<String, String>,
+        last: bool,
         out: &Outlet<Row>,
     ) -> Result<bool, ReadError> {
         let source = &self.sources[number];
@@ -196,15 +214,15 @@ impl Reading<'_> {
             meta: source.meta.clone().into(),
         };
         match item {
-            Item::File(path) => self.send_rows(read::open(path, &options)?, number, item, mark, out),
+            Item::File(path) => self.send_rows(read::open(path, &options)?, number, item, (mark, last), out),
             Item::Stdin if source.kind == SourceKind::Arrow => {
                 with_stdin(&|| self.is_over(), Framing::Bytes, |input| {
-                    self.send_rows(read::read_arrow_stream(input, &options)?, number, item, mark, out)
+                    self.send_rows(read::read_arrow_stream(input, &options)?, number, item, (mark, last), out)
                 })
             }
             // Where another run goes on, it is read to the end of the last line that has come.
             Item::Stdin => with_stdin(&|| self.is_over(), Framing::Lines, |input| {
-                self.send_rows(read::read_stream(input, &options)?, number, item, mark, out)
+                self.send_rows(read::read_stream(input, &options)?, number, item, (mark, last), out)
             }),
         }
     }
@@ -214,7 +232,7 @@ impl Reading<'_> {
         mut reader: Reader,
         source: usize,
         item: &Item,
-        mark: BTreeMap<String, String>,
+        (mark, last): (BTreeMap<String, String>, bool),
         out: &Outlet<Row>,
     ) -> Result<bool, ReadError> {
         let epoch = self.sources[source].epoch;
@@ -243,7 +261,7 @@ impl Reading<'_> {
                 break;
             }
         }
-        let goes_on = say(Row::End(source), 0) && !self.stop.load(Ordering::Relaxed);
+        let goes_on = say(Row::End { source, last }, 0) && !self.stop.load(Ordering::Relaxed);
         drop(floor);
         Ok(goes_on)
     }

@@ -76,7 +76,7 @@ pub use transaction::Transaction;
 pub use tree::{EntryChange, StateTree};
 pub use tree_path::TreePath;
 pub use verify::check_files;
-pub use wal::{Recovered, WAL, Wal};
+pub use wal::{Recovered, WAL, Wal, last_of_each_id};
 
 /// The directories of a repository that are neither the log nor derived.
 pub const JOURNALS: [&str; 3] = [WAL.directory, cursors::CURSORS.directory, letters::LETTERS.directory];

@@ -1,8 +1,8 @@
 //! The write-ahead log of a live source: rows that no file holds, kept until they are committed.
 //!
 //! A batch is written and synced before it enters a window. After a crash the rows are captured again, of each id the
-//! last one: where its window was committed it is the same as the table and makes no delta, so nothing is lost and
-//! nothing comes twice.
+//! last one ([`last_of_each_id`]): where its window was committed it is the same as the table and makes no delta, so
+//! nothing is lost and nothing comes twice.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub struct Recovered {
 }
 
 impl Wal {
-    /// Opens the log of a source and returns the rows it holds, of each id the last one; a torn end is cut off.
+    /// Opens the log of a source and returns the rows it holds, as they came; a torn end is cut off.
     ///
     /// # Errors
     /// When the disk refuses, or a record that was synced is damaged.
@@ -52,7 +52,7 @@ impl Wal {
             parse(record).ok_or_else(|| StoreError::corrupt(disk.display(&path), None, "a record cannot be read"))
         };
         let recovered = records.iter().map(parse).collect::<Result<Vec<_>>>()?;
-        Ok((Self(journal), last_of_each_id(recovered)))
+        Ok((Self(journal), recovered))
     }
 
     /// Keeps a batch: it is durable when this returns.
@@ -84,7 +84,7 @@ impl Wal {
 }
 
 /// Leaves out the rows whose id comes again: both may be committed, and the earlier one would undo the later.
-fn last_of_each_id(batches: Vec<Recovered>) -> Vec<Recovered> {
+pub fn last_of_each_id(batches: Vec<Recovered>) -> Vec<Recovered> {
     let mut last: HashMap<(String, String), (usize, usize)> = HashMap::new();
     for (number, Recovered { table, rows }) in batches.iter().enumerate() {
         for (row, key) in rows.keys.iter().enumerate() {
@@ -162,6 +162,8 @@ mod tests {
             wal.append(&table(), &batch).unwrap();
         }
         let (mut wal, found) = Wal::open(&disk, "live").unwrap();
+        assert_eq!(found.len(), 3);
+        let found = last_of_each_id(found);
         let want = [("a", 10, Some("l1")), ("c", 11, None), ("b", 20, Some("l2")), ("d", 21, None)];
         assert_eq!(rows(&found), want.map(|(k, v, l)| (k.to_owned(), v, l.map(str::to_owned))));
         wal.clear().unwrap();

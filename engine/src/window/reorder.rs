@@ -37,6 +37,7 @@ pub struct Reorder {
     /// How long nothing has come while it could have, in milliseconds.
     quiet: u64,
     bytes: u64,
+    ended: bool,
 }
 
 impl Reorder {
@@ -53,35 +54,35 @@ impl Reorder {
             watermark: None,
             quiet: 0,
             bytes: 0,
+            ended: false,
         }
     }
 
-    /// Takes rows; returns those that are late. A row without a time has the greatest one so far, or that of arrival.
-    pub fn push(&mut self, batch: &RowBatch, ticket: u64, now: u64) -> Vec<Held> {
+    /// Takes row `row` of a batch; returns it when it is late: its time is behind the watermark and behind `bound`, up to
+    /// which all streams have come. A row without a time has the greatest one so far, or that of arrival.
+    ///
+    /// The watermark moves with every row, so that what is late does not depend on how rows are cut into batches.
+    pub fn push(&mut self, batch: &RowBatch, row: usize, ticket: u64, now: u64, bound: u64) -> Option<Held> {
         self.quiet = 0;
         let size = batch.rows.len() / batch.keys.len().max(1);
-        let mut late = Vec::new();
-        for row in 0..batch.keys.len() {
-            let time = batch.notes.get(row, &self.column).and_then(time_of);
-            let millis = time.or(self.greatest.max(self.watermark)).unwrap_or(now);
-            let held = Held {
-                key: batch.keys.get(row).to_owned(),
-                row: batch.rows.slice(row * size..(row + 1) * size),
-                note: batch.notes.note(row),
-                millis,
-                ticket,
-            };
-            if self.watermark.is_some_and(|watermark| millis < watermark) {
-                late.push(held);
-                continue;
-            }
-            self.greatest = self.greatest.max(Some(millis));
-            self.bytes += size as u64;
-            self.rows.insert((millis, self.next), held);
-            self.next += 1;
+        let time = batch.notes.get(row, &self.column).and_then(time_of);
+        let millis = time.or(self.greatest.max(self.watermark)).unwrap_or(now);
+        let held = Held {
+            key: batch.keys.get(row).to_owned(),
+            row: batch.rows.slice(row * size..(row + 1) * size),
+            note: batch.notes.note(row),
+            millis,
+            ticket,
+        };
+        if self.watermark.is_some_and(|watermark| millis < watermark.min(bound)) {
+            return Some(held);
         }
+        self.greatest = self.greatest.max(Some(millis));
+        self.bytes += size as u64;
+        self.rows.insert((millis, self.next), held);
+        self.next += 1;
         self.watermark = self.watermark.max(self.greatest.map(|greatest| greatest.saturating_sub(self.lateness)));
-        late
+        None
     }
 
     /// Notes that nothing came for a while although it could have; behind `idle` the clock goes on with that time.
@@ -104,17 +105,26 @@ impl Reorder {
         (self.greatest.is_some()).then(|| self.idle.saturating_sub(self.quiet).max(1))
     }
 
-    /// Takes out the rows whose time has come, in order.
-    pub fn release(&mut self) -> Vec<Held> {
-        let Some(watermark) = self.watermark else { return Vec::new() };
-        let later = self.rows.split_off(&(watermark, 0));
+    /// Takes out the rows before a time, in order.
+    pub fn release(&mut self, until: u64) -> Vec<Held> {
+        let later = self.rows.split_off(&(until, 0));
         self.take(later)
     }
 
-    /// Takes out everything, in order: the input ended, or memory is short.
+    /// Takes out everything, in order: memory is short.
     pub fn release_all(&mut self) -> Vec<Held> {
         self.watermark = self.watermark.max(self.greatest.map(|greatest| greatest.saturating_add(1)));
         self.take(BTreeMap::new())
+    }
+
+    /// Notes that the stream has ended: nobody waits for more of it.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Returns whether the stream has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended
     }
 
     fn take(&mut self, rest: BTreeMap<(u64, u64), Held>) -> Vec<Held> {
@@ -176,16 +186,47 @@ mod tests {
         held.iter().map(|held| held.millis).collect()
     }
 
+    /// Pushes rows of these times; returns the times of those that are late.
+    fn push(clock: &mut Reorder, rows: &[Option<u64>], ticket: u64) -> Vec<u64> {
+        let batch = batch(rows);
+        let late: Vec<Held> = (0..rows.len()).filter_map(|row| clock.push(&batch, row, ticket, 0, u64::MAX)).collect();
+        times(&late)
+    }
+
+    fn due(clock: &mut Reorder) -> Vec<u64> {
+        let until = clock.watermark().unwrap();
+        times(&clock.release(until))
+    }
+
     #[test]
     fn rows_come_out_in_order_and_those_behind_the_watermark_are_late() {
         let mut clock = Reorder::new("at", 100, 1_000);
-        assert!(clock.push(&batch(&[Some(1_000), Some(1_050), Some(960), Some(990)]), 1, 0).is_empty());
-        assert_eq!((clock.watermark(), times(&clock.release())), (Some(950), vec![]));
-        assert_eq!(times(&clock.push(&batch(&[Some(1_200), Some(940), Some(949), None]), 2, 0)), [940, 949]);
-        assert_eq!((times(&clock.release()), clock.oldest()), (vec![960, 990, 1_000, 1_050], Some(2)));
-        assert_eq!(times(&clock.push(&batch(&[Some(1_099)]), 3, 0)), [1_099]);
+        assert!(push(&mut clock, &[Some(1_000), Some(1_050), Some(960), Some(990)], 1).is_empty());
+        assert_eq!((clock.watermark(), due(&mut clock)), (Some(950), vec![]));
+        assert_eq!(push(&mut clock, &[Some(1_200), Some(940), Some(949), None], 2), [940, 949]);
+        assert_eq!((due(&mut clock), clock.oldest()), (vec![960, 990, 1_000, 1_050], Some(2)));
+        assert_eq!(push(&mut clock, &[Some(1_099)], 3), [1_099]);
         assert_eq!(times(&clock.release_all()), [1_200, 1_200]);
         assert_eq!((clock.held_bytes(), clock.oldest()), (0, None));
+    }
+
+    #[test]
+    fn what_is_late_does_not_depend_on_batches() {
+        let rows = [1_000, 1_300, 1_100, 1_250, 2_000, 1_899, 1_900, 1_300].map(Some);
+        for size in 1..=rows.len() {
+            let mut clock = Reorder::new("at", 100, 1_000);
+            let late: Vec<u64> = rows.chunks(size).flat_map(|rows| push(&mut clock, rows, 1)).collect();
+            assert_eq!(late, [1_100, 1_899, 1_300], "batches of {size}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_not_late_as_long_as_another_stream_is_waited_for() {
+        let mut clock = Reorder::new("at", 0, 1_000);
+        let rows = batch(&[Some(1_000), Some(900), Some(700)]);
+        let late = (0..3).map(|row| clock.push(&rows, row, 1, 0, 800).is_some()).collect::<Vec<_>>();
+        assert_eq!(late, [false, false, true]);
+        assert_eq!((times(&clock.release(800)), times(&clock.release(1_001))), (vec![], vec![900, 1_000]));
     }
 
     #[test]
@@ -193,15 +234,15 @@ mod tests {
         let mut clock = Reorder::new("at", 100, 1_000);
         clock.quiet(5_000);
         assert_eq!(clock.watermark(), None, "no row has ever come");
-        clock.push(&batch(&[Some(10_000)]), 1, 0);
+        push(&mut clock, &[Some(10_000)], 1);
         clock.quiet(600);
         clock.quiet(399);
         assert_eq!((clock.watermark(), clock.patience()), (Some(9_900), Some(1)));
         clock.quiet(1);
-        assert_eq!((clock.watermark(), times(&clock.release())), (Some(10_001), vec![10_000]));
+        assert_eq!((clock.watermark(), due(&mut clock)), (Some(10_001), vec![10_000]));
         clock.quiet(500);
         assert_eq!(clock.watermark(), Some(10_501));
-        assert_eq!(times(&clock.push(&batch(&[Some(10_300), Some(20_000)]), 2, 0)), [10_300]);
+        assert_eq!(push(&mut clock, &[Some(10_300), Some(20_000)], 2), [10_300]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod shell;
 
 mod empty;
 mod errors;
+mod event_time;
 mod generations;
 mod handover;
 mod history;

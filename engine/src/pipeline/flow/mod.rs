@@ -1,11 +1,12 @@
 //! The flow thread: capture, route and window, from rows to the deltas of a commit.
 //!
 //! ```text
-//!  rows --> stream.rs  write-ahead log, clock of events, least interval --> capture --> gather.rs  route, windows --> work
+//!  rows --> stream.rs, clock.rs  write-ahead log, clock of events, least interval --> capture --> gather.rs  route, windows --> work
 //!             |                                                                            ^
 //!             '---------------------- a whole epoch goes straight -------------------------'
 //! ```
 
+mod clock;
 mod followed;
 mod gather;
 mod stream;
@@ -188,6 +189,10 @@ pub struct State {
     raw_bytes: u64,
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Flow<'_> {
     /// Works until the rows end or something fails; returns what is known of each source then.
     pub fn run(mut self) -> Vec<Observer> {
@@ -249,9 +254,9 @@ impl Flow<'_> {
                     self.state.source = source;
                     self.followed(source, *changes)?;
                 }
-                Row::End(source) => {
+                Row::End { source, last } => {
                     self.state.source = source;
-                    self.end(source)?;
+                    self.end(source, last)?;
                 }
                 Row::Failed { source, error } => {
                     self.state.source = source;
@@ -275,12 +280,17 @@ impl Flow<'_> {
                 None => rows.receive().ok_or(RecvTimeoutError::Disconnected),
                 Some(timeout) => rows.receive_timeout(timeout),
             });
+            let waited = (self.now)().saturating_sub(now);
             match received.map(Loaded::into_inner) {
-                Ok(row) => return Ok(Some(row)),
+                Ok(row) => {
+                    self.quiet(waited, Some(row.source()));
+                    return Ok(Some(row));
+                }
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) => {
-                    self.beat(timeout.unwrap_or_default());
-                    self.quiet(timeout.unwrap_or_default())?;
+                    let timeout = timeout.unwrap_or_default();
+                    self.beat(timeout);
+                    self.quiet(waited.max(millis(timeout)).max(1), None);
                     self.release()?;
                     self.close_due()?;
                     self.settle()?;
@@ -334,7 +344,13 @@ impl Flow<'_> {
             let (window, collection) = (policies[window].0.clone(), table.collection.clone());
             (self.listener)(&Event::WindowOpened { window, collection });
         }
-        let (clock, pace) = if settings.epoch { (None, None) } else { self.stream_clocks() };
+        // The clock of a stream goes on from file to file.
+        let before = self.state.current.remove(&source).filter(|_| !settings.epoch);
+        let (clock, pace) = match before {
+            _ if settings.epoch => (None, None),
+            Some(before) => (before.clock, before.pace),
+            None => self.stream_clocks(),
+        };
         self.observers[source].status = ObserverStatus::Active;
         self.state.current.insert(source, Current { input, table, element, passing, passed: 0, wal, clock, pace });
     }
@@ -383,9 +399,12 @@ impl Flow<'_> {
         Ok(())
     }
 
-    fn end(&mut self, source: usize) -> Result<(), Stop> {
+    /// Ends an input; `last` says that no other one of its source follows.
+    fn end(&mut self, source: usize, last: bool) -> Result<(), Stop> {
         if !self.sources[source].epoch {
-            self.release_source(source, true)?;
+            self.end_clock(source, last);
+            self.release()?;
+            self.release_held_back(source, true)?;
             self.end_stream_file(source)?;
             return self.settle();
         }

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hashbrown::HashSet;
 
@@ -13,10 +12,10 @@ use crate::capture::Pace;
 use crate::delta::{Element, RowBatch, Table};
 use crate::event::Event;
 use crate::pipeline::PipelineError;
-use crate::pipeline::config::{Input, Late};
+use crate::pipeline::config::Input;
 use crate::pipeline::feed::{Fate, Ticket};
-use crate::store::{DeathReason, Letter, Recovered, Wal};
-use crate::window::{Held, Reorder, batch_of};
+use crate::store::{Recovered, Wal, last_of_each_id};
+use crate::window::Reorder;
 
 impl Flow<'_> {
     /// Opens the write-ahead log of a live source, and returns what a crash kept from being committed.
@@ -26,6 +25,7 @@ impl Flow<'_> {
             return Ok((None, Vec::new()));
         }
         let (wal, recovered) = Wal::open(&self.disk, &settings.name)?;
+        let recovered = last_of_each_id(self.in_order(source, recovered)?);
         if let Some(first) = recovered.first().filter(|_| table.dims == 0) {
             *table = first.table.clone();
         }
@@ -76,16 +76,6 @@ impl Flow<'_> {
         Ok(None)
     }
 
-    /// Returns the clocks that a stream needs.
-    pub(super) fn stream_clocks(&self) -> (Option<Reorder>, Option<Pace>) {
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let clock = self.clock.as_ref().map(|(clock, _)| {
-            let column = clock.column.clone().unwrap_or_default();
-            Reorder::new(&column, millis(clock.lateness), millis(clock.idle.unwrap_or(Duration::from_secs(5))))
-        });
-        (clock, self.capture.min_interval.map(|time| Pace::new(millis(time))))
-    }
-
     /// Takes rows that came: first into the write-ahead log.
     pub(super) fn arrived(
         &mut self,
@@ -117,16 +107,20 @@ impl Flow<'_> {
         if told.is_some() || mark.is_some() {
             self.state.waiting.push_back((source, ticket, told, mark));
         }
-        let now = (self.now)();
-        let at = self.state.current.get_mut(&source).expect("rows follow their beginning");
-        let Some(clock) = &mut at.clock else { return self.paced(source, &batch, ticket, None) };
-        let late = clock.push(&batch, ticket, now);
-        self.late(source, late)?;
-        self.release_source(source, false)
+        match &self.state.current[&source].clock {
+            Some(_) => self.in_time(source, &batch, ticket),
+            None => self.paced(source, &batch, ticket, None),
+        }
     }
 
     /// Holds back rows of ids that were captured a moment ago.
-    fn paced(&mut self, source: usize, batch: &RowBatch, ticket: u64, millis: Option<u64>) -> Result<(), Stop> {
+    pub(super) fn paced(
+        &mut self,
+        source: usize,
+        batch: &RowBatch,
+        ticket: u64,
+        millis: Option<u64>,
+    ) -> Result<(), Stop> {
         let now = (self.now)();
         let at = self.state.current.get_mut(&source).expect("rows follow their beginning");
         if at.pace.is_none() {
@@ -143,35 +137,8 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// Lets go of the rows whose time has come.
-    pub(super) fn release(&mut self) -> Result<(), Stop> {
-        let sources: Vec<usize> = self.state.current.keys().copied().collect();
-        sources.into_iter().try_for_each(|source| self.release_source(source, false))
-    }
-
-    /// Lets go of all rows: the input ended.
-    pub(super) fn release_all(&mut self) -> Result<(), Stop> {
-        let sources: Vec<usize> = self.state.current.keys().copied().collect();
-        sources.into_iter().try_for_each(|source| self.release_source(source, true))
-    }
-
-    pub(super) fn release_source(&mut self, source: usize, all: bool) -> Result<(), Stop> {
-        let full = self.held_bytes() >= self.buffer_bytes;
-        let Some(at) = self.state.current.get_mut(&source) else { return Ok(()) };
-        if let Some(clock) = &mut at.clock {
-            let held = if all || full { clock.release_all() } else { clock.release() };
-            let watermark = clock.watermark();
-            let name = self.sources[source].name.clone();
-            self.metrics.update(|f| f.sources.entry(name).or_default().watermark_millis = watermark);
-            // Rows of one time go together; a window may close between two times.
-            self.state.taking.extend(held.iter().map(|held| held.ticket).min());
-            for group in held.chunk_by(|a, b| a.millis == b.millis && a.ticket == b.ticket) {
-                self.paced(source, &batch_of(group), group[0].ticket, Some(group[0].millis))?;
-            }
-            if !held.is_empty() {
-                self.state.taking.pop();
-            }
-        }
+    /// Lets go of the rows that were held back and need no longer be; of all of them at the end of the input.
+    pub(super) fn release_held_back(&mut self, source: usize, all: bool) -> Result<(), Stop> {
         let now = (self.now)();
         let Some(at) = self.state.current.get_mut(&source) else { return Ok(()) };
         let time = at.clock.as_ref().and_then(Reorder::watermark).unwrap_or(now);
@@ -182,18 +149,12 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// Notes that nothing came for a while although it could have.
-    pub(super) fn quiet(&mut self, waited: Duration) -> Result<(), Stop> {
-        let millis = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX).max(1);
-        let clocks = self.state.current.values_mut().filter_map(|at| at.clock.as_mut());
-        clocks.into_iter().for_each(|clock| clock.quiet(millis));
-        Ok(())
-    }
-
-    /// Returns up to which time the rows of all streams have come.
-    pub(super) fn watermark(&self) -> Option<u64> {
-        let clocks = self.state.current.values().filter_map(|at| at.clock.as_ref());
-        clocks.into_iter().map(|clock| clock.watermark().unwrap_or(0)).min()
+    /// Lets go of all rows: the input ended.
+    pub(super) fn release_all(&mut self) -> Result<(), Stop> {
+        self.end_clocks();
+        self.release()?;
+        let sources: Vec<usize> = self.state.current.keys().copied().collect();
+        sources.into_iter().try_for_each(|source| self.release_held_back(source, true))
     }
 
     /// Returns the next time of arrival at which something is to be done.
@@ -207,52 +168,12 @@ impl Flow<'_> {
         self.windows.deadline().into_iter().chain(paces).chain(clocks).min()
     }
 
-    fn held_bytes(&self) -> u64 {
+    pub(super) fn held_bytes(&self) -> u64 {
         let held =
             self.state.current.values().map(|at| {
                 at.clock.as_ref().map_or(0, Reorder::held_bytes) + at.pace.as_ref().map_or(0, Pace::held_bytes)
             });
         held.sum::<u64>() + self.windows.held_bytes()
-    }
-
-    /// Decides about rows that are late.
-    fn late(&mut self, source: usize, late: Vec<Held>) -> Result<(), Stop> {
-        let Some((_, what)) = &self.clock else { return Ok(()) };
-        if late.is_empty() {
-            return Ok(());
-        }
-        let windows: Vec<String> =
-            self.windows.policies().iter().filter(|(_, p)| p.event_time).map(|(n, _)| n.clone()).collect();
-        let count = late.len() as u64;
-        self.metrics.update(|f| windows.iter().for_each(|w| f.windows.entry(w.clone()).or_default().late += count));
-        if *what == Late::NewVersion {
-            let watermark = self.watermark();
-            for group in late.chunk_by(|a, b| a.ticket == b.ticket) {
-                self.paced(source, &batch_of(group), group[0].ticket, watermark)?;
-            }
-            return Ok(());
-        }
-        let (now, at) = ((self.now)(), &self.state.current[&source]);
-        let letter = |held: &Held| Letter {
-            reason: DeathReason::Late,
-            message: format!("its time {} is behind the clock of events", held.millis),
-            millis: now,
-            source: self.sources[source].name.clone(),
-            subscriber: String::new(),
-            commit: String::new(),
-            collection: at.table.collection.clone(),
-            key: held.key.clone(),
-            change: "row".to_owned(),
-            element: at.table.element.code(),
-            dims: at.table.dims,
-            bits: held.row.to_vec(),
-            metadata: held.note.values().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
-        };
-        self.letters.put(late.iter().map(letter).collect())?;
-        self.metrics.update(|f| *f.dead_letters.entry("late").or_default() += count);
-        let (subscriber, message) = (self.sources[source].name.clone(), "behind the clock of events".to_owned());
-        (self.listener)(&Event::DeltaDead { subscriber, deltas: count, reason: "late", message });
-        Ok(())
     }
 
     /// The ticket of the oldest row that is not committed.
