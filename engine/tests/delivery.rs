@@ -1,138 +1,67 @@
-//! Sinks get every delta of the history once and in order, whatever stops: the run, a sink, the machine.
+//! Sinks get every delta of the history once and in order, whatever stops: the source, a stage, a sink, the machine.
 //!
-//! A run is stopped at a random event, its sinks fail, panic or are away at random calls, and what the disk was not asked to
-//! keep is lost at random. It is started again until all is delivered. What each sink holds then must be the history of
-//! each source: nothing lost, nothing doubled, nothing out of order.
+//! A run is stopped at a random event, its source ends at a random row, its sinks fail, panic or are away at random calls, the
+//! disk refuses a random call, and then the power fails at a random step of the disk, with what was not yet synced kept or
+//! lost at random. It is started again, and so on, until all is delivered. What each sink holds then must be the history
+//! of each source: nothing lost, nothing doubled, nothing out of order. `DELIVERY_SEED=N` tells one seed's story again.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use vecdelta::delta::Element;
 use vecdelta::event::Event;
-use vecdelta::pipeline::config::{self, Close, Missing, OnSlow, Pipeline, Triggers, Window};
-use vecdelta::pipeline::sink::{Delivered, Resume, Sink, SinkError};
-use vecdelta::pipeline::{Context, Live, RunReport, Served, run_with};
-use vecdelta::route::{Cursor, Priority, SubscriberPolicy, SubscriberStatus};
-use vecdelta::store::{Letters, MemoryDisk};
-use vecdelta::version::{MAIN, Repository, deltas, way};
+use vecdelta::pipeline::config::{OnSlow, Pipeline};
+use vecdelta::pipeline::{Context, Feed, FeedEnd, Live, PipelineError, RunReport, Served, feed, last_mark, run_with};
+use vecdelta::route::SubscriberStatus;
+use vecdelta::store::{Fault, FaultKind, Letters, MemoryDisk, Pending};
+use vecdelta::version::Repository;
 
 use crate::support::drive::{open, problems};
-use crate::support::files::{Dir, NOW, epochs};
+use crate::support::files::{NOW, batch, stream};
+use crate::support::ledger::{Faulty, Ledger, Step, Temper, history, hush, served};
 use crate::support::random::Rng;
 
-/// One delta, as a sink keeps it: what it leads from and to.
-type Step = (Option<Vec<u8>>, Option<Vec<u8>>);
+/// How many stories are told; the build machine may ask for more with `DELIVERY_RUNS`.
+const RUNS: u64 = 100;
 
-/// What a sink holds of each source, and the cursor that it keeps with it.
-#[derive(Clone, Default)]
-struct Ledger {
-    steps: BTreeMap<String, Vec<Step>>,
-    order: Vec<String>,
-    cursor: Option<Cursor>,
+/// The rows of one story: at least ten thousand deltas.
+const ROWS: usize = 11_000;
+
+const DIMS: usize = 4;
+
+/// How often a story is interrupted.
+const LIVES: usize = 7;
+
+type Rows = Vec<(String, Vec<f32>)>;
+
+/// Rows whose first component is their number, so that each tells which one it was. Some keys come often.
+fn rows(rng: &mut Rng, count: usize) -> Rows {
+    let key = |rng: &mut Rng, i: usize| if rng.chance(95) { i * 613 % 1501 } else { rng.below(40) };
+    let row = |i: usize| [i as f32, 1.0, (i % 7) as f32, -0.0].to_vec();
+    (0..count).map(|i| (format!("k{}", key(rng, i)), row(i))).collect()
 }
 
-/// A sink that keeps what it was given and the cursor, both or neither, and goes wrong at random.
-struct Faulty {
-    durable: Arc<Mutex<Ledger>>,
-    written: Ledger,
-    rng: Rng,
-    percent: usize,
-    refuses: Option<String>,
-}
-
-impl Faulty {
-    fn new(durable: &Arc<Mutex<Ledger>>, seed: u64, percent: usize) -> Self {
-        let written = durable.lock().unwrap().clone();
-        Self { durable: durable.clone(), written, rng: Rng::new(seed), percent, refuses: None }
+/// Hands rows in from a place on, with the place behind each batch as its mark.
+fn hand_in(rows: &Rows, from: usize, until: usize, rng: &mut Rng) -> FeedEnd {
+    let (feed, end): (Feed, FeedEnd) = feed(rows.len() + 1);
+    let mut at = from;
+    while at < until {
+        let next = (at + 1 + rng.below(120)).min(until);
+        feed.push(Element::F32, DIMS as u32, batch(&rows[at..next]), Some(next.to_string())).unwrap();
+        at = next;
     }
-
-    fn trouble(&mut self) -> Result<(), SinkError> {
-        if !self.rng.chance(self.percent) {
-            return Ok(());
-        }
-        match self.rng.below(3) {
-            0 => Err(SinkError::fatal("it ends here")),
-            1 => Err(SinkError::unavailable("it is away")),
-            _ => panic!("the sink panics"),
-        }
-    }
-}
-
-impl Sink for Faulty {
-    fn resume(&mut self) -> Result<Resume, SinkError> {
-        Ok(Resume::Kept(self.written.cursor.clone()))
-    }
-
-    fn write(&mut self, given: &[Delivered]) -> Result<(), SinkError> {
-        self.trouble()?;
-        let poison = |d: &Delivered| self.refuses.as_deref() == Some(d.key());
-        if given.len() > 1 && given.iter().any(poison) || given.first().is_some_and(poison) {
-            return Err(SinkError::refused((0..given.len()).collect(), "one of them is poison"));
-        }
-        for delta in given {
-            let step = (delta.old().map(<[u8]>::to_vec), delta.new_bits().map(<[u8]>::to_vec));
-            self.written.steps.entry(delta.key().to_owned()).or_default().push(step);
-            self.written.order.push(delta.key().to_owned());
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self, cursor: &Cursor) -> Result<bool, SinkError> {
-        // A sink may keep more back, as one does that writes large files.
-        if self.rng.chance(self.percent * 2) {
-            return Ok(false);
-        }
-        self.close(cursor).map(|_| true)
-    }
-
-    fn close(&mut self, cursor: &Cursor) -> Result<Vec<PathBuf>, SinkError> {
-        self.written.cursor = Some(cursor.clone());
-        *self.durable.lock().unwrap() = self.written.clone();
-        Ok(Vec::new())
-    }
-}
-
-/// Two routes of different urgency, and windows of a number of deltas.
-fn pipeline(file: PathBuf, count: u64) -> Pipeline {
-    let mut pipeline = epochs(vec![file], Missing::Keep);
-    pipeline.sources[0].epoch = false;
-    let triggers = Triggers { count: Some(count), ..Triggers::default() };
-    pipeline.windows = vec![Window::new("w".to_owned(), Close::First(triggers))];
-    let route = |name: &str, matches: &str, priority: Priority| config::Route {
-        name: name.to_owned(),
-        matches: matches.to_owned(),
-        window: "w".to_owned(),
-        to: vec!["a".to_owned(), "b".to_owned()],
-        priority,
-        ..pipeline.routes[0].clone()
-    };
-    pipeline.routes = vec![route("urgent", "*/k*7", Priority::High), route("rest", "**", Priority::Normal)];
-    pipeline
-}
-
-fn rows(rng: &mut Rng, rows: usize, keys: usize) -> Vec<(String, Vec<f32>)> {
-    let row = |rng: &mut Rng| (format!("k{}", rng.below(keys)), vec![(rng.unit() * 64.0).round() as f32, 1.0]);
-    (0..rows).map(|_| row(rng)).collect()
-}
-
-fn served(name: &str, sink: Box<dyn Sink>, on_slow: OnSlow) -> Served {
-    Served {
-        name: name.to_owned(),
-        setting: name.to_owned(),
-        sink,
-        collections: vec!["vectors".to_owned()],
-        on_slow,
-        policy: SubscriberPolicy::default(),
-    }
+    end
 }
 
 fn run(
     pipeline: &Pipeline,
     repo: &mut Repository,
+    source: FeedEnd,
     sinks: Vec<Served>,
     stop_after: usize,
-) -> Result<RunReport, vecdelta::pipeline::PipelineError> {
+) -> Result<RunReport, PipelineError> {
     let (stop, events, clock) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicU64::new(NOW));
     let listener = |_: &Event| {
         if events.fetch_add(1, Ordering::Relaxed) == stop_after {
@@ -141,92 +70,166 @@ fn run(
     };
     // Every look at the clock takes half a second, so that waits are short.
     let now = || clock.fetch_add(500, Ordering::Relaxed);
-    let live = Live::default();
+    let live = Live { feeds: [("live".to_owned(), source)].into(), ..Live::default() };
     let context = Context { now: &now, stop: &stop, listener: &listener, author: "test".into(), resume: true, live };
     run_with(pipeline, repo, &context, sinks)
 }
 
-/// What the log says of each source.
-fn history(repo: &Repository) -> BTreeMap<String, Vec<Step>> {
-    let mut all: BTreeMap<String, Vec<Step>> = BTreeMap::new();
-    let head = repo.head(MAIN).unwrap();
-    deltas::<vecdelta::version::VersionError>(repo, &way(repo, None, head).unwrap(), None, &mut |_, part| {
-        for d in part.sources {
-            let side = |bits: Vec<u8>| (!bits.is_empty()).then_some(bits);
-            all.entry(d.key).or_default().push((side(d.old), side(d.new)));
-        }
-        Ok(())
-    })
-    .unwrap();
-    all
+/// One story and how far it is.
+struct Story {
+    seed: u64,
+    rng: Rng,
+    rows: Rows,
+    pipeline: Pipeline,
+    disk: MemoryDisk,
+    ledgers: [Arc<Mutex<Ledger>>; 2],
 }
 
-/// How many different troubles are gone through; the build machine may ask for more with `DELIVERY_RUNS`.
-const RUNS: u64 = 5;
+impl Story {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let rows = rows(&mut rng, ROWS);
+        let pipeline = stream(100 + rng.below(500) as u64, &["a", "b"]);
+        let ledgers = [Arc::default(), Arc::default()];
+        Self { seed, rng, rows, pipeline, disk: MemoryDisk::recording(), ledgers }
+    }
 
-/// The rows of one input, which is read again in each of seven runs: about ten thousand deltas.
-const ROWS: usize = 2_000;
+    fn sinks(&mut self, trouble: usize) -> Vec<Served> {
+        let mut sinks = Vec::new();
+        for (name, ledger) in ["a", "b"].into_iter().zip(&self.ledgers) {
+            let on_slow = match trouble {
+                0 => OnSlow::Spill,
+                _ => *self.rng.pick(&[OnSlow::Spill, OnSlow::Block, OnSlow::Detach]),
+            };
+            let (disk, mut slow) = (self.disk.clone(), Rng::new(self.rng.next()));
+            let sink = Faulty::new(ledger, self.rng.next(), Temper { trouble, ..Temper::default() });
+            let sink = sink.by(move || disk.operations()).slowed(move || {
+                if slow.chance(trouble) {
+                    std::thread::sleep(Duration::from_micros(300));
+                }
+            });
+            sinks.push(served(&self.pipeline, name, sink, on_slow));
+        }
+        sinks
+    }
 
-/// The checker: histories of about ten thousand deltas each, stopped and broken at random.
+    /// Goes on until something stops it, and then the power fails.
+    fn live(&mut self) {
+        let before = self.disk.operations();
+        // The first lives are short: most of the input is left when the last one begins, or nothing is.
+        let mut repo = open(&self.disk).unwrap();
+        let from = self.place(&repo);
+        let until = (from + self.rng.below(ROWS / 3)).min(ROWS);
+        let source = hand_in(&self.rows, from, until, &mut self.rng);
+        let sinks = self.sinks(6);
+        if self.rng.chance(25) {
+            let kind = *self.rng.pick(&[FaultKind::Io, FaultKind::Full]);
+            self.disk.fail(Some(Fault { at: self.rng.below(150) as u64, kind }));
+        }
+        let stop = if self.rng.chance(50) { usize::MAX } else { self.rng.below(150) };
+        // A disk that refuses ends the run with an error, everything else without.
+        let _ = run(&self.pipeline, &mut repo, source, sinks, stop);
+        drop(repo);
+        let after = self.disk.operations();
+        let at = before + self.rng.below(after - before + 1);
+        let pending = [Pending::Lost, Pending::Kept, Pending::Without(self.rng.below(4)), Pending::Torn(512)];
+        self.disk = self.disk.crash(at, *self.rng.pick(&pending));
+        // Steps of the new disk are counted anew: what the sinks have now they have from the beginning.
+        self.ledgers.iter().for_each(|ledger| ledger.lock().unwrap().crash(at));
+    }
+
+    fn place(&self, repo: &Repository) -> usize {
+        last_mark(&self.pipeline, repo, "live").unwrap().map_or(0, |mark| mark.parse().unwrap())
+    }
+
+    /// Goes on to the end, and looks at what everybody holds.
+    fn end(mut self) -> usize {
+        let seed = self.seed;
+        let mut repo = open(&self.disk).unwrap();
+        let from = self.place(&repo);
+        let source = hand_in(&self.rows, from, ROWS, &mut self.rng);
+        let sinks = self.sinks(0);
+        let report = run(&self.pipeline, &mut repo, source, sinks, usize::MAX).unwrap();
+        assert!(report.sinks.iter().all(|end| end.status == SubscriberStatus::Active), "seed {seed}: {report:?}");
+        let want = history(&repo);
+        self.check_history(&want);
+        for (name, ledger) in ["a", "b"].iter().zip(&self.ledgers) {
+            let got = ledger.lock().unwrap().by_source();
+            let first = want.iter().find(|(key, steps)| got.get(*key) != Some(steps));
+            assert!(got == want, "seed {seed}, sink {name}: {:?} of {first:?}", first.map(|(key, _)| &got[key]));
+        }
+        assert_eq!(problems(&self.disk), [""; 0], "seed {seed}");
+        want.values().map(Vec::len).sum()
+    }
+
+    /// Each step leads on from the one before, no row of the source comes twice or behind a later one, and the last is there.
+    fn check_history(&self, history: &BTreeMap<String, Vec<Step>>) {
+        let seed = self.seed;
+        let last: BTreeMap<&str, usize> = self.rows.iter().enumerate().map(|(i, (key, _))| (key.as_str(), i)).collect();
+        assert_eq!(history.len(), last.len(), "seed {seed}");
+        for (key, steps) in history {
+            let mut before = None;
+            let mut newest = None;
+            for (old, new) in steps {
+                assert_eq!(old, &before, "seed {seed}: {key} does not lead on");
+                let bits = new.clone().unwrap();
+                let number = f32::from_le_bytes(bits[..4].try_into().unwrap()) as usize;
+                assert!(
+                    newest.is_none_or(|newest| newest < number),
+                    "seed {seed}: {key} has row {number} behind {newest:?}"
+                );
+                assert_eq!(self.rows[number].0, *key, "seed {seed}");
+                (before, newest) = (Some(bits), Some(number));
+            }
+            assert_eq!(newest, last.get(key.as_str()).copied(), "seed {seed}: the last row of {key}");
+        }
+    }
+}
+
+/// The checker: each story is one of about ten thousand deltas.
 #[test]
 fn whatever_stops_every_delta_arrives_once_and_in_order() {
-    std::panic::set_hook(Box::new(|_| {}));
-    let dir = Dir::new();
-    let asked = std::env::var("DELIVERY_RUNS").ok().and_then(|runs| runs.parse().ok());
-    for seed in 0..asked.unwrap_or(RUNS) {
-        let mut rng = Rng::new(seed);
-        let file = dir.jsonl("stream.jsonl", &rows(&mut rng, ROWS, 700));
-        let pipeline = pipeline(file, 300 + rng.below(900) as u64);
-        let disk = MemoryDisk::default();
-        let ledgers = [Arc::new(Mutex::new(Ledger::default())), Arc::new(Mutex::new(Ledger::default()))];
-        let mut runs = 0;
-        loop {
-            runs += 1;
-            let last = runs > 6;
-            let percent = if last { 0 } else { 10 };
-            let stop = if last { usize::MAX } else { rng.below(120) };
-            let mut repo = open(&disk).unwrap();
-            let sinks = ["a", "b"].into_iter().zip(&ledgers).map(|(name, ledger)| {
-                let on_slow = *rng.pick(&[OnSlow::Spill, OnSlow::Block, OnSlow::Detach]);
-                served(name, Box::new(Faulty::new(ledger, rng.next(), percent)), on_slow)
+    hush();
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seeds = match number("DELIVERY_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("DELIVERY_RUNS").unwrap_or(RUNS),
+    };
+    let next = AtomicU64::new(seeds.start);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| seeds.contains(seed)) {
+                    let mut story = Story::new(seed);
+                    (0..LIVES).for_each(|_| story.live());
+                    let deltas = story.end();
+                    assert!(deltas >= 10_000, "seed {seed}: only {deltas} deltas");
+                }
             });
-            let report = run(&pipeline, &mut repo, sinks.collect(), stop).unwrap();
-            if last && report.sinks.iter().all(|end| end.status == SubscriberStatus::Active) {
-                break;
-            }
-            assert!(runs < 20, "seed {seed}: {:?}", report.sinks);
         }
-        let repo = open(&disk).unwrap();
-        let want = history(&repo);
-        for (name, ledger) in ["a", "b"].iter().zip(&ledgers) {
-            let got = ledger.lock().unwrap();
-            assert!(got.steps == want, "seed {seed}, sink {name}: {} of {} sources", got.steps.len(), want.len());
-        }
-        assert_eq!(problems(&disk), [""; 0]);
-    }
+    });
 }
 
 /// One that refuses a delta for ever gets all others, and the delta becomes a dead letter that can be tried again.
 #[test]
 fn a_poison_pill_becomes_a_dead_letter() {
-    let dir = Dir::new();
     let mut rng = Rng::new(5);
-    let file = dir.jsonl("stream.jsonl", &rows(&mut rng, 400, 40));
-    let pipeline = pipeline(file, 100);
+    let rows = rows(&mut rng, 400);
+    let pipeline = stream(100, &["a", "b"]);
     let disk = MemoryDisk::default();
     let mut repo = open(&disk).unwrap();
-    let ledger = Arc::new(Mutex::new(Ledger::default()));
-    let poison = Faulty { refuses: Some("k3".to_owned()), ..Faulty::new(&ledger, 1, 0) };
-    let healthy = Arc::new(Mutex::new(Ledger::default()));
+    let [ledger, healthy]: [Arc<Mutex<Ledger>>; 2] = [Arc::default(), Arc::default()];
+    let poison = Temper { refuses: Some("k3".to_owned()), ..Temper::default() };
     let sinks = vec![
-        served("a", Box::new(poison), OnSlow::Spill),
-        served("b", Box::new(Faulty::new(&healthy, 2, 0)), OnSlow::Spill),
+        served(&pipeline, "a", Faulty::new(&ledger, 1, poison), OnSlow::Spill),
+        served(&pipeline, "b", Faulty::new(&healthy, 2, Temper::default()), OnSlow::Spill),
     ];
-    let report = run(&pipeline, &mut repo, sinks, usize::MAX).unwrap();
+    let source = hand_in(&rows, 0, rows.len(), &mut rng);
+    let report = run(&pipeline, &mut repo, source, sinks, usize::MAX).unwrap();
     let mut want = history(&repo);
-    assert_eq!(healthy.lock().unwrap().steps, want);
+    assert_eq!(healthy.lock().unwrap().by_source(), want);
     let refused = want.remove("k3").unwrap();
-    assert_eq!(ledger.lock().unwrap().steps, want);
+    assert_eq!(ledger.lock().unwrap().by_source(), want);
     let letters = Letters::read(repo.disk().as_ref()).unwrap();
     assert_eq!(report.sinks[0].metrics.dead, refused.len() as u64);
     assert_eq!((letters.len(), report.sinks[0].status), (refused.len(), SubscriberStatus::Active));

@@ -20,7 +20,9 @@ mod model;
 mod proofs;
 mod remote;
 mod resume;
+mod schedules;
 mod shared;
+mod subscribers;
 mod transfer;
 
 /// A journey that nobody lists is a journey that nobody runs.

@@ -29,5 +29,5 @@ pub use outcome::{Application, ApplicationStatus, LastApplied, Saved};
 pub use policy::ApplicationPolicy;
 pub use target::Target;
 pub use targets::Targets;
-pub use transform::{Transformer, transform, transform_rows};
-pub use validate::{Rejection, Validator, validate};
+pub use transform::{Transformer, transform, transform_each, transform_rows};
+pub use validate::{Rejection, Validator, refusals, validate};

@@ -59,21 +59,38 @@ pub fn transform(transformers: &[Transformer], element: Element, row: &mut [u8])
 /// # Errors
 /// The first row that cannot be transformed.
 pub fn transform_rows(transformers: &[Transformer], element: Element, batch: RowBatch) -> Result<RowBatch, Rejection> {
+    let (batch, mut refused) = transform_each(transformers, element, batch);
+    match refused.is_empty() {
+        true => Ok(batch),
+        false => Err(refused.swap_remove(0).1),
+    }
+}
+
+/// Applies transformers to every row of a batch that can be transformed; the others stay as they are and are returned by
+/// their numbers, in order.
+pub fn transform_each(
+    transformers: &[Transformer],
+    element: Element,
+    batch: RowBatch,
+) -> (RowBatch, Vec<(usize, Rejection)>) {
     if transformers.is_empty() || batch.keys.is_empty() || batch.rows.is_empty() {
-        return Ok(batch);
+        return (batch, Vec::new());
     }
     let size = batch.rows.len() / batch.keys.len();
     let mut rows = batch.rows.to_vec();
     let task = |(task, rows): (usize, &mut [u8])| {
-        rows.chunks_exact_mut(size).enumerate().try_for_each(|(i, row)| {
-            let key = || batch.keys.get(task * TASK_ROWS + i).to_owned();
-            transform(transformers, element, row).map_err(|reason| Rejection { key: key(), reason })
-        })
+        let mut refused = Vec::new();
+        for (i, row) in rows.chunks_exact_mut(size).enumerate() {
+            if let Err(reason) = transform(transformers, element, row) {
+                let row = task * TASK_ROWS + i;
+                refused.push((row, Rejection { key: batch.keys.get(row).to_owned(), reason }));
+            }
+        }
+        refused
     };
     // In the order of the rows, so that the same one is named whatever the number of threads.
-    let done: Vec<Result<(), Rejection>> = rows.par_chunks_mut(TASK_ROWS * size).enumerate().map(task).collect();
-    done.into_iter().collect::<Result<(), Rejection>>()?;
-    Ok(RowBatch { rows: rows.into(), ..batch })
+    let refused: Vec<Vec<_>> = rows.par_chunks_mut(TASK_ROWS * size).enumerate().map(task).collect();
+    (RowBatch { rows: rows.into(), ..batch }, refused.concat())
 }
 
 impl Transformer {

@@ -34,22 +34,22 @@ pub struct Rejection {
 /// # Errors
 /// The first delta that does not pass.
 pub fn validate(validators: &[Validator], batch: &DeltaBatch) -> Result<(), Rejection> {
-    if validators.is_empty() {
-        return Ok(());
-    }
-    for (i, delta) in batch.deltas.iter().enumerate() {
-        let (old, new) = batch.rows(i);
-        if delta.change == Change::Delete {
-            continue;
-        }
-        let old = (delta.change == Change::Update).then_some(old);
-        for validator in validators {
-            validator
-                .check(batch.table.element, old, new)
-                .map_err(|reason| Rejection { key: batch.keys.get(i).to_owned(), reason })?;
-        }
-    }
-    Ok(())
+    refusals(validators, batch).next().map_or(Ok(()), |(_, rejection)| Err(rejection))
+}
+
+/// Goes over the deltas of a batch that do not pass, by their numbers.
+pub fn refusals<'a>(
+    validators: &'a [Validator],
+    batch: &'a DeltaBatch,
+) -> impl Iterator<Item = (usize, Rejection)> + 'a {
+    let checked = if validators.is_empty() { 0 } else { batch.deltas.len() };
+    (0..checked).filter_map(|i| {
+        let (change, (old, new)) = (batch.deltas[i].change, batch.rows(i));
+        let old = (change == Change::Update).then_some(old);
+        let check = |validator: &Validator| validator.check(batch.table.element, old, new).err();
+        let reason = validators.iter().filter(|_| change != Change::Delete).find_map(check)?;
+        Some((i, Rejection { key: batch.keys.get(i).to_owned(), reason }))
+    })
 }
 
 impl Validator {

@@ -38,6 +38,8 @@ pub struct ObserverMetrics {
     pub deltas_captured: u64,
     /// Rows that were the same, or passed over by the policy.
     pub deltas_filtered: u64,
+    /// Rows that were refused, and are dead letters.
+    pub rejected: u64,
     /// The size of the rows in bytes.
     pub bytes_processed: u64,
     /// The sum of the deltas' Euclidean lengths, in the order in which they were captured.

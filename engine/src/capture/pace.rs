@@ -52,12 +52,7 @@ impl Pace {
         if through.len() == batch.keys.len() {
             return batch.clone();
         }
-        RowBatch {
-            keys: Keys::from_texts(through.iter().map(|&row| batch.keys.get(row))),
-            rows: through.iter().flat_map(|&r| &batch.rows[r * size..(r + 1) * size]).copied().collect(),
-            first_row: batch.first_row,
-            notes: batch.notes.pick(through.iter().copied()),
-        }
+        batch.pick(&through)
     }
 
     /// Takes out the rows whose time has come, with the ticket of the oldest; all of them at the end of the input.

@@ -14,8 +14,8 @@ use crate::store::{Disk, Letter, LetterBox, Letters, LocalDisk};
 
 /// List the dead letters of a repository, look at one, try them again, or drop them.
 ///
-/// A delta that a sink refused or that grew too old, and a row that came too late, is kept with its original bits and the
-/// reason until somebody decides.
+/// A delta that a sink refused or that grew too old, and a row that came too late or was refused, is kept with its original
+/// bits and the reason until somebody decides.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -39,7 +39,10 @@ enum Action {
         /// Its id, or the beginning of it.
         id: String,
     },
-    /// Let the next run give them to their sink again; all of them unless some are named.
+    /// Let the next run give deltas to their sink and rows to their source again; all of them unless some are named.
+    ///
+    /// A row comes before those that the run reads, whatever its time: the newest version of its id. One that is refused
+    /// again stays a dead letter.
     Replay {
         /// The repository.
         repo: PathBuf,
@@ -71,7 +74,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         Action::Replay { repo, ids } => {
             let open = writer(&repo)?;
             let letters = Letters::read(open.disk().as_ref())?;
-            let ids = chosen(&letters, &ids, |letter| !letter.subscriber.is_empty())?;
+            let ids = chosen(&letters, &ids)?;
             LetterBox::new(open.disk().clone()).again(ids.clone())?;
             writeln!(io::stdout(), "the next run tries {} again", plural(ids.len() as u64, "dead letter"))?;
             Ok(ExitCode::SUCCESS)
@@ -79,7 +82,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         Action::Drop { repo, ids, .. } => {
             let open = writer(&repo)?;
             let letters = Letters::read(open.disk().as_ref())?;
-            let ids = chosen(&letters, &ids, |_| true)?;
+            let ids = chosen(&letters, &ids)?;
             LetterBox::new(open.disk().clone()).remove(ids.clone())?;
             writeln!(io::stdout(), "dropped {}", plural(ids.len() as u64, "dead letter"))?;
             Ok(ExitCode::SUCCESS)
@@ -104,20 +107,12 @@ fn find<'l>(letters: &'l Letters, id: &str) -> Result<(&'l str, &'l Letter, bool
     }
 }
 
-/// Returns the ids of those that are named, or of all that fit.
-fn chosen(letters: &Letters, ids: &[String], fits: impl Fn(&Letter) -> bool) -> Result<Vec<String>, CliError> {
+/// Returns the ids of those that are named, or of all.
+fn chosen(letters: &Letters, ids: &[String]) -> Result<Vec<String>, CliError> {
     if ids.is_empty() {
-        return Ok(letters.iter().filter(|(_, letter, _)| fits(letter)).map(|(id, _, _)| id.to_owned()).collect());
+        return Ok(letters.iter().map(|(id, _, _)| id.to_owned()).collect());
     }
-    let one = |id: &String| {
-        let (id, letter, _) = find(letters, id)?;
-        match fits(letter) {
-            true => Ok(id.to_owned()),
-            false => Err(CliError::new(2, format!("{id} is a row that came too late, and was for no sink"))
-                .hint("`vecdelta dlq show` prints its bits: put it into the source again")),
-        }
-    };
-    ids.iter().map(one).collect()
+    ids.iter().map(|id| Ok(find(letters, id)?.0.to_owned())).collect()
 }
 
 fn list(letters: &Letters, json: bool) -> Result<ExitCode, CliError> {
@@ -158,7 +153,12 @@ fn to_json(id: &str, letter: &Letter, again: bool, bits: bool) -> Value {
         "metadata": letter.metadata,
         "replay": again,
     });
-    if bits {
+    let unread = !["row", "insert", "update", "delete"].contains(&letter.change.as_str());
+    if bits && unread {
+        // As it came: nobody could tell what vector it holds.
+        value["text"] = json!(std::str::from_utf8(&letter.bits).ok());
+        value["bits"] = json!(hex(&letter.bits));
+    } else if bits {
         value["dtype"] = json!(Element::from_code(letter.element).map(Element::name));
         value["dims"] = json!(letter.dims);
         value["bits"] = json!(hex(&letter.bits));

@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::run::{execute, live, print_report};
 use crate::delta::check_collection;
 use crate::pipeline::config::{
-    self, Capture, Close, FileOrder, Input, Missing, Pipeline, Settings, Source, SourceKind, Version, Window,
+    self, Capture, Close, FileOrder, Input, Missing, OnReject, Pipeline, Settings, Source, SourceKind, Version, Window,
 };
 use crate::version::{Generation, MADE_BY, MAIN, SnapshotRule};
 
@@ -121,6 +121,7 @@ fn pipeline(args: &Args) -> Pipeline {
             meta: Vec::new(),
             watch: false,
             server: None,
+            on_reject: OnReject::Stop,
         }],
         capture: Capture { epsilon: args.epsilon, ..Capture::default() },
         routes: vec![config::Route {

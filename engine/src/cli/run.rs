@@ -26,7 +26,7 @@ use crate::pipeline::{self, Context, Live, Metrics, RunReport, SinkEnd};
 use crate::route::SubscriberStatus;
 use crate::serve::http::Request;
 use crate::serve::{Board, Guard, LiveSite, beside, doors};
-use crate::store::is_taken;
+use crate::store::{Disk, LETTERS, WAL, is_taken};
 use crate::version::{CommitIndex, Repository};
 
 /// Run a pipeline file.
@@ -239,7 +239,7 @@ pub fn execute(
     match result {
         Ok(()) => Ok((repo, whole, pipeline)),
         Err(error) => {
-            if made && repo.branches().is_empty() {
+            if made && repo.branches().is_empty() && keeps_nothing(repo.disk().as_ref()) {
                 // Bad input leaves no repository where there was none.
                 let disk = repo.disk().clone();
                 drop(repo);
@@ -248,6 +248,15 @@ pub fn execute(
             Err(error.into())
         }
     }
+}
+
+/// Returns whether no row of a live source waits in a repository, and no dead letter.
+fn keeps_nothing(disk: &dyn Disk) -> bool {
+    let bytes = |path: String| disk.len(&path).ok().flatten().unwrap_or(0);
+    [WAL, LETTERS].iter().all(|kind| {
+        let names = disk.list(kind.directory).unwrap_or_default();
+        names.iter().all(|name| bytes(format!("{}/{name}", kind.directory)) == 0)
+    })
 }
 
 /// Tells time for figures: nanoseconds since the first call.
@@ -288,6 +297,7 @@ pub fn print_report(
     }
     let mut out = io::stdout().lock();
     let (commits, passed, repository) = (report.commits.len(), report.skipped.len(), shown(path));
+    print_rejected(&mut out, report, path)?;
     if commits == 0 {
         match passed {
             0 => writeln!(out, "nothing has changed: no commit was made to {repository}")?,
@@ -314,6 +324,17 @@ pub fn print_report(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Says how many rows of each source were refused.
+fn print_rejected(out: &mut impl Write, report: &RunReport, path: &Path) -> Result<(), CliError> {
+    for observer in report.observers.iter().filter(|observer| observer.metrics.rejected > 0) {
+        let (name, rows) = (printable(&observer.source), plural(observer.metrics.rejected, "row"));
+        let why = observer.metrics.last_error.as_deref().map(printable).unwrap_or_default();
+        writeln!(out, "source {name}: {rows} refused and kept apart, see `vecdelta dlq ls {}`", shown(path))?;
+        writeln!(out, "    the last one: {why}")?;
+    }
+    Ok(())
+}
+
 fn observer_json(observer: &Observer) -> Value {
     let metrics = &observer.metrics;
     json!({
@@ -322,6 +343,7 @@ fn observer_json(observer: &Observer) -> Value {
         "rows": metrics.rows,
         "deltas_captured": metrics.deltas_captured,
         "deltas_filtered": metrics.deltas_filtered,
+        "rejected": metrics.rejected,
         "bytes_processed": metrics.bytes_processed,
         "mean_l2": metrics.mean_l2(),
         "last_capture": observer.last_capture.map(time),

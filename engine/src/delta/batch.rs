@@ -52,6 +52,20 @@ impl RowBatch {
             notes: self.notes.pick(range),
         }
     }
+
+    /// Returns the rows of these numbers, in this order.
+    ///
+    /// # Panics
+    /// If a number is out of bounds.
+    pub fn pick(&self, rows: &[usize]) -> Self {
+        let size = self.rows.len() / self.keys.len().max(1);
+        Self {
+            keys: Keys::from_texts(rows.iter().map(|&row| self.keys.get(row))),
+            rows: rows.iter().flat_map(|&row| &self.rows[row * size..(row + 1) * size]).copied().collect(),
+            first_row: self.first_row,
+            notes: self.notes.pick(rows.iter().copied()),
+        }
+    }
 }
 
 /// What happened to a source.
@@ -140,5 +154,27 @@ impl DeltaBatch {
     pub fn rows(&self, i: usize) -> (&[u8], &[u8]) {
         let size = self.table.row_bytes();
         (&self.old[i * size..][..size], &self.new[i * size..][..size])
+    }
+
+    /// Returns the deltas of these numbers, in this order.
+    ///
+    /// # Panics
+    /// If a number is out of bounds.
+    #[must_use]
+    pub fn pick(&self, deltas: &[usize]) -> Self {
+        let mut picked = Self {
+            table: self.table.clone(),
+            keys: Keys::from_texts(deltas.iter().map(|&i| self.keys.get(i))),
+            deltas: deltas.iter().map(|&i| self.deltas[i]).collect(),
+            old: Vec::with_capacity(deltas.len() * self.table.row_bytes()),
+            new: Vec::with_capacity(deltas.len() * self.table.row_bytes()),
+            notes: self.notes.pick(deltas.iter().copied()),
+        };
+        for &i in deltas {
+            let (old, new) = self.rows(i);
+            picked.old.extend_from_slice(old);
+            picked.new.extend_from_slice(new);
+        }
+        picked
     }
 }

@@ -14,9 +14,11 @@ use std::sync::Arc;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::delta::{Element, RowBatch};
+use crate::capture::read::{Place, RefusedRow};
+use crate::delta::{Element, Keys, Notes, RowBatch};
 
 /// The handle that rows are pushed into.
 #[derive(Clone)]
@@ -32,6 +34,8 @@ pub(super) struct Pushed {
     pub dims: u32,
     pub batch: RowBatch,
     pub mark: Option<String>,
+    /// Rows that could not be read; such a batch has no others.
+    pub refused: Vec<RefusedRow>,
     /// Taken by whoever accepts the rows.
     pub owed: Option<Ticket>,
 }
@@ -41,10 +45,25 @@ pub(super) struct Pushed {
 pub enum Fate {
     /// Their windows are committed, and the disk has them.
     Durable,
+    /// All but these are durable; these are dead letters, and durable as such.
+    Partly(Vec<Refusal>),
     /// They were refused; nothing of them counts.
     Refused(String),
     /// The run ended before they were committed; nothing is known of them.
     Ended,
+}
+
+/// What is told of a row that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Where it stood, if it could not be read.
+    pub place: Option<Place>,
+    /// Its id, if it can be told.
+    pub id: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// The id of its dead letter.
+    pub letter: String,
 }
 
 /// Tells what became of pushed rows.
@@ -77,8 +96,21 @@ impl Feed {
         batch: RowBatch,
         mark: Option<String>,
     ) -> Result<Ticket, FeedClosed> {
+        self.send(Pushed { element, dims, batch, mark, refused: Vec::new(), owed: None })
+    }
+
+    /// Hands rows in that cannot be read: they become dead letters.
+    ///
+    /// # Errors
+    /// When the run has ended.
+    pub fn refuse(&self, refused: Vec<RefusedRow>) -> Result<Ticket, FeedClosed> {
+        let batch = RowBatch { keys: Keys::default(), rows: Bytes::new(), first_row: 0, notes: Notes::default() };
+        self.send(Pushed { element: Element::F32, dims: 0, batch, mark: None, refused, owed: None })
+    }
+
+    fn send(&self, mut pushed: Pushed) -> Result<Ticket, FeedClosed> {
         let ticket = Ticket(Arc::default());
-        let pushed = Pushed { element, dims, batch, mark, owed: Some(ticket.clone()) };
+        pushed.owed = Some(ticket.clone());
         self.0.send(pushed).map_err(|_| FeedClosed)?;
         Ok(ticket)
     }

@@ -1,11 +1,17 @@
 //! Links between stages: bounded channels that also count the bytes on their way.
 
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use super::turns;
+
 /// How many batches may wait in a link.
 const BATCHES: usize = 64;
+
+/// How long a wait is before it looks again.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// A byte budget that several links may share.
 #[derive(Clone, Debug)]
@@ -19,10 +25,10 @@ impl Budget {
 
     /// Waits until the bytes fit; one batch always does, however large.
     fn take(&self, bytes: u64) {
-        let (used, freed, max) = &*self.0;
-        let mut used = used.lock().expect("no thread panics with it");
+        let (count, freed, max) = &*self.0;
+        let mut used = turns::lock(count);
         while *used > 0 && *used + bytes > *max {
-            used = freed.wait(used).expect("no thread panics with it");
+            used = turns::wait(count, freed, used, LONGEST).0;
         }
         *used += bytes;
     }
@@ -96,21 +102,21 @@ impl<T> Outlet<T> {
     pub fn send(&self, item: T, bytes: u64) -> bool {
         self.budget.take(bytes);
         let loaded = Loaded { item: Some(item), bytes, budget: self.budget.clone() };
-        self.sender.send(loaded).is_ok()
+        turns::send(&self.sender, loaded)
     }
 }
 
 impl<T> Inlet<T> {
     /// Waits for the next item; `None` at the end.
     pub fn receive(&self) -> Option<Loaded<T>> {
-        self.0.recv().ok()
+        turns::receive(&self.0)
     }
 
     /// Waits for the next item, but not longer than this.
     ///
     /// # Errors
     /// When the time is over, or at the end.
-    pub fn receive_timeout(&self, timeout: std::time::Duration) -> Result<Loaded<T>, RecvTimeoutError> {
-        self.0.recv_timeout(timeout)
+    pub fn receive_timeout(&self, timeout: Duration) -> Result<Loaded<T>, RecvTimeoutError> {
+        turns::receive_timeout(&self.0, timeout)
     }
 }

@@ -8,6 +8,7 @@
 
 mod cases;
 pub mod config;
+mod controls;
 pub mod deliver;
 mod drain;
 mod error;
@@ -31,14 +32,16 @@ mod run;
 mod shares;
 pub mod sink;
 mod stdin;
+mod turns;
 mod versioning;
 mod widths;
 
 pub use cases::run_case;
+pub use controls::Controls;
 pub use deliver::{Served, SinkEnd};
 pub use drain::with_drain;
 pub use error::PipelineError;
-pub use feed::{Fate, Feed, FeedClosed, FeedEnd, Ticket, feed};
+pub use feed::{Fate, Feed, FeedClosed, FeedEnd, Refusal, Ticket, feed};
 pub use metrics::{Figures, L2_CLASSES, Lengths, Metrics, SinkFigures, SourceFigures, StageFigures, WindowFigures};
 pub use online::{Asked, ask_servers};
 pub use plan::{Forecast, plan};
@@ -47,4 +50,5 @@ pub use resume::last_mark;
 pub use run::{Context, Live, RunReport, run, run_with};
 pub use shares::on_threads;
 pub use sink::{export_deltas, write_tables};
+pub use turns::{Turns, with_turns};
 pub use widths::check_widths;

@@ -8,20 +8,27 @@ use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
 
-use super::config::{Input, Source, SourceKind};
+use super::config::{Input, OnReject, Source, SourceKind};
+use super::controls::Controls;
 use super::feed::{FeedEnd, Pushed};
 use super::follow::Changes;
 use super::input::{Item, items};
 use super::link::Outlet;
+use super::metrics::Metrics;
 use super::resume::{self, Marks};
 use super::stdin::{Framing, with_stdin};
-use crate::capture::read::{self, ReadError, ReadOptions, Reader};
+use super::turns::{self, Started};
+use crate::capture::ObserverStatus;
+use crate::capture::read::{self, ReadError, ReadOptions, Reader, RefusedRow, Refuser};
 use crate::delta::{Element, RowBatch};
-use crate::event::Listener;
+use crate::event::{Event, Listener};
 use crate::pipeline::PipelineError;
 
 /// How often a watched directory is looked at, and the wish to stop.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// A file that so many looks find the same is whole: half a second.
+const SETTLED: u32 = 5;
 
 /// What a reader tells the flow.
 pub enum Row {
@@ -46,6 +53,8 @@ pub enum Row {
     Fed(usize, Box<Pushed>),
     /// What a server brought.
     Followed(usize, Box<Changes>),
+    /// A row that cannot be read, and is not to end the input.
+    Refused(usize, Box<RefusedRow>),
     /// The input ended.
     End {
         /// The number of its source.
@@ -67,7 +76,7 @@ impl Row {
     pub fn source(&self) -> usize {
         match self {
             Row::Begin { source, .. } | Row::End { source, .. } | Row::Failed { source, .. } => *source,
-            Row::Rows(source, _) | Row::Fed(source, _) => *source,
+            Row::Rows(source, _) | Row::Fed(source, _) | Row::Followed(source, _) | Row::Refused(source, _) => *source,
         }
     }
 }
@@ -82,8 +91,16 @@ pub struct Reading<'a> {
     pub marks: &'a BTreeMap<String, BTreeMap<String, String>>,
     /// The files that were committed by earlier runs.
     pub known: &'a Marks,
+    /// The widths of the collections that cannot change in this run.
+    pub widths: &'a BTreeMap<String, u32>,
     /// The feeds by source.
     pub feeds: &'a BTreeMap<String, FeedEnd>,
+    /// Who is told to wait.
+    pub controls: &'a Controls,
+    /// Who is told what happens.
+    pub listener: Listener<'a>,
+    /// Who counts.
+    pub metrics: &'a Metrics,
     /// Whether the run was asked to stop.
     pub stop: &'a AtomicBool,
     /// Whether another run goes on behind this one.
@@ -92,15 +109,18 @@ pub struct Reading<'a> {
     pub ended: AtomicBool,
     /// How far the sources on servers are committed, by name.
     pub places: &'a BTreeMap<String, String>,
-    /// Who is told.
-    pub listener: Listener<'a>,
     /// An epoch is read as a whole before another source may speak.
     pub floor: Mutex<()>,
 }
 
 impl Reading<'_> {
-    /// Starts the threads; they end when their inputs do, one cannot be read, nobody listens, or `stop` is set.
-    pub fn start<'scope, 'env>(&'env self, scope: &'scope thread::Scope<'scope, 'env>, out: &Outlet<Row>) {
+    /// Starts the threads and returns them; they end when their inputs do, one cannot be read, nobody listens, or `stop` is set.
+    pub fn start<'scope, 'env>(
+        &'env self,
+        scope: &'scope thread::Scope<'scope, 'env>,
+        out: &Outlet<Row>,
+    ) -> Vec<Started<'scope, ()>> {
+        let mut started = Vec::new();
         let own = |source: usize| self.sources[source].live();
         for source in 0..self.sources.len() {
             let out = out.clone();
@@ -108,22 +128,25 @@ impl Reading<'_> {
                 scope.spawn(move || self.follow(source, &out));
             } else if self.sources[source].inputs.contains(&Input::Feed) {
                 if let Some(feed) = self.feeds.get(&self.sources[source].name) {
-                    scope.spawn(move || self.feed(source, feed, &out));
+                    started.push(turns::spawn(scope, "feed", move || self.feed(source, feed, &out)));
                 }
             } else if own(source) {
-                scope.spawn(move || self.read_items(&mut [(source, Item::Stdin)].iter(), &out));
+                started.push(turns::spawn(scope, "stdin", move || {
+                    self.read_items(&mut [(source, Item::Stdin)].iter(), &out);
+                }));
             }
         }
         let files: Vec<(usize, Item)> = self.inputs.iter().filter(|(source, _)| !own(*source)).cloned().collect();
         let watched: Vec<usize> = (0..self.sources.len()).filter(|&source| self.sources[source].watch).collect();
         if !files.is_empty() || !watched.is_empty() {
             let out = out.clone();
-            scope.spawn(move || {
+            started.push(turns::spawn(scope, "files", move || {
                 if self.read_items(&mut files.iter(), &out) && !watched.is_empty() {
                     self.watch(&watched, &files, &out);
                 }
-            });
+            }));
         }
+        started
     }
 
     /// Reads inputs in order; returns whether to go on.
@@ -145,17 +168,36 @@ impl Reading<'_> {
         self.stop.load(Ordering::Relaxed) || self.ended.load(Ordering::Relaxed)
     }
 
+    /// Waits as long as the source is told to, and the run goes on.
+    fn wait_while_paused(&self, source: usize) {
+        let name = &self.sources[source].name;
+        if !self.controls.is_source_paused(name) || self.is_over() {
+            return;
+        }
+        let status = |status: ObserverStatus| {
+            self.metrics.update(|f| f.sources.entry(name.clone()).or_default().status = status.name());
+        };
+        status(ObserverStatus::Paused);
+        (self.listener)(&Event::ObserverPaused { source: name.clone(), reason: "it was told to wait" });
+        while self.controls.is_source_paused(name) && !self.is_over() {
+            turns::sleep(LOOK / 5);
+        }
+        status(ObserverStatus::Active);
+    }
+
     fn failed(&self, source: usize, error: PipelineError, out: &Outlet<Row>) -> bool {
         out.send(Row::Failed { source, error }, 0);
         false
     }
 
-    /// Looks for more files until the run is asked to stop; one is read when two looks in a row find it the same.
+    /// Looks for more files until the run is asked to stop; one is read when so many looks in a row find it the same that
+    /// whoever wrote it is done.
     fn watch(&self, sources: &[usize], read: &[(usize, Item)], out: &Outlet<Row>) {
         let mut done: HashSet<(usize, String)> = read.iter().map(|(source, item)| (*source, item.name())).collect();
-        let mut looked: BTreeMap<(usize, String), (u64, Option<std::time::SystemTime>)> = BTreeMap::new();
+        let mut looked: BTreeMap<(usize, String), ((u64, Option<std::time::SystemTime>), u32)> = BTreeMap::new();
         while !self.is_over() {
             for &source in sources {
+                self.wait_while_paused(source);
                 let found = match items(&self.sources[source]) {
                     Ok(found) => found,
                     Err(PipelineError::NoInput { .. }) => Vec::new(),
@@ -167,7 +209,10 @@ impl Reading<'_> {
                 for item in found {
                     let key = (source, item.name());
                     let Some(now) = item.size_and_time().filter(|_| !done.contains(&key)) else { continue };
-                    if looked.insert(key.clone(), now) != Some(now) {
+                    let (before, same) = looked.entry(key.clone()).or_insert((now, 0));
+                    *same = if *before == now { *same + 1 } else { 0 };
+                    *before = now;
+                    if *same < SETTLED {
                         continue;
                     }
                     looked.remove(&key);
@@ -205,26 +250,39 @@ impl Reading<'_> {
         out: &Outlet<Row>,
     ) -> Result<bool, ReadError> {
         let source = &self.sources[number];
-        let options = ReadOptions {
-            format: (source.kind != SourceKind::Files).then(|| source.kind.name()),
-            id: source.id.clone(),
-            vector: source.vector.clone(),
-            dims: source.dims,
-            element: None,
-            meta: source.meta.clone().into(),
+        let options = ReadOptions { dims: source.dims.or(self.dims_of(source)), ..source.read_options() };
+        let refuser = || {
+            let out = out.clone();
+            let refuser = move |row: RefusedRow| {
+                let bytes = row.bytes.len() as u64;
+                out.send(Row::Refused(number, Box::new(row)), bytes);
+            };
+            (source.on_reject == OnReject::DeadLetter).then(|| Box::new(refuser) as Refuser)
         };
         match item {
             Item::File(path) => self.send_rows(read::open(path, &options)?, number, item, (mark, last), out),
             Item::Stdin if source.kind == SourceKind::Arrow => {
                 with_stdin(&|| self.is_over(), Framing::Bytes, |input| {
-                    self.send_rows(read::read_arrow_stream(input, &options)?, number, item, (mark, last), out)
+                    self.send_rows(
+                        read::read_arrow_stream(input, &options, refuser())?,
+                        number,
+                        item,
+                        (mark, last),
+                        out,
+                    )
                 })
             }
             // Where another run goes on, it is read to the end of the last line that has come.
             Item::Stdin => with_stdin(&|| self.is_over(), Framing::Lines, |input| {
-                self.send_rows(read::read_stream(input, &options)?, number, item, (mark, last), out)
+                self.send_rows(read::read_stream(input, &options, refuser())?, number, item, (mark, last), out)
             }),
         }
+    }
+
+    /// Returns the width that a live source must have because its collection has it: a first row of another one is then
+    /// refused, and not all others.
+    fn dims_of(&self, source: &Source) -> Option<u32> {
+        self.widths.get(&source.collection).copied().filter(|_| source.on_reject == OnReject::DeadLetter)
     }
 
     fn send_rows(
@@ -236,9 +294,9 @@ impl Reading<'_> {
         out: &Outlet<Row>,
     ) -> Result<bool, ReadError> {
         let epoch = self.sources[source].epoch;
-        let floor = epoch.then(|| self.floor.lock().expect("no thread panics with it"));
+        let floor = epoch.then(|| turns::lock(&self.floor));
         let say = |row: Row, bytes: u64| {
-            let _turn = (!epoch).then(|| self.floor.lock().expect("no thread panics with it"));
+            let _turn = (!epoch).then(|| turns::lock(&self.floor));
             out.send(row, bytes)
         };
         let (element, dims, rows_hint) = (reader.element(), reader.dims(), reader.rows_hint());
@@ -246,6 +304,7 @@ impl Reading<'_> {
             return Ok(false);
         }
         while let Some(batch) = reader.next()? {
+            self.wait_while_paused(source);
             let stopped = self.stop.load(Ordering::Relaxed);
             if stopped && epoch {
                 // Half an epoch is no epoch and is left out.
@@ -269,10 +328,11 @@ impl Reading<'_> {
     /// Passes on what is handed in, until the run is asked to stop or every handle is gone.
     fn feed(&self, source: usize, feed: &FeedEnd, out: &Outlet<Row>) {
         while !self.is_over() {
-            match feed.0.recv_timeout(LOOK) {
+            self.wait_while_paused(source);
+            match turns::receive_timeout(&feed.0, LOOK) {
                 Ok(pushed) => {
                     let bytes = pushed.batch.rows.len() as u64;
-                    let _turn = self.floor.lock().expect("no thread panics with it");
+                    let _turn = turns::lock(&self.floor);
                     if !out.send(Row::Fed(source, Box::new(pushed)), bytes) {
                         return;
                     }

@@ -11,6 +11,7 @@ use crossbeam_channel::bounded;
 
 use super::PipelineError;
 use super::config::{self, ClockKind, Close, Input, Pipeline};
+use super::controls::Controls;
 use super::deliver::{Committed, Deliveries, Served, SinkEnd, served};
 use super::feed::FeedEnd;
 use super::flow::{Flow, State};
@@ -19,6 +20,7 @@ use super::link::{Budget, link};
 use super::metrics::Metrics;
 use super::reading::Reading;
 use super::resume::{self, Marks};
+use super::turns;
 use super::versioning::Versioning;
 use crate::capture::{CaptureError, Missing, Observer};
 use crate::delta::Table;
@@ -51,6 +53,8 @@ pub struct Live {
     pub metrics: Arc<Metrics>,
     /// Rows that are handed in, by source.
     pub feeds: BTreeMap<String, FeedEnd>,
+    /// Who is told to wait.
+    pub controls: Arc<Controls>,
     /// Whether sinks are left out.
     pub silent: bool,
     /// Set before [`Context::stop`] when another run goes on at once with other settings: nothing is waited for, and what
@@ -162,6 +166,7 @@ fn run_stages(
     for source in pipeline.sources.iter().filter(|source| source.server.is_some()) {
         places.extend(resume::last_mark(pipeline, repo, &source.name)?.map(|mark| (source.name.clone(), mark)));
     }
+    let widths = super::widths::fixed_widths(pipeline, repo)?;
     let mut mirrors = BTreeMap::new();
     let mut done = 0;
     let mut repaired = false;
@@ -171,9 +176,12 @@ fn run_stages(
             inputs: &inputs[done..],
             marks: &marks,
             known: &known,
+            widths: &widths,
             feeds: &context.live.feeds,
             places: &places,
+            controls: &context.live.controls,
             listener: context.listener,
+            metrics: &context.live.metrics,
             stop: context.stop,
             handover: &context.live.handover,
             ended: AtomicBool::new(false),
@@ -237,6 +245,7 @@ fn run_once(
         sources: &pipeline.sources,
         capture: &pipeline.capture,
         transformers: &pipeline.apply.transform,
+        validators: &pipeline.apply.validate,
         router: router(pipeline)?,
         windows: Windows::new(pipeline.windows.iter().map(|w| (w.name.clone(), window_policy(w))).collect()),
         clock: (pipeline.windows.iter()).find(|w| w.clock.kind == ClockKind::Event).map(|w| (w.clock.clone(), w.late)),
@@ -281,14 +290,17 @@ fn run_once(
         mirrors: std::mem::take(mirrors),
     };
     let result = thread::scope(|scope| {
-        reading.start(scope, &row_out);
+        let readers = reading.start(scope, &row_out);
         drop(row_out);
-        let flow = scope.spawn(move || flow.run());
+        let flow = turns::spawn(scope, "flow", move || flow.run());
         let result = versioning.run(&work_in, &reply_out);
         // Whatever still waits for this stage is told that it is gone.
         drop((work_in, reply_out));
         *observers = flow.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         reading.ended.store(true, Ordering::Relaxed);
+        for reader in readers {
+            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
         result
     });
     report.rows_read += versioning.rows_read;

@@ -12,6 +12,7 @@ use super::deliver::Committed;
 use super::flow::{ClosedWindow, InputName, Reply, Work};
 use super::link::Inlet;
 use super::metrics::Metrics;
+use super::turns;
 use crate::apply::{Validator, validate};
 use crate::capture::Captured;
 use crate::delta::{DeltaBatch, Table};
@@ -44,7 +45,7 @@ pub struct Versioning<'a> {
     pub drop_unshaped: bool,
     /// Whether a commit may leave rows of an older generation behind.
     pub forbid_mixed: bool,
-    /// The checks that every delta must pass.
+    /// The checks that every delta of an epoch must pass which does not go through a window.
     pub validators: &'a [Validator],
     /// Milliseconds since 1970.
     pub now: &'a (dyn Fn() -> u64 + Sync),
@@ -78,7 +79,7 @@ impl Versioning<'_> {
                         Err(error) => return Err(error),
                     };
                     (input, collection) = (from, name);
-                    if replies.send(reply).is_err() {
+                    if !turns::send(replies, reply) {
                         return Ok(());
                     }
                 }
@@ -193,7 +194,7 @@ impl Versioning<'_> {
         let staged = metrics.busy("apply", || {
             let mut stage = Stage::begin(self.repo, &info, (self.now)())?;
             let number = stage.add_collection(mirror)?;
-            self.check(&input.file, &batch)?;
+            // Whatever entered a window was checked before.
             self.add(&mut stage, number, batch.clone(), unchanged, raw_bytes)?;
             Ok::<_, PipelineError>(stage.finish(info)?)
         })?;
@@ -241,7 +242,7 @@ impl Versioning<'_> {
         self.tell_versioned(commit, first)?;
         (self.committed)(self.repo, commit)?;
         // The flow may have ended: then nobody waits for the answer.
-        let _ = replies.send(Reply::Committed);
+        let _ = turns::send(replies, Reply::Committed);
         self.deliver(commit, batch)
     }
 

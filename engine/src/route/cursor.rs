@@ -16,6 +16,8 @@ pub struct Cursor {
     pub rows: u32,
     /// Rows behind that which are done already, because they were more urgent: commit and row, in order.
     pub ahead: Vec<(CommitId, u32)>,
+    /// The commit that `rows` are of: the branch may be pointed elsewhere before the rest of it is done.
+    pub within: Option<CommitId>,
 }
 
 impl Cursor {
@@ -35,7 +37,9 @@ impl Cursor {
             let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
             u8::from_str_radix(pair, 16).ok()
         });
-        borsh::from_slice(&digits.collect::<Option<Vec<u8>>>()?).ok()
+        let bytes = digits.collect::<Option<Vec<u8>>>()?;
+        // One that was written before it named the commit ends without.
+        borsh::from_slice(&bytes).or_else(|_| borsh::from_slice(&[&bytes[..], &[0]].concat())).ok()
     }
 }
 
@@ -54,10 +58,14 @@ mod tests {
 
     #[test]
     fn a_cursor_is_written_and_read() {
-        let cursor = Cursor { after: Some(CommitId([7; 32])), rows: 3, ahead: vec![(CommitId([8; 32]), 9)] };
-        for cursor in [cursor, Cursor::default()] {
+        let within = Some(CommitId([8; 32]));
+        let cursor = Cursor { after: Some(CommitId([7; 32])), rows: 3, ahead: vec![(CommitId([8; 32]), 9)], within };
+        for cursor in [cursor.clone(), Cursor::default()] {
             assert_eq!(Cursor::from_text(&cursor.to_text()), Some(cursor));
         }
+        let before = Cursor { within: None, ..cursor };
+        let text = before.to_text();
+        assert_eq!(Cursor::from_text(&text[..text.len() - 2]), Some(before), "as it was written before");
         assert!(["", "0", "zz", "00", "é"].iter().all(|text| Cursor::from_text(text).is_none()));
     }
 }

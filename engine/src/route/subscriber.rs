@@ -210,11 +210,11 @@ impl<T> Subscriber<T> {
         self.polls += 1;
         let poll = self.polls;
         for priority in Priority::DESCENDING {
-            let (mut next, mut looked) = (self.first, 0);
-            // What may not be taken yet is passed over, but not without end.
-            while taken.len() < max && looked < max.saturating_mul(4) {
+            let mut next = self.first;
+            // What may not be taken yet is passed over, however much it is: others need not wait for it.
+            while taken.len() < max {
                 let Some(&receipt) = self.lanes[priority as usize].range(next..).next() else { break };
-                (next, looked) = (receipt + 1, looked + 1);
+                next = receipt + 1;
                 let at = (receipt - self.first) as usize;
                 if !self.may_be_taken(at, poll) {
                     continue;
@@ -296,6 +296,14 @@ impl<T> Subscriber<T> {
         entry.attempts = entry.attempts.saturating_sub(1);
         entry.state = State::Waiting;
         self.lanes[entry.offer.priority as usize].insert(receipt);
+    }
+
+    /// Gives a delta up at once: it must not be handed out again.
+    pub fn give_up(&mut self, receipt: Receipt) {
+        if self.is_open(receipt) {
+            self.metrics.dead += 1;
+            self.settle(receipt);
+        }
     }
 
     fn fail(&mut self, receipt: Receipt, now: u64, poison: bool) -> Verdict {
@@ -383,6 +391,11 @@ impl<T> Subscriber<T> {
     /// Stops handing out, or goes on.
     pub fn pause(&mut self, paused: bool) {
         self.paused = paused;
+    }
+
+    /// Returns whether it hands out nothing.
+    pub fn is_paused(&self) -> bool {
+        self.paused
     }
 
     /// Returns what it is doing; `full` says whether more waits than may.

@@ -93,8 +93,16 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub fn append(&mut self, payload: &[u8]) -> Result<()> {
-        let mut bytes = Vec::with_capacity(HEADER + payload.len());
-        frame(&self.kind, payload, &mut bytes);
+        self.append_all([payload])
+    }
+
+    /// Adds records, with one sync: they are durable when this returns. A crash may leave only the first of them.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn append_all(&mut self, payloads: impl IntoIterator<Item: AsRef<[u8]>>) -> Result<()> {
+        let mut bytes = Vec::new();
+        payloads.into_iter().for_each(|payload| frame(&self.kind, payload.as_ref(), &mut bytes));
         let write = self.file.write_at(&bytes, self.end).and_then(|()| self.file.sync());
         write.map_err(StoreError::io("write", &self.display))?;
         self.end += bytes.len() as u64;

@@ -171,7 +171,8 @@ impl LetterBox {
     /// # Errors
     /// When the disk refuses.
     pub fn put(&self, letters: Vec<Letter>) -> Result<()> {
-        letters.into_iter().try_for_each(|letter| self.write(&Entry::Dead(Box::new(letter))))
+        let entries = letters.into_iter().map(|letter| Entry::Dead(Box::new(letter)));
+        self.write(&entries.collect::<Vec<_>>())
     }
 
     /// Forgets letters for good.
@@ -182,7 +183,7 @@ impl LetterBox {
         if ids.is_empty() {
             return Ok(());
         }
-        self.write(&Entry::Gone(ids))?;
+        self.write(&[Entry::Gone(ids)])?;
         let mut open = self.0.lock().expect("no thread panics with it");
         let letters = Letters::read(open.disk.as_ref())?;
         // What is gone need not stay on the disk.
@@ -203,15 +204,15 @@ impl LetterBox {
     /// # Errors
     /// When the disk refuses.
     pub fn again(&self, ids: Vec<String>) -> Result<()> {
-        if ids.is_empty() { Ok(()) } else { self.write(&Entry::Again(ids)) }
+        if ids.is_empty() { Ok(()) } else { self.write(&[Entry::Again(ids)]) }
     }
 
-    fn write(&self, entry: &Entry) -> Result<()> {
+    fn write(&self, entries: &[Entry]) -> Result<()> {
         let mut open = self.0.lock().expect("no thread panics with it");
         if open.journal.is_none() {
             open.journal = Some(Journal::open(&open.disk, LETTERS, &path())?.0);
         }
-        open.journal.as_mut().expect("it was just opened").append(&encode(entry))
+        open.journal.as_mut().expect("it was just opened").append_all(entries.iter().map(encode))
     }
 }
 

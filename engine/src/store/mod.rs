@@ -54,7 +54,7 @@ pub use generations::RowGenerations;
 pub use head::{HEAD, log_start};
 pub use journal::{Journal, JournalKind};
 pub use keytable::KeyTable;
-pub use letters::{DeathReason, Letter, LetterBox, Letters};
+pub use letters::{DeathReason, LETTERS, Letter, LetterBox, Letters};
 pub use live_pack::{LivePack, SegmentHashes, in_memory};
 pub use log::{Block, Known, Log, Place, Record};
 pub use measures::{Measure, Measures, keep as keep_measures, recall as recall_measures};
@@ -79,4 +79,4 @@ pub use verify::check_files;
 pub use wal::{Recovered, WAL, Wal, last_of_each_id};
 
 /// The directories of a repository that are neither the log nor derived.
-pub const JOURNALS: [&str; 3] = [WAL.directory, cursors::CURSORS.directory, letters::LETTERS.directory];
+pub const JOURNALS: [&str; 3] = [WAL.directory, cursors::CURSORS.directory, LETTERS.directory];

@@ -94,13 +94,7 @@ pub fn last_of_each_id(batches: Vec<Recovered>) -> Vec<Recovered> {
     let keep = |(number, Recovered { table, rows }): (usize, Recovered)| {
         let is_last = |&row: &usize| last[&(table.collection.clone(), rows.keys.get(row).to_owned())] == (number, row);
         let kept: Vec<usize> = (0..rows.keys.len()).filter(is_last).collect();
-        let size = table.row_bytes();
-        let rows = RowBatch {
-            keys: Keys::from_texts(kept.iter().map(|&row| rows.keys.get(row))),
-            rows: kept.iter().flat_map(|&row| &rows.rows[row * size..(row + 1) * size]).copied().collect(),
-            first_row: rows.first_row,
-            notes: rows.notes.pick(kept.iter().copied()),
-        };
+        let rows = rows.pick(&kept);
         Recovered { table, rows }
     };
     let batches: Vec<Recovered> = batches.into_iter().enumerate().map(keep).collect();

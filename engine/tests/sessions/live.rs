@@ -176,6 +176,9 @@ vector     = "embedding"
 collection = "lamps"
 epoch      = false
 
+[apply]
+validate = [{ max_abs = 500.0 }]
+
 [window.live]
 close = { after = "50ms", count = 100 }
 "#;
@@ -184,7 +187,8 @@ fn lamps(range: std::ops::Range<u32>) -> String {
     range.map(|i| format!("{{\"id\":\"lamp-{i}\",\"embedding\":[{i},1]}}\n")).collect()
 }
 
-/// Rows that are sent to a pipeline are answered when their commit is durable; a bad row leaves nothing.
+/// Rows that are sent to a pipeline are answered when their commit is durable; a body without a good row leaves nothing in
+/// the table.
 #[test]
 fn rows_are_sent_to_a_run() {
     let session = Session::new("fed");
@@ -200,7 +204,7 @@ fn rows_are_sent_to_a_run() {
     assert_eq!(newest["commit"], answer["commit"]);
     let log = session.quiet(&["log", "fed.vd", "--json"]).out;
     for (query, body, wanted) in [
-        ("lamps", "{\"id\":\"x\",\"embedding\":[1,2]}\n{\"id\":\"y\",\"embedding\":[1]}\n", 422),
+        ("lamps", "{\"id\":\"y\",\"embedding\":[1]}\n", 422),
         ("lamps", "nonsense", 422),
         ("lamps", "", 400),
         ("lamps?limt=1", "{}", 400),
@@ -209,6 +213,19 @@ fn rows_are_sent_to_a_run() {
         assert_eq!(running.post(query, body).unwrap().0, wanted, "{query} {body}");
     }
     assert_eq!(session.quiet(&["log", "fed.vd", "--json"]).out, log);
+    // Of a body with good and bad rows, the good ones are taken and the bad ones are named.
+    let mixed =
+        "{\"id\":\"x\",\"embedding\":[1,2]}\n{\"id\":\"y\",\"embedding\":[1]}\n{\"id\":\"z\",\"embedding\":[1,999]}\n";
+    let (status, answer) = running.post("lamps", mixed).unwrap();
+    assert_eq!((status, &answer["durable"], &answer["rows_read"]), (207, &true.into(), &3.into()), "{answer}");
+    let refused = answer["refused"].as_array().unwrap();
+    assert_eq!((refused.len(), &refused[0]["line"], &refused[0]["id"]), (2, &2.into(), &"y".into()), "{answer}");
+    assert!(refused[0]["reason"].as_str().unwrap().contains("1 wide"), "{answer}");
+    assert_eq!(refused[1]["id"], "z");
+    let letter = refused[1]["letter"].as_str().unwrap();
+    assert_eq!(session.quiet(&["dlq", "show", "fed.vd", letter]).exits(0).json()["source"], "lamps/z");
+    session.quiet(&["get", "fed.vd", "lamps/x"]).exits(0);
+    session.quiet(&["get", "fed.vd", "lamps/z"]).exits(66);
     // The same once more changes nothing, and is answered.
     assert_eq!(running.post("lamps", &lamps(0..250)).unwrap().0, 201);
     session.quiet(&["get", "fed.vd", "lamps/lamp-249"]).exits(0);

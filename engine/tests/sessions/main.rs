@@ -22,9 +22,11 @@ mod pipelines;
 mod pipes;
 mod proofs;
 mod quickstart;
+mod rejects;
 mod reload;
 mod serve;
 mod signals;
+mod sinks;
 
 /// A test file that is not named here would never run.
 #[test]

@@ -71,13 +71,13 @@ fn guarded() {
     }
 }
 
-/// A vector that a validator refuses stops the run; what was committed before it stays.
+/// A vector that a validator refuses stops the run where that is asked for; what was committed before it stays.
 #[test]
 fn a_refused_vector() {
     let mut s = Session::checkout("refused");
     let limits = "pipelines/stream.toml";
     let text = s.read(limits).replace("[\"finite\"]", "[\"finite\", { max_abs = 5.0 }]");
-    s.write(limits, &text);
+    s.write(limits, &text.replace("path   = \"-\"", "path   = \"-\"\non_reject = \"stop\""));
     s.quiet_with(&["run", limits], "{\"id\":\"lamp\",\"embedding\":[1,2]}\n").exits(0);
     s.run_with(
         "run pipelines/stream.toml",
@@ -224,7 +224,9 @@ fn events_and_observers() {
     assert_eq!(more[..told.len()], told[..]);
     assert!(more.len() > told.len() && !more[told.len()..].iter().any(|e| e["event"] == "BranchCreated"));
     let bad = "{\"id\":\"lamp\",\"embedding\":[1e39,2]}\n";
-    let args = ["run", "pipelines/stream.toml", "--events", "events.jsonl"];
+    let text = s.read("pipelines/stream.toml").replace("path   = \"-\"", "path   = \"-\"\non_reject = \"stop\"");
+    s.write("pipelines/stopping.toml", &text);
+    let args = ["run", "pipelines/stopping.toml", "--events", "events.jsonl"];
     s.quiet_with(&args, bad).exits(65);
     // The sinks end behind the source.
     let all = lines(&s.read("events.jsonl"));

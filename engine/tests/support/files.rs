@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use vecdelta::delta::{Keys, Notes, RowBatch};
 use vecdelta::event::Event;
 use vecdelta::pipeline::config::{
     self, Close, FileOrder, Input, Missing, Pipeline, Settings, Source, SourceKind, Window,
@@ -59,6 +60,7 @@ pub fn epochs(files: Vec<PathBuf>, missing: Missing) -> Pipeline {
             meta: Vec::new(),
             watch: false,
             server: None,
+            on_reject: config::OnReject::Stop,
         }],
         routes: vec![config::Route {
             name: "all".to_owned(),
@@ -73,6 +75,39 @@ pub fn epochs(files: Vec<PathBuf>, missing: Missing) -> Pipeline {
         windows: vec![Window::new("epoch".to_owned(), Close::Epoch)],
         version: config::Version { branch: MAIN.to_owned(), ..config::Version::default() },
         ..Pipeline::default()
+    }
+}
+
+/// Says as a pipeline: rows are handed in for the collection `vectors`, and windows of so many go to the sinks `to` by two
+/// routes of different urgency.
+pub fn stream(count: u64, to: &[&str]) -> Pipeline {
+    let mut pipeline = epochs(Vec::new(), Missing::Keep);
+    let source = &mut pipeline.sources[0];
+    (source.name, source.kind, source.inputs, source.epoch) =
+        ("live".to_owned(), SourceKind::Feed, vec![Input::Feed], false);
+    let triggers = config::Triggers { count: Some(count), ..config::Triggers::default() };
+    pipeline.windows = vec![Window::new("w".to_owned(), Close::First(triggers))];
+    let route = |name: &str, matches: &str, priority: config::Priority| config::Route {
+        name: name.to_owned(),
+        matches: matches.to_owned(),
+        window: "w".to_owned(),
+        to: to.iter().map(|&name| name.to_owned()).collect(),
+        priority,
+        ..pipeline.routes[0].clone()
+    };
+    pipeline.routes =
+        vec![route("urgent", "*/k*7", config::Priority::High), route("rest", "**", config::Priority::Normal)];
+    pipeline.settings.memory_bytes = 512 << 10;
+    pipeline
+}
+
+/// Makes a batch of rows to be handed in.
+pub fn batch(rows: &[(String, Vec<f32>)]) -> RowBatch {
+    RowBatch {
+        keys: Keys::from_texts(rows.iter().map(|(key, _)| key.as_str())),
+        rows: rows.iter().flat_map(|(_, row)| row.iter().flat_map(|x| x.to_le_bytes())).collect::<Vec<u8>>().into(),
+        first_row: 0,
+        notes: Notes::default(),
     }
 }
 

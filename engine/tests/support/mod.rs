@@ -3,6 +3,7 @@
 pub mod drive;
 pub mod files;
 pub mod forge;
+pub mod ledger;
 pub mod merge;
 pub mod oracle;
 pub mod random;

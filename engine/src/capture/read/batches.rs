@@ -32,6 +32,8 @@ pub(super) struct Batches {
     meta_names: Arc<[String]>,
     /// The rows of `decoded` that have been handed on.
     taken: usize,
+    /// Before this row of `decoded` rows are handed on one by one, because one of them is at fault.
+    single_until: usize,
     /// The number within the file of row 0 of `decoded`.
     first_row: u64,
 }
@@ -45,8 +47,14 @@ impl Batches {
             meta: Vec::new(),
             meta_names: columns.meta_names.clone(),
             taken: 0,
+            single_until: 0,
             first_row: 0,
         }
+    }
+
+    /// Says which width the vectors must have.
+    pub fn expect_dims(&mut self, dims: Option<u32>) {
+        self.shape.dims = self.shape.dims.or(dims);
     }
 
     /// Returns the width, as soon as it is known.
@@ -77,7 +85,7 @@ impl Batches {
             return Err(Fault::row(self.next_row(), message));
         }
         self.first_row = self.next_row();
-        self.taken = 0;
+        (self.taken, self.single_until) = (0, 0);
         self.decoded = Some((ids, vectors));
         self.meta = meta;
         Ok(())
@@ -92,12 +100,7 @@ impl Batches {
         if left == 0 {
             return Ok(None);
         }
-        // Before the first row a list column has no width yet: that row goes alone.
-        let rows = match self.shape.dims {
-            Some(dims) => left.min(batch_rows(dims as usize * self.shape.element.size())),
-            None => 1,
-        };
-        let range = self.taken..self.taken + rows;
+        let range = self.taken..self.taken + self.piece(left);
         let batch = RowBatch {
             keys: ids::keys(ids, range.clone(), self.first_row)?,
             rows: self.shape.rows(vectors, range.clone(), self.first_row)?,
@@ -106,6 +109,38 @@ impl Batches {
         };
         self.taken = range.end;
         Ok(Some(batch))
+    }
+
+    /// Returns how many rows are handed on at once.
+    fn piece(&self, left: usize) -> usize {
+        match self.shape.dims {
+            Some(dims) if self.taken >= self.single_until => {
+                left.min(batch_rows(dims as usize * self.shape.element.size()))
+            }
+            // Before the first row a list column has no width yet: that row goes alone.
+            _ => 1,
+        }
+    }
+
+    /// Returns the next rows as [`take`](Self::take) does, without those that are at fault: `refuse` is told of them by
+    /// their number among the decoded rows.
+    pub fn take_sound(
+        &mut self,
+        refuse: &mut dyn FnMut(usize, Fault) -> Result<(), Fault>,
+    ) -> Result<Option<RowBatch>, Fault> {
+        loop {
+            let (left, dims) = (self.decoded.as_ref().map_or(0, |(ids, _)| ids.len()) - self.taken, self.shape.dims);
+            let piece = self.piece(left);
+            match self.take() {
+                Err(fault) if piece == 1 => {
+                    refuse(self.taken, fault)?;
+                    self.taken += 1;
+                }
+                Err(_) => self.single_until = self.taken + piece,
+                rows => return rows,
+            }
+            self.shape.dims = dims;
+        }
     }
 
     fn notes(&self, range: Range<usize>) -> Result<Notes, Fault> {

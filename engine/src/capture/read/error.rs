@@ -151,6 +151,24 @@ impl Fault {
         self
     }
 
+    /// Returns whether what was read is at fault, and not the reading.
+    pub fn is_data(&self) -> bool {
+        self.kind == ReadErrorKind::BadData
+    }
+
+    /// Returns where it is.
+    pub fn place(&self) -> Option<Place> {
+        self.place
+    }
+
+    /// Says what is wrong and the way out, without the place.
+    pub fn reason(&self) -> String {
+        match &self.help {
+            Some(help) => format!("{}; {help}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     /// Names the file.
     pub fn at(self, path: &Path) -> ReadError {
         ReadError { kind: self.kind, path: path.to_owned(), place: self.place, message: self.message, help: self.help }

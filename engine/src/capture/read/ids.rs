@@ -102,6 +102,11 @@ impl KeyList {
         Self { first_row, bytes: Vec::new(), ends }
     }
 
+    /// Returns how many keys there are.
+    pub fn len(&self) -> usize {
+        self.ends.len() - 1
+    }
+
     /// Adds the bytes of one key.
     pub fn push(&mut self, key: &[u8]) -> Result<(), Fault> {
         let fault = match key.len() {
@@ -129,7 +134,7 @@ impl KeyList {
     }
 
     fn next_row(&self) -> u64 {
-        self.first_row + (self.ends.len() - 1) as u64
+        self.first_row + self.len() as u64
     }
 
     fn not_text(&self, at: usize) -> Fault {

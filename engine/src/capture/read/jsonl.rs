@@ -15,7 +15,7 @@ use super::columns;
 use super::error::Fault;
 use super::ids::KeyList;
 use super::json_row::{self, Names, syntax};
-use super::{Opened, ReadOptions, Rows};
+use super::{Opened, ReadOptions, RefusedRow, Refuser, RowForm, Rows};
 use crate::delta::{Element, Notes, RowBatch};
 
 /// The longest line; a vector of the greatest width in 60 digits a number fits.
@@ -30,28 +30,57 @@ pub(super) enum Source {
     Stream,
 }
 
-/// Starts reading lines.
-pub(super) fn open(input: impl Read + Send + 'static, source: Source, options: &ReadOptions) -> Result<Opened, Fault> {
+/// Starts reading lines. With a `refuser` the first line that is a row says which fields are read; without, the first one
+/// must.
+pub(super) fn open(
+    input: impl Read + Send + 'static,
+    source: Source,
+    options: &ReadOptions,
+    mut refuser: Option<Refuser>,
+) -> Result<Opened, Fault> {
     let mut lines =
         Lines { input: BufReader::with_capacity(1 << 18, Box::new(input)), line: Vec::new(), number: 0, bytes: 0 };
     let element = options.element.unwrap_or(Element::F32);
-    let names = match lines.next()? {
-        true => find_names(&lines.line, options).map_err(|fault| fault.on_line(lines.number))?,
-        false => Names::default(),
+    let names = loop {
+        if !lines.next()? {
+            break Names::default();
+        }
+        match find_names(&lines.line, options).map_err(|fault| fault.on_line(lines.number)) {
+            Ok(names) => break names,
+            Err(fault) => refuse(&mut refuser, fault, &lines.line, options.id.as_deref())?,
+        }
     };
+    let waiting = !lines.line.is_empty();
     Ok(Opened {
         element,
         rows_hint: None,
         rows: Box::new(JsonRows {
-            waiting: !lines.line.is_empty(),
+            waiting,
             lines,
             source,
             names,
             element,
-            dims: None,
+            // Where rows are refused one by one, so is a first one of another width.
+            dims: options.dims.filter(|_| waiting && refuser.is_some()),
+            refuser,
             next_row: 0,
         }),
     })
+}
+
+/// Hands a line to whoever takes what is refused; without anybody, its fault ends the reading.
+fn refuse(refuser: &mut Option<Refuser>, fault: Fault, line: &[u8], id: Option<&str>) -> Result<(), Fault> {
+    let Some(refuser) = refuser else { return Err(fault) };
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let row: Option<Map<String, Value>> = serde_json::from_slice(line).ok();
+    let id = row.as_ref().and_then(|row| match row.get(id.unwrap_or("id"))? {
+        Value::String(id) => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    });
+    refuser(RefusedRow::of(fault, id, RowForm::Json, line.to_vec())?);
+    Ok(())
 }
 
 /// Finds the fields of a row by the rules for columns.
@@ -132,6 +161,7 @@ struct JsonRows {
     names: Names,
     element: Element,
     dims: Option<u32>,
+    refuser: Option<Refuser>,
     next_row: u64,
     /// Whether the current line has not been taken over yet.
     waiting: bool,
@@ -153,15 +183,20 @@ impl Rows for JsonRows {
         let mut notes = Notes::new(self.names.meta.clone());
         while self.waiting || self.lines.next()? {
             self.waiting = false;
-            self.parse(&mut keys, &mut rows, &mut notes).map_err(|fault| fault.on_line(self.lines.number))?;
+            let whole = rows.len();
+            if let Err(fault) = self.parse(&mut keys, &mut rows, &mut notes) {
+                rows.truncate(whole);
+                let fault = fault.on_line(self.lines.number);
+                refuse(&mut self.refuser, fault, &self.lines.line, Some(&self.names.id))?;
+            }
             self.next_row += 1;
-            let count = (self.next_row - first_row) as usize;
-            let full = count >= BATCH_ROWS_MAX || count >= batch_rows(rows.len() / count);
-            if full || (self.source == Source::Stream && !self.lines.is_buffered()) {
+            let count = keys.len();
+            let full = count >= BATCH_ROWS_MAX || count > 0 && count >= batch_rows(rows.len() / count);
+            if full || (count > 0 && self.source == Source::Stream && !self.lines.is_buffered()) {
                 break;
             }
         }
-        if self.next_row == first_row {
+        if keys.len() == 0 {
             return Ok(None);
         }
         Ok(Some(RowBatch { keys: keys.finish()?, rows: rows.into(), first_row, notes }))
@@ -169,21 +204,19 @@ impl Rows for JsonRows {
 }
 
 impl JsonRows {
-    /// Adds the current line's row.
+    /// Adds the current line's row; one that is at fault leaves at most bytes of its vector behind.
     fn parse(&mut self, keys: &mut KeyList, rows: &mut Vec<u8>, notes: &mut Notes) -> Result<(), Fault> {
         let (id, dims, meta) = json_row::parse(&self.lines.line, &self.names, self.element, rows)?;
         let id = id.ok_or_else(|| Fault::data(format!("there is no `{}`", self.names.id)))?;
         let dims = dims.ok_or_else(|| Fault::data(format!("there is no `{}`", self.names.vector)))?;
+        let known = self.dims.map_or_else(|| columns::check_dims(dims), Ok)?;
+        if u64::from(known) != dims {
+            return Err(Fault::data(format!("the vector is {dims} wide, the ones before are {known} wide"))
+                .help("one table holds vectors of one width"));
+        }
         keys.push(id.as_bytes())?;
         notes.push(meta);
-        let known = match self.dims {
-            Some(known) => known,
-            None => *self.dims.insert(columns::check_dims(dims)?),
-        };
-        match u64::from(known) == dims {
-            true => Ok(()),
-            false => Err(Fault::data(format!("the vector is {dims} wide, the ones before are {known} wide"))
-                .help("one table holds vectors of one width")),
-        }
+        self.dims = Some(known);
+        Ok(())
     }
 }

@@ -31,6 +31,7 @@ mod numbered;
 mod numbers;
 mod pages;
 mod parquet;
+mod refused;
 mod safetensors;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,7 @@ pub(crate) use columns::ELEMENT_METADATA;
 use error::Fault;
 pub use error::{Place, ReadError, ReadErrorKind};
 use format::Format;
+pub use refused::{RefusedRow, Refuser, RowForm};
 pub use vector::read_vector;
 
 /// The widest vector that is read, in components.
@@ -129,10 +131,14 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Reader, ReadError> {
 /// Rows are handed on as they come: a batch ends where the next row would have to be waited for.
 ///
 /// # Errors
-/// When the first line is not a row with one id and one vector.
-pub fn read_stream(input: impl Read + Send + 'static, options: &ReadOptions) -> Result<Reader, ReadError> {
+/// When the first line is not a row with one id and one vector, and nobody takes it as refused.
+pub fn read_stream(
+    input: impl Read + Send + 'static,
+    options: &ReadOptions,
+    refuser: Option<Refuser>,
+) -> Result<Reader, ReadError> {
     let path = Path::new("-");
-    jsonl::open(input, jsonl::Source::Stream, options)
+    jsonl::open(input, jsonl::Source::Stream, options, refuser)
         .and_then(|opened| Reader::new(path, opened, options))
         .map_err(|fault| fault.at(path))
 }
@@ -141,9 +147,13 @@ pub fn read_stream(input: impl Read + Send + 'static, options: &ReadOptions) -> 
 ///
 /// # Errors
 /// When it does not begin with the schema of a table with one id and one vector column.
-pub fn read_arrow_stream(input: impl Read + Send + 'static, options: &ReadOptions) -> Result<Reader, ReadError> {
+pub fn read_arrow_stream(
+    input: impl Read + Send + 'static,
+    options: &ReadOptions,
+    refuser: Option<Refuser>,
+) -> Result<Reader, ReadError> {
     let path = Path::new("-");
-    arrow_live::open(input, options)
+    arrow_live::open(input, options, refuser)
         .and_then(|opened| Reader::new(path, opened, options))
         .map_err(|fault| fault.at(path))
 }
@@ -160,6 +170,34 @@ pub fn read_bytes(name: &str, bytes: Bytes, options: &ReadOptions) -> Result<Rea
         .map_err(|fault| fault.at(path))
 }
 
+/// Opens a table file for those of its rows that can be taken over: of JSON lines and Arrow streams the others go to
+/// `refuser`, in other formats the first of them ends the reading.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_sound(path: &Path, options: &ReadOptions, refuser: Refuser) -> Result<Reader, ReadError> {
+    let map = || Mapping::of(&File::open(path)?);
+    let mapping = map().map_err(|error| Fault::io(&error).at(path))?;
+    sound(path, mapping.bytes(), options, refuser)
+}
+
+/// Does the same for a table that is in memory; errors call it `name`.
+///
+/// # Errors
+/// When it is not a table with one id and one vector column.
+pub fn read_sound(name: &str, bytes: Bytes, options: &ReadOptions, refuser: Refuser) -> Result<Reader, ReadError> {
+    sound(Path::new(name), bytes, options, refuser)
+}
+
+fn sound(path: &Path, bytes: Bytes, options: &ReadOptions, refuser: Refuser) -> Result<Reader, ReadError> {
+    let open = || match format::detect(path, &bytes)?.expect(options.format)? {
+        Format::ArrowStream => arrow_live::open(bytes.reader(), options, Some(refuser)),
+        Format::JsonLines => jsonl::open(bytes.reader(), jsonl::Source::File, options, Some(refuser)),
+        _ => open_bytes(path, bytes, options),
+    };
+    open().and_then(|opened| Reader::new(path, opened, options)).map_err(|fault| fault.at(path))
+}
+
 fn open_path(path: &Path, options: &ReadOptions) -> Result<(Opened, Option<Behind>), Fault> {
     let file = File::open(path).map_err(|error| Fault::io(&error))?;
     let metadata = file.metadata().map_err(|error| Fault::io(&error))?;
@@ -172,7 +210,7 @@ fn open_path(path: &Path, options: &ReadOptions) -> Result<(Opened, Option<Behin
     if !metadata.is_file() {
         // A pipe or a device: what it holds next cannot be looked at, and only lines of text can be read from it.
         Format::JsonLines.expect(options.format)?;
-        return Ok((jsonl::open(file, jsonl::Source::Stream, options)?, None));
+        return Ok((jsonl::open(file, jsonl::Source::Stream, options, None)?, None));
     }
     let mapping = Mapping::of(&file).map_err(|error| Fault::io(&error))?;
     let opened = open_bytes(path, mapping.bytes(), options)?;
@@ -188,7 +226,7 @@ fn open_bytes(path: &Path, bytes: Bytes, options: &ReadOptions) -> Result<Opened
         Format::Fvecs => numbered::open(path, fvecs::open(bytes, Element::F32)?, options),
         Format::Bvecs => numbered::open(path, fvecs::open(bytes, Element::U8)?, options),
         Format::SafeTensors => numbered::open(path, safetensors::open(bytes, options)?, options),
-        Format::JsonLines => jsonl::open(bytes.reader(), jsonl::Source::File, options),
+        Format::JsonLines => jsonl::open(bytes.reader(), jsonl::Source::File, options, None),
     }
 }
 

@@ -3,10 +3,10 @@
 use super::followed::{MessageFormat, OnGap};
 use super::keys::Word;
 use super::table::{
-    CHANGES, CLOCKS, FILE_ORDERS, GUARANTEES, LATE, MESSAGE_FORMATS, MISSING, ON_GAP, ON_SLOW, PRIORITIES,
+    CHANGES, CLOCKS, FILE_ORDERS, GUARANTEES, LATE, MESSAGE_FORMATS, MISSING, ON_GAP, ON_REJECT, ON_SLOW, PRIORITIES,
     SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, SOURCE_KINDS,
 };
-use super::types::{ClockKind, FileOrder, Late, SinkContent, SinkField, SinkKind, SourceKind};
+use super::types::{ClockKind, FileOrder, Late, OnReject, SinkContent, SinkField, SinkKind, SourceKind};
 use crate::capture::Missing;
 use crate::delta::Change;
 use crate::pipeline::deliver::OnSlow;
@@ -122,6 +122,11 @@ impl Choice for OnSlow {
     const ALL: &'static [Self] = &[Self::Spill, Self::Block, Self::DropOldest, Self::Detach];
 }
 
+impl Choice for OnReject {
+    const WORDS: &'static [Word] = ON_REJECT;
+    const ALL: &'static [Self] = &[Self::DeadLetter, Self::Stop];
+}
+
 impl Choice for ClockKind {
     const WORDS: &'static [Word] = CLOCKS;
     const ALL: &'static [Self] = &[Self::Processing, Self::Event];
@@ -188,6 +193,7 @@ mod tests {
         words_and_values_agree::<Priority>();
         words_and_values_agree::<DeliveryGuarantee>();
         words_and_values_agree::<OnSlow>();
+        words_and_values_agree::<OnReject>();
         words_and_values_agree::<ClockKind>();
         words_and_values_agree::<Late>();
     }

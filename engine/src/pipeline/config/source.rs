@@ -9,7 +9,7 @@ use super::diagnostic::Diagnostic;
 use super::followed;
 use super::table::{SOURCE, VECTOR};
 use super::tree::{Node, Place};
-use super::types::{FileOrder, Input, Source, SourceKind};
+use super::types::{FileOrder, Input, OnReject, Source, SourceKind};
 use super::view::View;
 use crate::capture::Missing;
 
@@ -21,14 +21,16 @@ pub(super) fn read(name: &str, node: &Node, base_dir: &Path) -> Source {
     let column = vector.map_or_else(|| view.text("vector"), |vector| vector.text("column"));
     let kind = view.choice("kind").unwrap_or(SourceKind::Files);
     let server = followed::read(kind, view, column.clone());
-    Source {
+    let inputs: Vec<Input> = match kind {
+        SourceKind::Feed => vec![Input::Feed],
+        SourceKind::Nats | SourceKind::Postgres => Vec::new(),
+        _ => inputs.iter().map(|path| input(base_dir, path)).collect(),
+    };
+    let epoch = server.is_none() && view.bool("epoch").unwrap_or(true);
+    let source = Source {
         name: name.to_owned(),
         kind,
-        inputs: match kind {
-            SourceKind::Feed => vec![Input::Feed],
-            SourceKind::Nats | SourceKind::Postgres => Vec::new(),
-            _ => inputs.iter().map(|path| input(base_dir, path)).collect(),
-        },
+        inputs,
         meta: view.texts("meta").unwrap_or_default(),
         watch: view.bool("watch").unwrap_or(false),
         order: view.choice("order").unwrap_or(FileOrder::FileName),
@@ -37,9 +39,13 @@ pub(super) fn read(name: &str, node: &Node, base_dir: &Path) -> Source {
         dims: vector.and_then(|vector| vector.count_32("dims")),
         collection: view.text("collection").unwrap_or_else(|| name.to_owned()),
         missing: view.choice("missing").unwrap_or(Missing::Keep),
-        epoch: server.is_none() && view.bool("epoch").unwrap_or(true),
+        epoch,
         server,
-    }
+        on_reject: OnReject::Stop,
+    };
+    let live = source.live() || source.server.is_some();
+    let usual = if live && !epoch { OnReject::DeadLetter } else { OnReject::Stop };
+    Source { on_reject: view.choice("on_reject").unwrap_or(usual), ..source }
 }
 
 fn input(base_dir: &Path, text: &str) -> Input {
@@ -72,6 +78,7 @@ pub(super) fn check(checks: &mut Checks<'_, '_>) {
             check_kind(checks, source);
             check_stdin(checks, source);
             check_watch(checks, source);
+            check_on_reject(checks, source);
             check_path(checks, source);
             followed::check(checks, source);
         }
@@ -139,6 +146,20 @@ fn check_watch(checks: &mut Checks<'_, '_>, source: &Source) {
             .label("`path` names one file, not a pattern")
             .help("write a pattern such as \"dumps/*.parquet\", or remove `watch`");
         checks.report_at(&["source", &source.name, "watch"], diagnostic);
+    }
+}
+
+/// A file is committed as it is, or not at all.
+fn check_on_reject(checks: &mut Checks<'_, '_>, source: &Source) {
+    let live = source.live() || source.server.is_some();
+    if source.on_reject == OnReject::DeadLetter && (source.epoch || !live) {
+        let why =
+            if source.live() { "an epoch is taken whole or not at all" } else { "a file can be mended and read again" };
+        let diagnostic =
+            Diagnostic::error(NOT_WITH_KIND, format!("`on_reject` cannot be honoured in source \"{}\"", source.name))
+                .label(why)
+                .help("remove it, or read a stream of changes: standard input or a feed with `epoch = false`");
+        checks.report_at(&["source", &source.name, "on_reject"], diagnostic);
     }
 }
 

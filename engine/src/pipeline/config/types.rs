@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::followed::{Followed, MessageFormat, SourceServer};
 use super::servers::SinkServer;
 use crate::apply::{Transformer, Validator};
+use crate::capture::read::ReadOptions;
 use crate::capture::{CapturePolicy, Detector, Missing};
 use crate::delta::Change;
 use crate::pipeline::deliver::OnSlow;
@@ -107,12 +108,27 @@ pub struct Source {
     pub watch: bool,
     /// The server that it follows, for NATS and PostgreSQL.
     pub server: Option<SourceServer>,
+    /// What becomes of a row that is refused.
+    pub on_reject: OnReject,
 }
 
 impl Source {
     /// Returns whether rows come that cannot be read again: from standard input, or handed in.
     pub fn live(&self) -> bool {
         self.inputs.contains(&Input::Stdin) || self.inputs.contains(&Input::Feed)
+    }
+
+    /// Says what readers must know of it.
+    pub fn read_options(&self) -> ReadOptions {
+        use SourceKind::{Feed, Files, Nats, Postgres};
+        ReadOptions {
+            format: (!matches!(self.kind, Files | Feed | Nats | Postgres)).then(|| self.kind.name()),
+            id: self.id.clone(),
+            vector: self.vector.clone(),
+            dims: self.dims,
+            element: None,
+            meta: self.meta.clone().into(),
+        }
     }
 
     /// Returns into how many partitions it is divided, if it is.
@@ -127,6 +143,16 @@ impl Source {
     pub fn waits(&self) -> bool {
         self.live() || self.watch || self.server.as_ref().is_some_and(|server| server.follow)
     }
+}
+
+/// What becomes of a row that cannot be read, or that a transformer or validator refuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnReject {
+    /// It is kept apart, and the stream goes on.
+    DeadLetter,
+    /// The run ends.
+    #[default]
+    Stop,
 }
 
 /// The format of a source's input.

@@ -1,6 +1,6 @@
 //! A courier: takes the deltas of one subscriber from mailbox or log, hands them to its sink, and keeps the cursor.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +10,7 @@ use super::mailbox::{Committed, Mailbox, News};
 use super::tail::{legs, read_leg};
 use crate::delta::{CommitId, DeltaBatch};
 use crate::event::{Event, Listener};
+use crate::pipeline::controls::Controls;
 use crate::pipeline::metrics::{Metrics, SinkFigures};
 use crate::pipeline::sink::{Delivered, Resume, Sink, SinkError, SinkFailure};
 use crate::pipeline::{PipelineError, SinkEnd};
@@ -61,6 +62,8 @@ pub struct Courier<'a> {
     pub listener: Listener<'a>,
     /// Who counts.
     pub metrics: Arc<Metrics>,
+    /// Who is told to wait.
+    pub controls: Arc<Controls>,
     /// How long a sink that is away is tried after the input has ended, in milliseconds.
     pub patience_millis: u64,
     /// Whether another run goes on behind this one: it is left what was not delivered.
@@ -98,6 +101,8 @@ pub enum Stop {
     Detached,
     /// Another run goes on where this one is.
     HandedOver,
+    /// It was told to wait, and the run ends meanwhile.
+    Paused,
 }
 
 impl From<PipelineError> for Stop {
@@ -115,11 +120,10 @@ impl From<crate::store::StoreError> for Stop {
 impl Courier<'_> {
     /// Works until no commit comes any more and all are delivered, or the sink fails.
     pub fn run(mut self) -> SinkEnd {
-        let worked = match self.start().and_then(|()| self.work()) {
-            Err(Stop::HandedOver) => Ok(()),
-            worked => worked,
+        let result = match self.start().and_then(|()| self.work()) {
+            Ok(()) | Err(Stop::HandedOver | Stop::Paused) => self.end(),
+            Err(stop) => Err(stop),
         };
-        let result = worked.and_then(|()| self.end());
         let (files, error, detached) = match result {
             Ok(files) => (files, None, false),
             Err(stop) => {
@@ -128,12 +132,15 @@ impl Courier<'_> {
                 let error = match stop {
                     Stop::Sink(error) => Some(error),
                     Stop::Pipeline(error) => Some(SinkError::fatal(error)),
-                    Stop::Detached | Stop::HandedOver => None,
+                    Stop::Detached | Stop::HandedOver | Stop::Paused => None,
                 };
                 (Vec::new(), error, true)
             }
         };
-        let status = if detached { SubscriberStatus::Disconnected } else { SubscriberStatus::Active };
+        let status = match detached {
+            true => SubscriberStatus::Disconnected,
+            false => self.subscriber.status(false),
+        };
         self.tell(status);
         let (dropped, _) = self.mailbox.left_out();
         SinkEnd { sink: self.name, status, metrics: self.subscriber.metrics(), dropped, files, error }
@@ -194,6 +201,16 @@ impl Courier<'_> {
 
     fn work(&mut self) -> Result<(), Stop> {
         loop {
+            if self.is_paused() {
+                if self.mailbox.is_closed() {
+                    return Ok(());
+                }
+                // Commits stay in the mailbox, which gets full and does what the settings say.
+                if let News::Detached = self.rest(20) {
+                    return Err(Stop::Detached);
+                }
+                continue;
+            }
             let idle = self.subscriber.is_idle();
             let wait = if idle { Duration::from_secs(1) } else { Duration::from_millis(self.wait_millis()) };
             let news = self.mailbox.next(wait);
@@ -212,6 +229,16 @@ impl Courier<'_> {
                 self.rest(self.wait_millis());
             }
         }
+    }
+
+    /// Asks whether it is told to wait, and does so from then on or goes on.
+    fn is_paused(&mut self) -> bool {
+        let paused = self.controls.is_sink_paused(&self.name);
+        if paused != self.subscriber.is_paused() {
+            self.subscriber.pause(paused);
+            self.tell(self.subscriber.status(false));
+        }
+        paused
     }
 
     fn wait_millis(&self) -> u64 {
@@ -344,6 +371,15 @@ impl Courier<'_> {
             if self.handover.load(Ordering::Relaxed) && self.mailbox.is_closed() {
                 return if self.subscriber.is_idle() { Ok(()) } else { Err(Stop::HandedOver) };
             }
+            if self.is_paused() {
+                self.flush(self.state.unflushed > 0)?;
+                match (self.state.held_bytes <= held_max, self.mailbox.is_closed()) {
+                    (true, _) => return Ok(()),
+                    (false, true) => return Err(Stop::Paused),
+                    (false, false) => drop(self.rest(20)),
+                }
+                continue;
+            }
             let now = (self.now)();
             if self.state.away.1 > now {
                 if self.state.held_bytes <= held_max || self.is_over(now) {
@@ -359,7 +395,16 @@ impl Courier<'_> {
             self.bury(expired, DeathReason::Expired, "older than its route allows", now)?;
             if taken.is_empty() {
                 self.state.held_bytes = if self.subscriber.is_idle() { 0 } else { self.state.held_bytes };
-                return self.flush(self.state.unflushed > 0 && self.mailbox.is_empty());
+                let full = self.state.held_bytes > held_max && !self.mailbox.is_closed();
+                self.flush(self.state.unflushed > 0 && (full || self.mailbox.is_empty()))?;
+                if !full {
+                    return Ok(());
+                }
+                // All of it waits behind deltas that are tried again later: more of it would only take memory.
+                if let News::Detached = self.rest(self.wait_millis().min(20)) {
+                    return Err(Stop::Detached);
+                }
+                continue;
             }
             self.deliver(&taken, now)?;
             self.flush(self.state.unflushed >= FLUSH_DELTAS || self.sink.is_full())?;
@@ -435,19 +480,31 @@ impl Courier<'_> {
     ) -> Result<(), Stop> {
         // Which of several is at fault is not known yet: they are given again one by one, and this attempt does not count.
         let several = which.len() > 1;
-        let (mut dead, mut passed) = (Vec::new(), 0);
+        let (mut dead, mut passed, mut bytes) = (Vec::new(), 0, 0);
         let which: HashSet<usize> = which.iter().copied().collect();
+        // A delta must not come behind a later one of its source that was taken.
+        let source = |delta: &Delivered| (delta.table().collection.clone(), delta.key().to_owned());
+        let last: HashMap<_, usize> = (deltas.iter().enumerate())
+            .filter(|(number, _)| !which.contains(number))
+            .map(|(number, delta)| (source(delta), number))
+            .collect();
+        let overtaken =
+            |number: usize, delta: &Delivered| last.get(&source(delta)).is_some_and(|&taken| taken > number);
         self.state.single = if several { which.len() } else { self.state.single.saturating_sub(1) };
         for (number, (&receipt, delta)) in taken.iter().zip(deltas).enumerate() {
             if !which.contains(&number) {
                 self.subscriber.ack(receipt);
-                passed += 1;
+                (passed, bytes) = (passed + 1, bytes + 2 * delta.table().row_bytes() as u64);
+            } else if overtaken(number, &delta) {
+                self.subscriber.give_up(receipt);
+                dead.push(delta);
             } else if several {
                 self.subscriber.put_back(receipt);
             } else if self.subscriber.refuse(receipt, now) == Verdict::Dead {
                 dead.push(delta);
             }
         }
+        self.state.held_bytes = self.state.held_bytes.saturating_sub(bytes);
         self.state.unflushed += passed;
         self.bury(dead, DeathReason::Refused, message, now)
     }
@@ -510,8 +567,8 @@ impl Courier<'_> {
         let Some(&(commit, before)) = self.state.commits.get(&low.commit) else { return self.state.cursor.clone() };
         let ahead = ahead.iter().filter_map(|at| Some((self.state.commits.get(&at.commit)?.0, at.row)));
         match low.row {
-            u32::MAX => Cursor { after: Some(commit), rows: 0, ahead: Vec::new() },
-            rows => Cursor { after: before, rows, ahead: ahead.collect() },
+            u32::MAX => Cursor::after(commit),
+            rows => Cursor { after: before, rows, ahead: ahead.collect(), within: Some(commit) },
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::delta::{CommitId, DeltaBatch};
 use crate::pipeline::link::Budget;
+use crate::pipeline::turns;
 use crate::version::CommitIndex;
 
 /// A commit with its deltas at hand.
@@ -107,7 +108,7 @@ impl Mailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no thread panics with it")
+        turns::lock(&self.state)
     }
 
     /// Puts a commit in. Only with [`OnSlow::Block`] it may wait.
@@ -135,8 +136,7 @@ impl Mailbox {
                     break;
                 }
                 OnSlow::Block => {
-                    state =
-                        self.changed.wait_timeout(state, Duration::from_millis(5)).expect("no thread panics with it").0;
+                    state = turns::wait(&self.state, &self.changed, state, Duration::from_millis(5)).0;
                 }
                 OnSlow::DropOldest => match state.waiting.pop_front() {
                     Some(oldest) => {
@@ -182,8 +182,7 @@ impl Mailbox {
             if waited || wait.is_zero() {
                 return News::Nothing;
             }
-            let (next, timeout) = self.changed.wait_timeout(state, wait).expect("no thread panics with it");
-            (state, waited) = (next, timeout.timed_out());
+            (state, waited) = turns::wait(&self.state, &self.changed, state, wait);
         }
     }
 
@@ -193,7 +192,7 @@ impl Mailbox {
         if state.detached {
             return News::Detached;
         }
-        let (state, _) = self.changed.wait_timeout(state, wait).expect("no thread panics with it");
+        let (state, _) = turns::wait(&self.state, &self.changed, state, wait);
         if state.detached { News::Detached } else { News::Nothing }
     }
 

@@ -19,7 +19,7 @@ mod tests;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::Scope;
 
 pub use courier::Courier;
 pub use mailbox::{Committed, Mailbox, News, OnSlow};
@@ -30,6 +30,7 @@ use super::config::{Pipeline, SinkContent};
 use super::link::Budget;
 use super::run::{Context, router};
 use super::sink::{self, Sink, SinkError};
+use super::turns::{self, Started};
 use crate::event::Event;
 use crate::route::{Subscriber, SubscriberMetrics, SubscriberPolicy, SubscriberStatus};
 use crate::store::LetterBox;
@@ -55,7 +56,7 @@ pub struct SinkEnd {
 /// The couriers of a run.
 pub struct Deliveries<'scope> {
     mailboxes: Vec<Arc<Mailbox>>,
-    threads: Vec<(String, ScopedJoinHandle<'scope, SinkEnd>)>,
+    threads: Vec<(String, Started<'scope, SinkEnd>)>,
 }
 
 /// A sink that is to be served, with the collections it gets.
@@ -109,7 +110,7 @@ impl<'scope> Deliveries<'scope> {
         context: &'env Context<'_>,
         served: Vec<Served>,
     ) -> Result<Self, PipelineError> {
-        let budget = Budget::new((pipeline.settings.memory_bytes / 8).max(1 << 20));
+        let budget = Budget::new((pipeline.settings.memory_bytes / 8).max(64 << 10));
         context.live.metrics.queue("sink", &budget);
         let router = router(pipeline)?;
         let letters = LetterBox::new(repo.disk().clone());
@@ -137,11 +138,13 @@ impl<'scope> Deliveries<'scope> {
                 now: context.now,
                 listener: context.listener,
                 metrics: context.live.metrics.clone(),
+                controls: context.live.controls.clone(),
                 patience_millis: u64::try_from(pipeline.settings.drain.as_millis()).unwrap_or(u64::MAX),
                 handover: context.live.handover.clone(),
                 state: Default::default(),
             };
-            own.threads.push((name, scope.spawn(move || run(courier))));
+            let thread = turns::spawn(scope, &name, move || run(courier));
+            own.threads.push((name, thread));
         }
         Ok(own)
     }

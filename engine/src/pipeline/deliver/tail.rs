@@ -14,16 +14,37 @@ use crate::version::{
 
 /// Returns the legs from a cursor to a head, and whether the cursor is of another history: then they lead from the empty table.
 ///
+/// The rows that a cursor counts are those of the first leg.
+///
 /// # Errors
 /// When the history is damaged.
 pub fn legs(repo: &Repository, cursor: &Cursor, head: CommitIndex) -> Result<(Vec<Leg>, bool), PipelineError> {
-    let Some(id) = &cursor.after else { return Ok((way(repo, None, head)?, false)) };
-    let Some(after) = repo.find(id) else { return Ok((way(repo, None, head)?, true)) };
+    let after = match &cursor.after {
+        None => None,
+        Some(id) => match repo.find(id) {
+            Some(after) => Some(after),
+            None => return Ok((way(repo, None, head)?, true)),
+        },
+    };
+    let legs = on_to(repo, after, head)?;
+    let Some(within) = &cursor.within else { return Ok((legs, false)) };
+    let Some(within) = repo.find(within) else { return Ok((way(repo, None, head)?, true)) };
+    if legs.first().is_some_and(|leg| leg.to == within) {
+        return Ok((legs, false));
+    }
+    // The branch was pointed elsewhere in the middle of a commit: its other rows come first, then what leads from there.
+    let mut all = vec![Leg { from: after, to: within }];
+    all.extend(on_to(repo, Some(within), head)?);
+    Ok((all, false))
+}
+
+fn on_to(repo: &Repository, after: Option<CommitIndex>, head: CommitIndex) -> Result<Vec<Leg>, PipelineError> {
+    let Some(after) = after else { return Ok(way(repo, None, head)?) };
     if after != head && !is_ancestor(repo, after, head) || repo.stands_for(after).is_some() {
         // The branch points elsewhere now: one leg leads there from where the subscriber is.
-        return Ok((vec![Leg { from: Some(after), to: head }], false));
+        return Ok(vec![Leg { from: Some(after), to: head }]);
     }
-    Ok((way(repo, Some(after), head)?, false))
+    Ok(way(repo, Some(after), head)?)
 }
 
 /// Hands over the deltas of a leg, piece by piece, each with the number of its first row.

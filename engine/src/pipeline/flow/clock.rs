@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::{Flow, Stop, millis};
 use crate::capture::Pace;
 use crate::delta::{RowBatch, Table};
-use crate::event::Event;
 use crate::pipeline::config::Late;
 use crate::store::{DeathReason, Letter, Recovered};
 use crate::window::{Held, Reorder, batch_of};
@@ -30,6 +29,8 @@ impl Flow<'_> {
         let now = (self.now)();
         let bound = self.watermark_but(Some(source)).unwrap_or(u64::MAX);
         let mut dead = Vec::new();
+        // The rows behind a late one are not in the clock yet.
+        self.state.taking.push(ticket);
         for row in 0..batch.keys.len() {
             let at = self.state.current.get_mut(&source).expect("rows follow their beginning");
             let clock = at.clock.as_mut().expect("rows are put in order where there is a clock");
@@ -43,6 +44,7 @@ impl Flow<'_> {
                 self.paced(source, &batch_of(&[late]), ticket, millis)?;
             }
         }
+        self.state.taking.pop();
         self.bury_late(source, &dead)?;
         self.release()
     }
@@ -57,34 +59,18 @@ impl Flow<'_> {
     }
 
     /// Makes dead letters of rows that are late.
-    fn bury_late(&self, source: usize, late: &[Held]) -> Result<(), Stop> {
-        if late.is_empty() {
-            return Ok(());
-        }
+    fn bury_late(&mut self, source: usize, late: &[Held]) -> Result<(), Stop> {
         let table = &self.state.current[&source].table;
-        self.letters.put(late.iter().map(|held| self.late_letter(source, table, held)).collect())?;
-        let (count, reason) = (late.len() as u64, DeathReason::Late.name());
-        self.metrics.update(|f| *f.dead_letters.entry(reason).or_default() += count);
-        let (subscriber, message) = (self.sources[source].name.clone(), "behind the clock of events".to_owned());
-        (self.listener)(&Event::DeltaDead { subscriber, deltas: count, reason, message });
-        Ok(())
+        let letters = late.iter().map(|held| self.late_letter(source, table, held)).collect();
+        self.bury(source, letters)
     }
 
     fn late_letter(&self, source: usize, table: &Table, held: &Held) -> Letter {
+        let message = format!("its time {} is behind the clock of events", held.millis);
         Letter {
-            reason: DeathReason::Late,
-            message: format!("its time {} is behind the clock of events", held.millis),
-            millis: (self.now)(),
-            source: self.sources[source].name.clone(),
-            subscriber: String::new(),
-            commit: String::new(),
-            collection: table.collection.clone(),
-            key: held.key.clone(),
-            change: "row".to_owned(),
-            element: table.element.code(),
-            dims: table.dims,
             bits: held.row.to_vec(),
             metadata: held.note.values().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+            ..self.letter(source, table, DeathReason::Late, held.key.clone(), message)
         }
     }
 
@@ -104,13 +90,30 @@ impl Flow<'_> {
         free.sort_by_key(|(_, held)| held.millis);
         // Rows of one time go together; a window may close between two times.
         let place = |(source, held): &(usize, Held)| (*source, held.millis, held.ticket);
+        let oldest = free.iter().map(|(_, held)| held.ticket).min();
+        self.state.taking.extend(oldest);
         for group in free.chunk_by(|a, b| place(a) == place(b)) {
             let (source, millis, ticket) = place(&group[0]);
             let rows: Vec<Held> = group.iter().map(|(_, held)| held.clone()).collect();
             self.paced(source, &batch_of(&rows), ticket, Some(millis))?;
         }
+        oldest.and_then(|_| self.state.taking.pop());
         let sources: Vec<usize> = self.state.current.keys().copied().collect();
-        sources.into_iter().try_for_each(|source| self.release_held_back(source, false))
+        sources.into_iter().try_for_each(|source| self.release_held_back(source, false))?;
+        self.close_due()
+    }
+
+    /// Lets go of all rows of a source: what comes next is not to come before them.
+    pub(super) fn release_source(&mut self, source: usize) -> Result<(), Stop> {
+        let clock = self.state.current.get_mut(&source).and_then(|at| at.clock.as_mut());
+        let held = clock.map_or_else(Vec::new, Reorder::release_all);
+        let oldest = held.iter().map(|held| held.ticket).min();
+        self.state.taking.extend(oldest);
+        for group in held.chunk_by(|a, b| a.millis == b.millis && a.ticket == b.ticket) {
+            self.paced(source, &batch_of(group), group[0].ticket, Some(group[0].millis))?;
+        }
+        oldest.and_then(|_| self.state.taking.pop());
+        self.release_held_back(source, true)
     }
 
     /// Notes that an input has ended, and with `last` its stream.

@@ -1,6 +1,6 @@
 //! What servers bring, on its way to capture: rows, ids that are gone, and deltas of somebody else.
 
-use super::{Flow, Stop};
+use super::{Flow, Stop, Waiting};
 use crate::capture::Captured;
 use crate::delta::{Applied, Delta, DeltaError, Keys, Notes, RowBatch};
 use crate::pipeline::PipelineError;
@@ -10,6 +10,16 @@ impl Flow<'_> {
     /// Takes changes that a server brought.
     pub(super) fn followed(&mut self, source: usize, changes: Changes) -> Result<(), Stop> {
         let Changes { what, mark } = changes;
+        // What is committed with a mark must be all that leads to it.
+        self.state.holding = mark.is_some();
+        let taken = self.take_changes(source, what, mark);
+        self.state.holding = false;
+        taken?;
+        self.close_due()?;
+        self.settle()
+    }
+
+    fn take_changes(&mut self, source: usize, what: What, mark: Option<String>) -> Result<(), Stop> {
         match what {
             What::Nothing => {
                 self.numbered(source, mark);
@@ -21,7 +31,7 @@ impl Flow<'_> {
             What::Gone(keys, notes) => {
                 if self.begin_known(source)? {
                     // Rows that are held back came before.
-                    self.release_source(source, true)?;
+                    self.release_source(source)?;
                     let ticket = self.numbered(source, mark);
                     self.remove(source, &keys, notes, ticket)?;
                 } else {
@@ -36,7 +46,7 @@ impl Flow<'_> {
                 self.apply(source, &deltas, ticket)?;
             }
         }
-        self.settle()
+        Ok(())
     }
 
     /// Returns the number of what is taken next, and notes the place that it leads to.
@@ -44,7 +54,7 @@ impl Flow<'_> {
         let ticket = self.state.ticket;
         self.state.ticket += 1;
         if mark.is_some() {
-            self.state.waiting.push_back((source, ticket, None, mark));
+            self.state.waiting.push_back(Waiting { mark, ..Waiting::new(source, ticket) });
         }
         ticket
     }

@@ -80,7 +80,7 @@ impl Flow<'_> {
             if first {
                 self.tell_opened(window, &collection);
             }
-            if let Some(reason) = self.windows.due(number, now, Some(at)) {
+            if let Some(reason) = self.windows.due(number, now, Some(at)).filter(|_| !self.state.holding) {
                 self.close(number, reason)?;
             }
             self.close_full()?;
@@ -97,7 +97,11 @@ impl Flow<'_> {
             // The windows have copies of what they hold.
             capture.reuse(batch);
         }
-        self.close_due()
+        if self.state.holding {
+            return Ok(());
+        }
+        // More rows may be on their way that are before the watermark, and behind these.
+        self.close_due_at(millis.or(self.watermark()))
     }
 
     /// Closes the windows that run by the time of rows and end before this one.
@@ -126,7 +130,11 @@ impl Flow<'_> {
     }
 
     pub(super) fn close_due(&mut self) -> Result<(), Stop> {
-        let (now, watermark) = ((self.now)(), self.watermark());
+        self.close_due_at(self.watermark())
+    }
+
+    fn close_due_at(&mut self, watermark: Option<u64>) -> Result<(), Stop> {
+        let now = (self.now)();
         for number in self.windows.numbers() {
             if let Some(reason) = self.windows.due(number, now, watermark) {
                 self.close(number, reason)?;
@@ -182,7 +190,7 @@ impl Flow<'_> {
     fn close(&mut self, number: WindowNumber, reason: CloseReason) -> Result<(), Stop> {
         self.close_with(number, reason, false)?;
         // A place in an outer stream is passed as a whole: no other window may hold on to what came before.
-        if self.state.waiting.iter().any(|(_, _, _, mark)| mark.is_some()) {
+        if self.state.waiting.iter().any(|waiting| waiting.mark.is_some()) {
             for other in self.windows.numbers() {
                 self.close_with(other, CloseReason::Order, false)?;
             }

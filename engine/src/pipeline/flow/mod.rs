@@ -1,14 +1,17 @@
 //! The flow thread: capture, route and window, from rows to the deltas of a commit.
 //!
 //! ```text
-//!  rows --> stream.rs, clock.rs  write-ahead log, clock of events, least interval --> capture --> gather.rs  route, windows --> work
-//!             |                                                                            ^
-//!             '---------------------- a whole epoch goes straight -------------------------'
+//!  rows --> stream.rs  write-ahead log, least interval --> capture --> gather.rs  route, windows --> work
+//!             |  ^ clock.rs  in the order of their time       |               ^
+//!             |  '- again.rs  dead letters, once more         '- refuse.rs    |
+//!             '---------------------- a whole epoch goes straight ------------'
 //! ```
 
+mod again;
 mod clock;
 mod followed;
 mod gather;
+mod refuse;
 mod stream;
 mod tell;
 
@@ -21,11 +24,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::PipelineError;
 use super::config::{self, Clock, Late, Source};
-use super::feed::{Fate, Ticket};
+use super::feed::{Fate, Refusal, Ticket};
 use super::link::{Inlet, Loaded, Outlet};
 use super::metrics::Metrics;
 use super::reading::Row;
-use crate::apply::{Transformer, transform_rows};
+use super::turns;
+use crate::apply::{Transformer, Validator, transform_each};
 use crate::capture::{Capture, CaptureError, Captured, Observer, ObserverStatus, Pace};
 use crate::delta::{Element, RowBatch, Table};
 use crate::event::{Event, Listener};
@@ -101,6 +105,8 @@ pub struct Flow<'a> {
     pub capture: &'a config::Capture,
     /// What every vector goes through before it is compared.
     pub transformers: &'a [Transformer],
+    /// The checks that every delta must pass before it enters a window.
+    pub validators: &'a [Validator],
     /// Where deltas go.
     pub router: Router,
     /// The windows.
@@ -171,6 +177,26 @@ struct Current {
     pace: Option<Pace>,
 }
 
+/// What is to be done when a batch of a stream is durable.
+struct Waiting {
+    source: usize,
+    ticket: u64,
+    /// Who is told.
+    told: Option<Ticket>,
+    /// How far it leads in an outer stream.
+    mark: Option<String>,
+    /// The dead letters that it was.
+    letters: Vec<String>,
+    /// What of it was refused.
+    refused: Vec<Refusal>,
+}
+
+impl Waiting {
+    fn new(source: usize, ticket: u64) -> Self {
+        Self { source, ticket, told: None, mark: None, letters: Vec::new(), refused: Vec::new() }
+    }
+}
+
 /// What is kept from input to input.
 #[derive(Default)]
 pub struct State {
@@ -182,8 +208,12 @@ pub struct State {
     ticket: u64,
     /// The numbers of what is on its way into windows: a window may close in the midst of it.
     taking: Vec<u64>,
-    /// Who is to be told that batches are durable, in order: source, number, mark.
-    waiting: VecDeque<(usize, u64, Option<Ticket>, Option<String>)>,
+    /// Batches of streams of which something is to be done when they are durable, in order.
+    waiting: VecDeque<Waiting>,
+    /// Whether the rows that are worked on came before, to an earlier run.
+    replaying: bool,
+    /// Whether windows stay open until the end of the batch that is worked on.
+    holding: bool,
     marks: BTreeMap<String, String>,
     unchanged: u64,
     raw_bytes: u64,
@@ -210,7 +240,7 @@ impl Flow<'_> {
                 self.out.send(Work::Failed(error), 0);
             }
         }
-        self.state.waiting.drain(..).for_each(|(_, _, ticket, _)| ticket.iter().for_each(|t| t.tell(Fate::Ended)));
+        self.state.waiting.drain(..).for_each(|w| w.told.iter().for_each(|t| t.tell(Fate::Ended)));
         self.observers
     }
 
@@ -227,6 +257,7 @@ impl Flow<'_> {
     }
 
     fn work(&mut self) -> Result<(), Stop> {
+        self.begin_again()?;
         while let Some(row) = self.next()? {
             match row {
                 Row::Begin { source, item, element, dims, rows_hint, mark } => {
@@ -242,6 +273,11 @@ impl Flow<'_> {
                 }
                 Row::Fed(source, mut pushed) => {
                     self.state.source = source;
+                    if !pushed.refused.is_empty() {
+                        let told = self.unread(source, std::mem::take(&mut pushed.refused))?;
+                        pushed.owed.iter().for_each(|t| t.tell(Fate::Partly(told.clone())));
+                        continue;
+                    }
                     match self.begin_fed(source, pushed.element, pushed.dims)? {
                         None => {
                             let (owed, mark) = (pushed.owed.take(), pushed.mark.take());
@@ -253,6 +289,9 @@ impl Flow<'_> {
                 Row::Followed(source, changes) => {
                     self.state.source = source;
                     self.followed(source, *changes)?;
+                }
+                Row::Refused(source, row) => {
+                    self.unread(source, vec![*row])?;
                 }
                 Row::End { source, last } => {
                     self.state.source = source;
@@ -315,14 +354,39 @@ impl Flow<'_> {
         (self.listener)(&Event::SourceOpened { source: name, file, rows });
         let (wal, recovered) = self.recover(source, &mut table)?;
         let input = Arc::new(input);
-        self.send(Work::Open { input: input.clone(), table: table.clone(), asks: false }, 0)?;
-        let mirror = match self.replies.recv() {
-            Ok(Reply::Mirror(mirror)) => mirror,
-            Ok(Reply::OtherShape(error)) => return Err(Stop::Failed(error)),
-            _ => return Err(Stop::Gone),
-        };
+        let mirror = self.mirror_for(source, &input, &mut table)?;
         self.open(source, input, table, mirror, wal);
-        self.replay(source, recovered)
+        self.replay(source, recovered)?;
+        self.again(source)
+    }
+
+    /// Asks for the mirror of an input. One without rows has the shape of its collection, or of what is tried again.
+    fn mirror_for(
+        &self,
+        source: usize,
+        input: &Arc<InputName>,
+        table: &mut Table,
+    ) -> Result<Arc<RwLock<Mirror>>, Stop> {
+        let ask = |table: &Table, asks: bool| {
+            self.send(Work::Open { input: input.clone(), table: table.clone(), asks }, 0)?;
+            match turns::receive(&self.replies) {
+                Some(Reply::Mirror(mirror)) => Ok(Ok(mirror)),
+                Some(Reply::OtherShape(error)) => Ok(Err(error)),
+                _ => Err(Stop::Gone),
+            }
+        };
+        let again = if table.dims == 0 { self.shape_to_try_again(source)? } else { None };
+        if let Some(shape) = again
+            && let Ok(mirror) = ask(&shape, true)?
+        {
+            *table = shape;
+            return Ok(mirror);
+        }
+        let mirror = ask(table, false)?.map_err(Stop::Failed)?;
+        if table.dims == 0 {
+            *table = Table::clone(mirror.read().expect("no thread panics with it").table());
+        }
+        Ok(mirror)
     }
 
     fn open(
@@ -367,11 +431,9 @@ impl Flow<'_> {
         let at = &self.state.current[&source];
         let file = at.input.file.clone();
         let fail = |error| Stop::Failed(PipelineError::Capture { file: file.clone(), error });
-        let transformed = transform_rows(self.transformers, at.element, batch.clone()).map_err(|rejection| {
-            let (target, reason) = (format!("{}/{}", at.table.collection, rejection.key), rejection.reason.clone());
-            (self.listener)(&Event::DeltaRejected { target, reason });
-            Stop::Failed(PipelineError::Rejected { file: file.clone(), rejection })
-        })?;
+        let (transformed, refused) = transform_each(self.transformers, at.element, batch.clone());
+        let (kept, transformed) = self.leave_out(source, (batch, transformed), refused, ticket)?;
+        let came = kept.as_ref().unwrap_or(batch);
         let mut batch = transformed;
         let rows = batch.keys.len();
         if !self.meta.is_empty() {
@@ -380,10 +442,14 @@ impl Flow<'_> {
         if self.router.asks_time() {
             batch.notes.stamp(rows, millis.unwrap_or_else(|| (self.now)()));
         }
-        let collection = at.table.collection.clone();
+        let at = &self.state.current[&source];
+        let (collection, passing) = (at.table.collection.clone(), at.passing.is_some());
         if self.sources[source].epoch {
             let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
-            let captured = self.metrics.busy("capture", || capture.step(&batch)).map_err(fail)?;
+            let mut captured = self.metrics.busy("capture", || capture.step(&batch)).map_err(fail)?;
+            if !passing {
+                captured = self.admit(source, (came, 0..rows), captured, ticket)?;
+            }
             return self.captured(source, captured, rows, ticket, millis);
         }
         for run in stream::runs_without_repeats(&batch) {
@@ -394,6 +460,7 @@ impl Flow<'_> {
                 let rows = batch.slice(run.clone());
                 self.metrics.busy("capture", || capture.step_stream(&rows, &pending)).map_err(&fail)?
             };
+            let captured = self.admit(source, (came, run.clone()), captured, ticket)?;
             self.captured(source, captured, run.len(), ticket, millis)?;
         }
         Ok(())
@@ -436,8 +503,8 @@ impl Flow<'_> {
     }
 
     fn committed(&self) -> Result<(), Gone> {
-        match self.metrics.blocked("capture", "commit", || self.replies.recv()) {
-            Ok(Reply::Committed) => Ok(()),
+        match self.metrics.blocked("capture", "commit", || turns::receive(&self.replies)) {
+            Some(Reply::Committed) => Ok(()),
             _ => Err(Gone),
         }
     }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use super::{Flow, InputName, Reply, Stop, Work};
+use super::{Flow, InputName, Reply, Stop, Waiting, Work};
 use crate::capture::Pace;
 use crate::delta::{Element, RowBatch, Table};
 use crate::event::Event;
 use crate::pipeline::PipelineError;
 use crate::pipeline::config::Input;
 use crate::pipeline::feed::{Fate, Ticket};
+use crate::pipeline::turns;
 use crate::store::{Recovered, Wal, last_of_each_id};
 use crate::window::Reorder;
 
@@ -44,7 +45,11 @@ impl Flow<'_> {
                     got: format!("{} x {}", at.table.dims, at.table.element.name()),
                 }));
             }
-            self.taken_in(source, rows, None, None)?;
+            // What is refused was told of by the run that crashed or ended there: it must not end every other one.
+            self.state.replaying = true;
+            let taken = self.taken_in(source, rows, None, None);
+            self.state.replaying = false;
+            taken?;
         }
         self.settle()
     }
@@ -68,9 +73,12 @@ impl Flow<'_> {
         (self.listener)(&Event::SourceOpened { source: name, file, rows: None });
         let input = Arc::new(input);
         self.send(Work::Open { input: input.clone(), table: table.clone(), asks: true }, 0)?;
-        match self.replies.recv() {
-            Ok(Reply::Mirror(mirror)) => self.open(source, input, table, mirror, None),
-            Ok(Reply::OtherShape(error)) => return Ok(Some(error.to_string())),
+        match turns::receive(&self.replies) {
+            Some(Reply::Mirror(mirror)) => {
+                self.open(source, input, table, mirror, None);
+                self.again(source)?;
+            }
+            Some(Reply::OtherShape(error)) => return Ok(Some(error.to_string())),
             _ => return Err(Stop::Gone),
         }
         Ok(None)
@@ -104,13 +112,19 @@ impl Flow<'_> {
     ) -> Result<(), Stop> {
         let ticket = self.state.ticket;
         self.state.ticket += 1;
+        let marked = mark.is_some();
         if told.is_some() || mark.is_some() {
-            self.state.waiting.push_back((source, ticket, told, mark));
+            self.state.waiting.push_back(Waiting { told, mark, ..Waiting::new(source, ticket) });
         }
-        match &self.state.current[&source].clock {
-            Some(_) => self.in_time(source, &batch, ticket),
-            None => self.paced(source, &batch, ticket, None),
+        if self.state.current[&source].clock.is_some() {
+            return self.in_time(source, &batch, ticket);
         }
+        // An outer stream goes on behind a whole batch: what is committed with its mark must be all of it.
+        self.state.holding = marked;
+        let taken = self.paced(source, &batch, ticket, None);
+        self.state.holding = false;
+        taken?;
+        if marked { self.close_due() } else { Ok(()) }
     }
 
     /// Holds back rows of ids that were captured a moment ago.
@@ -188,9 +202,9 @@ impl Flow<'_> {
     /// Notes how far outer streams will be durable when the window that is being closed is committed.
     pub(super) fn marks_before(&mut self, oldest_left: Option<u64>) -> BTreeMap<String, String> {
         let done = |ticket: u64| oldest_left.is_none_or(|oldest| ticket < oldest);
-        for (source, ticket, _, mark) in &self.state.waiting {
-            if let Some(mark) = mark.as_ref().filter(|_| done(*ticket)) {
-                self.state.marks.insert(format!("mark:{}", self.sources[*source].name), mark.clone());
+        for waiting in self.state.waiting.iter().filter(|waiting| done(waiting.ticket)) {
+            if let Some(mark) = &waiting.mark {
+                self.state.marks.insert(format!("mark:{}", self.sources[waiting.source].name), mark.clone());
             }
         }
         self.state.marks.clone()
@@ -204,16 +218,19 @@ impl Flow<'_> {
             f.window_bytes = window_bytes;
             f.durable_millis = if oldest.is_none() { now } else { f.durable_millis };
         });
-        while let Some((_, ticket, _, _)) = self.state.waiting.front() {
-            if oldest.is_some_and(|oldest| *ticket >= oldest) {
+        while let Some(waiting) = self.state.waiting.front() {
+            if oldest.is_some_and(|oldest| waiting.ticket >= oldest) {
                 break;
             }
-            let Some((source, _, told, mark)) = self.state.waiting.pop_front() else { break };
+            let Some(waiting) = self.state.waiting.pop_front() else { break };
             // Rows that changed nothing make no commit of their own: the next one says how far they lead.
-            if let Some(mark) = mark {
-                self.state.marks.insert(format!("mark:{}", self.sources[source].name), mark);
+            if let Some(mark) = waiting.mark {
+                self.state.marks.insert(format!("mark:{}", self.sources[waiting.source].name), mark);
             }
-            told.iter().for_each(|told| told.tell(Fate::Durable));
+            self.letters.remove(waiting.letters)?;
+            let refused = waiting.refused;
+            let fate = if refused.is_empty() { Fate::Durable } else { Fate::Partly(refused) };
+            waiting.told.iter().for_each(|told| told.tell(fate.clone()));
         }
         if oldest.is_none() {
             for at in self.state.current.values_mut() {

@@ -126,7 +126,7 @@ impl Lines {
 
     fn parse_text(&self, text: Vec<u8>) -> Result<Vec<(Element, u32, RowBatch)>, String> {
         let say = |error: read::ReadError| error.message;
-        let mut reader = read::read_stream(Cursor::new(text), &self.options).map_err(say)?;
+        let mut reader = read::read_stream(Cursor::new(text), &self.options, None).map_err(say)?;
         let (element, mut batches) = (reader.element(), Vec::new());
         while let Some(batch) = reader.next().map_err(say)? {
             batches.push((element, reader.dims(), batch));

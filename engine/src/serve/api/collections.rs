@@ -15,8 +15,8 @@ use super::{Parameters, Site};
 use crate::answer::{Failure, commit_json};
 use crate::delta::check_collection;
 use crate::pipeline::config::{
-    Capture, Close, FileOrder, Input, Missing, Pipeline, Priority, Route, Settings, Source, SourceKind, Version, When,
-    Window,
+    Capture, Close, FileOrder, Input, Missing, OnReject, Pipeline, Priority, Route, Settings, Source, SourceKind,
+    Version, When, Window,
 };
 use crate::pipeline::{self, Context, Live};
 use crate::store::{StoreError, disk_at};
@@ -200,6 +200,7 @@ impl Order {
                 meta: Vec::new(),
                 watch: false,
                 server: None,
+                on_reject: OnReject::Stop,
             }],
             capture: Capture::default(),
             routes: vec![Route {

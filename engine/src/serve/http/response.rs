@@ -174,12 +174,13 @@ const STANDING: [(&str, &str); 3] = [
     ("Referrer-Policy", "no-referrer"),
 ];
 
-const REASONS: [(u16, &str); 28] = [
+const REASONS: [(u16, &str); 29] = [
     (200, "OK"),
     (201, "Created"),
     (202, "Accepted"),
     (204, "No Content"),
     (206, "Partial Content"),
+    (207, "Multi-Status"),
     (303, "See Other"),
     (304, "Not Modified"),
     (400, "Bad Request"),

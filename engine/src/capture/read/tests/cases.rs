@@ -192,11 +192,75 @@ fn a_stream_hands_on_rows_as_they_come() {
         }
     }
     sender.send(b"{\"id\":\"a\",\"v\":[1,2]}\n{\"id\":\"b\",\"v\":[3,4]}\n".to_vec()).unwrap();
-    let mut reader = read_stream(Pipe(receiver), &ReadOptions::default()).unwrap();
+    let mut reader = read_stream(Pipe(receiver), &ReadOptions::default(), None).unwrap();
     // The sender is still there: a reader that waited for a full batch would never return.
     assert_eq!(reader.next().unwrap().unwrap().keys.len(), 2);
     sender.send(b"{\"id\":7,\"v\":[3,4,5]}\n".to_vec()).unwrap();
     assert!(reader.next().unwrap_err().to_string().starts_with("-, line 3: the vector is 3 wide"));
     drop(sender);
-    assert!(read_stream(std::io::empty(), &ReadOptions::default()).unwrap().next().unwrap().is_none());
+    assert!(read_stream(std::io::empty(), &ReadOptions::default(), None).unwrap().next().unwrap().is_none());
+}
+
+#[test]
+fn a_stream_goes_on_behind_rows_that_are_refused() {
+    let lines = "nonsense\n{\"id\":\"a\",\"v\":[1,2]}\r\n{\"id\":7,\"v\":[3,4,5]}\n\n{\"id\":\"\",\"v\":[3,4]}\n\
+                 {\"id\":\"big\",\"v\":[1e39,4]}\n{\"v\":[3,4]}\n{\"id\":\"b\",\"v\":[5,6]}\n{\"id\":\"c\",\"v\":[7,8";
+    let refused = Arc::new(Mutex::new(Vec::new()));
+    let into = refused.clone();
+    let refuser: Refuser = Box::new(move |row| into.lock().unwrap().push(row));
+    let mut reader = read_stream(lines.as_bytes(), &ReadOptions::default(), Some(refuser)).unwrap();
+    let batch = reader.next().unwrap().unwrap();
+    assert_eq!(batch.keys.iter().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(batch.rows, [1f32, 2.0, 5.0, 6.0].map(f32::to_le_bytes).concat());
+    assert!(reader.next().unwrap().is_none());
+    let refused = refused.lock().unwrap();
+    let found: Vec<_> = refused.iter().map(|r| (r.place, r.id.as_deref(), String::from_utf8_lossy(&r.bytes))).collect();
+    let line = |n| Some(Place::Line(n));
+    assert_eq!(
+        found,
+        [
+            (line(1), None, "nonsense".into()),
+            (line(3), Some("7"), "{\"id\":7,\"v\":[3,4,5]}".into()),
+            (line(5), Some(""), "{\"id\":\"\",\"v\":[3,4]}".into()),
+            (line(6), Some("big"), "{\"id\":\"big\",\"v\":[1e39,4]}".into()),
+            (line(7), None, "{\"v\":[3,4]}".into()),
+            (line(9), None, "{\"id\":\"c\",\"v\":[7,8".into()),
+        ]
+    );
+    assert!(refused.iter().all(|row| !row.reason.is_empty() && row.form == RowForm::Json));
+}
+
+#[test]
+fn an_arrow_stream_goes_on_behind_rows_that_are_refused() {
+    let mut all = rows();
+    (all[0], all[5]) = (Some(vec![None; 3]), None);
+    all[7] = Some(vec![Some(1.0); DIMS + 1]);
+    let mut keys = names();
+    keys[9] = None;
+    let table = table(vec![("id", ids(keys)), ("embedding", list(all))]);
+    let refused = Arc::new(Mutex::new(Vec::new()));
+    let into = refused.clone();
+    let refuser: Refuser = Box::new(move |row| into.lock().unwrap().push(row));
+    let bytes = arrow_stream(&table, None).into();
+    let mut reader = read_sound("-", bytes, &ReadOptions::default(), refuser).unwrap();
+    let (mut keys, mut found) = (Vec::new(), Vec::new());
+    while let Some(batch) = reader.next().unwrap() {
+        keys.extend(batch.keys.iter().map(str::to_owned));
+        found.extend_from_slice(&batch.rows);
+    }
+    let bad = [0, 5, 7, 9];
+    let good = || (0..ROWS).filter(|row| !bad.contains(row));
+    assert_eq!(keys, good().map(|row| format!("k{row}")).collect::<Vec<_>>());
+    assert_eq!(found, good().flat_map(|row| values()[row * DIMS * 4..][..DIMS * 4].to_vec()).collect::<Vec<_>>());
+    let refused = refused.lock().unwrap();
+    assert_eq!(refused.iter().map(|row| row.place).collect::<Vec<_>>(), bad.map(|row| Some(Place::Row(row as u64))));
+    // The bytes are a stream of that row, which is refused for the same reason.
+    for row in refused.iter().skip(1) {
+        let options = ReadOptions { dims: Some(DIMS as u32), ..ReadOptions::default() };
+        let again = Arc::new(Mutex::new(Vec::new()));
+        let into = again.clone();
+        let refuser: Refuser = Box::new(move |row: RefusedRow| into.lock().unwrap().push(row.reason));
+        assert!(read_sound("-", row.bytes.clone().into(), &options, refuser).unwrap().next().unwrap().is_none());
+        assert_eq!(*again.lock().unwrap(), [row.reason.clone()]);
+    }
 }

@@ -176,7 +176,7 @@ pub(in crate::pipeline::config) static SOURCE: Section = section(
             "watch",
             Kind::Bool,
             Default("false"),
-            "Whether to wait for more files that fit `path`, and read each as it appears, until the run is asked to stop. Make files appear whole: write them under another name and rename them.",
+            "Whether to wait for more files that fit `path`, and read each as it appears, until the run is asked to stop. A file is read when it has stayed the same for half a second; one that is written with longer pauses must appear whole: write it under another name and rename it.",
         ),
         key("missing", Kind::Word(MISSING), Default("\"keep\""), "What becomes of ids that an epoch does not hold."),
         key(
@@ -185,8 +185,22 @@ pub(in crate::pipeline::config) static SOURCE: Section = section(
             Default("true"),
             "Whether each file is a whole epoch. With `false` rows are a stream of changes, as those of servers always are.",
         ),
+        key(
+            "on_reject",
+            Kind::Word(ON_REJECT),
+            Optional(
+                "`dead_letter` for a stream from standard input or of rows that are handed in, which cannot be read again; `stop` for files",
+            ),
+            "What becomes of a row that cannot be read, or that `[apply]` refuses.",
+        ),
     ],
 );
+
+/// What becomes of a row that is refused.
+pub(in crate::pipeline::config) static ON_REJECT: &[Word] = &[
+    word("dead_letter", "it is kept as it came, with the reason, and the stream goes on; see `vecdelta dlq`"),
+    word("stop", "the run ends; nothing of a file's epoch is committed"),
+];
 
 /// `vector = { .. }`.
 pub(in crate::pipeline::config) static VECTOR: Section = section(
