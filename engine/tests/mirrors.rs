@@ -81,8 +81,8 @@ fn a_key_whose_row_was_not_taken_keeps_its_slot() {
             table: table(1),
             keys: vecdelta::delta::Keys::default(),
             deltas: Vec::new(),
-            old: Vec::new(),
-            new: Vec::new(),
+            old: vecdelta::delta::Rows::default(),
+            new: vecdelta::delta::Rows::default(),
             notes: vecdelta::delta::Notes::default(),
         };
         stage.add(number, nothing).unwrap();
@@ -93,6 +93,21 @@ fn a_key_whose_row_was_not_taken_keeps_its_slot() {
     let want = [("a", 1.0), ("y", 5.0)];
     ingest(&mut repo, MAIN, 3, &epoch(&want)).unwrap();
     holds(&repo, MAIN, &want);
+    assert_eq!(problems(&disk), [""; 0]);
+}
+
+#[test]
+fn the_names_of_what_a_commit_holds_beside_its_rows_are_not_free() {
+    let disk = MemoryDisk::default();
+    let mut repo = open(&disk).unwrap();
+    ingest(&mut repo, MAIN, 1, &epoch(&[("a", 1.0)])).unwrap();
+    for name in ["notes", "generations"] {
+        let metadata = [(name.to_owned(), "0".repeat(64))].into();
+        let info = CommitInfo { branch: MAIN.to_owned(), metadata, ..CommitInfo::default() };
+        let refused = Stage::begin(&repo, &info, 2).map(drop).unwrap_err().to_string();
+        assert!(refused.contains(name) && refused.contains("choose another"), "{refused}");
+    }
+    ingest(&mut repo, MAIN, 3, &epoch(&[("a", 2.0)])).unwrap();
     assert_eq!(problems(&disk), [""; 0]);
 }
 

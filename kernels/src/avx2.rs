@@ -5,9 +5,10 @@
 #![allow(unsafe_code)] // std::arch: calls that need AVX2, and loads and stores through pointers
 
 use crate::cell::{Cell, by_cell, by_size};
-use crate::{Element, RowChange, Widest, apply, magnitude};
+use crate::{Element, HASH_LANES, RowChange, Widest, apply, magnitude};
 
 mod dots;
+mod hashes;
 mod pack;
 mod sums;
 
@@ -57,6 +58,11 @@ impl Avx2 {
     pub(crate) fn extract(self, element: Element, old: &[u8], new: &[u8], indices: &mut Vec<u32>, bits: &mut Vec<u8>) {
         // SAFETY: `self` proves the features.
         unsafe { by_size!(element, pack::extract(old, new, indices, bits)) }
+    }
+
+    pub(crate) fn keyed_hashes(self, key: &[u8; 32], messages: &[&[u8]; HASH_LANES]) -> [[u8; 32]; HASH_LANES] {
+        // SAFETY: `self` proves the features.
+        unsafe { hashes::keyed_hashes(key, messages) }
     }
 
     #[inline]

@@ -49,6 +49,7 @@ mod dispatch;
 mod dots;
 mod element;
 mod extract;
+mod hashes;
 mod magnitude;
 mod measure;
 #[cfg(test)]
@@ -66,6 +67,7 @@ pub use differs::differs;
 pub use dots::dots;
 pub use element::Element;
 pub use extract::extract;
+pub use hashes::{HASH_LANES, keyed_hashes};
 pub use magnitude::{all_finite, max_abs};
 pub use measure::{RowChange, measure, norm_squared};
 pub use shape::ShapeError;

@@ -43,6 +43,11 @@ pub fn xor_into(target: &mut [u8], delta: &[u8]) {
     apply::xor_bytes(target, delta)
 }
 
+/// See [`keyed_hashes`](crate::keyed_hashes).
+pub fn keyed_hashes(key: &[u8; 32], messages: &[&[u8]; crate::HASH_LANES]) -> [[u8; 32]; crate::HASH_LANES] {
+    crate::hashes::keyed_hashes_in::<wide::u32x8>(key, messages)
+}
+
 /// See [`widest`](crate::widest()).
 #[inline]
 pub fn widest<L: Widest>(work: L) -> L::Output {

@@ -94,7 +94,7 @@ mod tests {
 
     fn update(old: [f32; 3], new: [f32; 3]) -> DeltaBatch {
         let table = Arc::new(Table { collection: "c".into(), element: Element::F32, dims: 3 });
-        let bytes = |row: [f32; 3]| row.into_iter().flat_map(f32::to_le_bytes).collect();
+        let bytes = |row: [f32; 3]| row.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<_>>().into();
         DeltaBatch {
             // The measures are those of a liar: nothing may depend on them.
             deltas: vec![DeltaRow { change: Change::Update, ..DeltaRow::whole(0, Change::Update, &table, 0.0, 0.0) }],

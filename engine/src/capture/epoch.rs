@@ -7,8 +7,9 @@ use std::sync::{Arc, RwLock};
 use rayon::prelude::*;
 use vecdelta_kernels::{differs, max_abs, measure, norm_squared};
 
+use super::spare::Spare;
 use super::{CaptureError, CapturePolicy, Missing};
-use crate::delta::{Change, DeltaBatch, DeltaRow, Element, Keys, Notes, RowBatch, Table};
+use crate::delta::{Change, DeltaBatch, DeltaRow, Element, Keys, Notes, RowBatch, Rows, Table};
 use crate::store::Mirror;
 
 /// How many rows one task compares: their old bits fit into the second-level cache.
@@ -70,35 +71,40 @@ impl Found<'_> {
 struct Room {
     old: Vec<u8>,
     new: Vec<u8>,
+    spare: Spare,
 }
 
 impl Room {
     /// Returns so many bytes for each side, of any content.
     fn sides(&mut self, len: usize) -> (&mut [u8], &mut [u8]) {
-        let Self { old, new } = self;
+        let Self { old, new, spare } = self;
         for side in [&mut *old, &mut *new] {
-            if side.capacity() < len {
-                *side = vec![0; len];
-            } else if side.len() < len {
-                side.resize(len, 0);
+            if side.len() < len {
+                *side = spare.take(len);
             }
         }
         (&mut old[..len], &mut new[..len])
     }
 
     /// Returns what each task found. Few rows are copied and leave the room to the next batch; many take it along.
-    fn take(&mut self, counts: &[usize], size: usize) -> (Vec<u8>, Vec<u8>) {
+    fn take(&mut self, counts: &[usize], size: usize) -> (Rows, Rows) {
         let found: usize = counts.iter().sum();
         let few = found < counts.len() * TASK_ROWS / 2;
+        let spare = self.spare.clone();
         let side = |room: &mut Vec<u8>| {
             let pieces = counts.iter().enumerate().map(|(task, count)| {
                 let start = task * TASK_ROWS * size;
                 start..start + count * size
             });
             if few {
-                let mut copy = Vec::with_capacity(found * size);
-                pieces.for_each(|piece| copy.extend_from_slice(&room[piece]));
-                return copy;
+                let mut copy = spare.take(found * size);
+                let mut end = 0;
+                for piece in pieces {
+                    let len = piece.len();
+                    copy[end..end + len].copy_from_slice(&room[piece]);
+                    end += len;
+                }
+                return spare.lend(copy, end);
             }
             let mut own = std::mem::take(room);
             let mut end = 0;
@@ -109,8 +115,7 @@ impl Room {
                 }
                 end += len;
             }
-            own.truncate(end);
-            own
+            spare.lend(own, end)
         };
         (side(&mut self.old), side(&mut self.new))
     }
@@ -182,8 +187,8 @@ impl Capture {
                 table: self.table.clone(),
                 keys: Keys::from_texts(gone),
                 deltas,
-                new: vec![0; old.len()],
-                old,
+                new: vec![0; old.len()].into(),
+                old: old.into(),
                 notes: notes.pick(rows.into_iter()),
             },
         })
@@ -219,15 +224,6 @@ impl Capture {
                 notes: rows.notes.pick(numbers.iter().flatten().copied()),
             },
         })
-    }
-
-    /// Takes back the room of a batch that nobody needs any more, for the next one.
-    pub fn reuse(&mut self, batch: DeltaBatch) {
-        for (own, side) in [(&mut self.room.old, batch.old), (&mut self.room.new, batch.new)] {
-            if own.capacity() < side.capacity() {
-                *own = side;
-            }
-        }
     }
 
     /// Ends an epoch: returns deletes for the sources that it did not mention, if the policy says so.
@@ -421,8 +417,8 @@ fn deletes(mirror: &Mirror, table: &Arc<Table>, slots: &[u32]) -> Result<DeltaBa
         table: table.clone(),
         keys: Keys::from_texts(slots.iter().map(|&s| mirror.keys().get(s))),
         deltas,
-        new: vec![0; old.len()],
-        old,
+        new: vec![0; old.len()].into(),
+        old: old.into(),
         notes: Notes::default(),
     })
 }

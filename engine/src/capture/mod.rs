@@ -8,6 +8,7 @@ mod pace;
 mod policy;
 #[cfg(feature = "native")]
 pub mod read;
+mod spare;
 
 pub use detect::{Detector, Threshold};
 pub use epoch::{Capture, Captured, Pending};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use vecdelta_kernels::RowChange;
 
-use super::{Element, Keys, Notes};
+use super::{Element, Keys, Notes, Rows};
 
 /// The shape of a collection: its name, element type and width.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -139,9 +139,9 @@ pub struct DeltaBatch {
     /// One entry a delta.
     pub deltas: Vec<DeltaRow>,
     /// The rows before, one a delta; zeros for inserts.
-    pub old: Vec<u8>,
+    pub old: Rows,
     /// The rows after, one a delta; zeros for deletes.
-    pub new: Vec<u8>,
+    pub new: Rows,
     /// What the rows brought besides; none for deletes that an epoch implies.
     pub notes: Notes,
 }
@@ -166,8 +166,8 @@ impl DeltaBatch {
             table: self.table.clone(),
             keys: Keys::from_texts(deltas.iter().map(|&i| self.keys.get(i))),
             deltas: deltas.iter().map(|&i| self.deltas[i]).collect(),
-            old: Vec::with_capacity(deltas.len() * self.table.row_bytes()),
-            new: Vec::with_capacity(deltas.len() * self.table.row_bytes()),
+            old: Rows::with_capacity(deltas.len() * self.table.row_bytes()),
+            new: Rows::with_capacity(deltas.len() * self.table.row_bytes()),
             notes: self.notes.pick(deltas.iter().copied()),
         };
         for &i in deltas {

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use vecdelta_kernels::{HASH_LANES, keyed_hashes};
+
 use super::{Element, Source};
 
 macro_rules! hash_type {
@@ -72,12 +74,59 @@ static KEY: LazyLock<[u8; 32]> = LazyLock::new(|| domain("vecdelta v1 key"));
 /// The collection is bound one level up, in the [`StateRoot`].
 pub fn row_hash(key: &str, element: Element, row: &[u8]) -> RowHash {
     let mut hasher = blake3::Hasher::new_keyed(&ROW);
-    // One short header, then the bits: key length, element, key, row.
+    hasher.update(&row_head(key, element)).update(key.as_bytes()).update(row);
+    RowHash(*hasher.finalize().as_bytes())
+}
+
+/// What stands before key and row: the key's length and the element.
+fn row_head(key: &str, element: Element) -> [u8; 5] {
     let mut head = [0u8; 5];
     head[..4].copy_from_slice(&(key.len() as u32).to_le_bytes());
     head[4] = element.code();
-    hasher.update(&head).update(key.as_bytes()).update(row);
-    RowHash(*hasher.finalize().as_bytes())
+    head
+}
+
+/// Returns the [`row_hash`] of many sources, in their order: side by side, which is several times as fast.
+pub fn row_hashes<'a>(element: Element, rows: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<RowHash> {
+    let put = |(key, row): (&str, &[u8]), message: &mut Vec<u8>| {
+        message.extend_from_slice(&row_head(key, element));
+        message.extend_from_slice(key.as_bytes());
+        message.extend_from_slice(row);
+    };
+    hash_each(&ROW, rows, put).into_iter().map(RowHash).collect()
+}
+
+/// Returns the [`key_hash`] of many keys, in their order.
+pub fn key_hashes<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<[u8; 16]> {
+    let hashes = hash_each(&KEY, keys, |key, message| message.extend_from_slice(key.as_bytes()));
+    hashes.iter().map(|hash| *hash.first_chunk().expect("it has 32 bytes")).collect()
+}
+
+/// Hashes what `put` writes of each item.
+fn hash_each<T>(key: &[u8; 32], items: impl Iterator<Item = T>, put: impl Fn(T, &mut Vec<u8>)) -> Vec<[u8; 32]> {
+    let mut out = Vec::with_capacity(items.size_hint().0);
+    let mut messages: [Vec<u8>; HASH_LANES] = Default::default();
+    let mut filled = 0;
+    let mut flush = |messages: &mut [Vec<u8>; HASH_LANES], filled: &mut usize| {
+        let hashes = keyed_hashes(key, &messages.each_ref().map(Vec::as_slice));
+        out.extend_from_slice(&hashes[..*filled]);
+        messages.iter_mut().for_each(Vec::clear);
+        *filled = 0;
+    };
+    for item in items {
+        put(item, &mut messages[filled]);
+        filled += 1;
+        if filled == HASH_LANES {
+            flush(&mut messages, &mut filled);
+        }
+    }
+    match filled {
+        0 => {}
+        // One alone is hashed faster alone.
+        1 => out.push(*blake3::keyed_hash(key, &messages[0]).as_bytes()),
+        _ => flush(&mut messages, &mut filled),
+    }
+    out
 }
 
 static COLLECTION: LazyLock<[u8; 32]> = LazyLock::new(|| domain("vecdelta v1 collection"));

@@ -177,8 +177,8 @@ fn deltas(table: &Arc<Table>, range: std::ops::Range<usize>) -> DeltaBatch {
                 length: 1.0,
             })
             .collect(),
-        old: vec![0; count * table.row_bytes()],
-        new: bits(count * table.row_bytes()).to_vec(),
+        old: vec![0; count * table.row_bytes()].into(),
+        new: bits(count * table.row_bytes()).to_vec().into(),
         notes: crate::delta::Notes::default(),
     }
 }

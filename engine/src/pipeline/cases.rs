@@ -9,7 +9,7 @@ use super::config::{Pipeline, Test};
 use super::run::router;
 use crate::apply::transform_rows;
 use crate::capture::{Capture, Missing};
-use crate::delta::{DeltaBatch, Element, Keys, Note, Notes, RowBatch, Table, key_hash, row_hash};
+use crate::delta::{DeltaBatch, Element, Keys, Note, Notes, RowBatch, Rows, Table, key_hash, row_hash};
 use crate::route::Look;
 use crate::store::{MemoryDisk, Mirror, Written, row_sum};
 
@@ -99,8 +99,8 @@ fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, PipelineError
         table: Arc::new(Table { collection: given.collection.clone(), element: Element::F32, dims: dims as u32 }),
         keys: Keys::default(),
         deltas: Vec::new(),
-        old: Vec::new(),
-        new: Vec::new(),
+        old: Rows::default(),
+        new: Rows::default(),
         notes: Notes::default(),
     }))
 }

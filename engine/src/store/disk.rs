@@ -74,6 +74,15 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// As the operating system says; part of the data may then have been written.
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
+    /// Writes two pieces one behind the other at `offset`, without joining them in memory first where that can be.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at).
+    fn write_both_at(&self, first: &[u8], second: &[u8], offset: u64) -> io::Result<()> {
+        self.write_at(&[first, second].concat(), offset)
+    }
+    /// Tells that what was written in a range will be synced soon, so that the writing can begin meanwhile.
+    fn will_sync(&self, _offset: u64, _len: u64) {}
     /// Returns the length in bytes.
     ///
     /// # Errors
@@ -210,6 +219,22 @@ impl DiskFile for LocalFile {
         let mut file = self.0.try_clone()?;
         file.seek(io::SeekFrom::Start(offset))?;
         file.write_all(data)
+    }
+
+    #[cfg(all(target_os = "linux", feature = "native"))]
+    fn write_both_at(&self, first: &[u8], second: &[u8], offset: u64) -> io::Result<()> {
+        let parts = [io::IoSlice::new(first), io::IoSlice::new(second)];
+        let written = rustix::io::retry_on_intr(|| rustix::io::pwritev(&self.0, &parts, offset))?;
+        // Regular files take all at once but for a full disk or a signal.
+        let rest = [&first[written.min(first.len())..], &second[written.saturating_sub(first.len())..]].concat();
+        if rest.is_empty() { Ok(()) } else { self.write_at(&rest, offset + written as u64) }
+    }
+
+    #[cfg(all(target_os = "linux", feature = "native"))]
+    fn will_sync(&self, offset: u64, len: u64) {
+        use rustix::fs::{Advice, fadvise};
+        // "Not needed" starts the writing of what is only in memory; what comes of it shows in the sync.
+        let _ = fadvise(&self.0, offset, std::num::NonZeroU64::new(len), Advice::DontNeed);
     }
 
     fn len(&self) -> io::Result<u64> {

@@ -326,6 +326,7 @@ impl Log {
             log: self,
             segment: self.segment(tail.segment),
             written: tail.end,
+            begun: tail.end,
             tail,
             buffer: Vec::new(),
             done: false,

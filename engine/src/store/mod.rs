@@ -64,7 +64,8 @@ pub use note_block::{NOTES, SlotNotes, hash as notes_hash};
 pub use pack::{PackWriter, Section, pack_log};
 pub use paged::{PAGE_BYTES, PagedFile};
 pub use part::{
-    BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part, parts,
+    BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part,
+    gather, parts,
 };
 pub use place::{disk_at, is_address, is_taken, place_from, probe, rename_in_database};
 pub use record::{

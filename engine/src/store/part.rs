@@ -41,7 +41,7 @@ impl<'a> PartRow<'a> {
 }
 
 /// Returns the rows one after another: as they lie where they are neighbours, else in a copy.
-fn gather<'a>(rows: &[PartRow<'a>], size: usize, side: impl Fn(&PartRow<'a>) -> &'a [u8]) -> Cow<'a, [u8]> {
+pub fn gather<'a>(rows: &[PartRow<'a>], size: usize, side: impl Fn(&PartRow<'a>) -> &'a [u8]) -> Cow<'a, [u8]> {
     let (first, all) = (&rows[0], side(&rows[0]));
     let neighbours = |(i, r): (usize, &PartRow<'a>)| std::ptr::eq(side(r), all) && r.at == first.at + i;
     if rows.iter().enumerate().all(neighbours) {

@@ -12,12 +12,17 @@ use super::segment::Segment;
 /// Written blocks are handed to the disk in pieces of this size.
 const BUFFER: usize = 4 << 20;
 
+/// A payload of this size is written from where it is: one more call costs less than copying it.
+const LARGE: usize = 64 << 10;
+
 /// Blocks on their way into the log; dropping it takes them back.
 pub struct Transaction<'a> {
     pub(super) log: &'a Log,
     pub(super) tail: MutexGuard<'a, Tail>,
     pub(super) segment: Arc<Segment>,
     pub(super) written: u64,
+    /// Up to where the disk was asked to begin writing.
+    pub(super) begun: u64,
     pub(super) buffer: Vec<u8>,
     pub(super) done: bool,
 }
@@ -34,9 +39,12 @@ impl Transaction<'_> {
     /// When the disk refuses; then the log is poisoned.
     pub fn append(&mut self, block: &Block) -> Result<()> {
         self.buffer.extend_from_slice(&block.header.to_bytes());
+        if block.payload.len() >= LARGE {
+            return self.flush(&block.payload);
+        }
         self.buffer.extend_from_slice(&block.payload);
         if self.buffer.len() >= BUFFER {
-            self.flush()?;
+            self.flush(&[])?;
         }
         Ok(())
     }
@@ -51,7 +59,7 @@ impl Transaction<'_> {
         let offset = self.written + self.buffer.len() as u64;
         self.buffer.extend_from_slice(&header.to_bytes());
         self.buffer.extend_from_slice(&payload);
-        self.flush()?;
+        self.flush(&[])?;
         self.done = true;
         self.tail.poisoned = true;
         let sync = self.segment.file.sync();
@@ -72,13 +80,19 @@ impl Transaction<'_> {
         Ok(Place { segment: self.tail.segment, offset, len: header.len, hash: header.hash, bare: false })
     }
 
-    fn flush(&mut self) -> Result<()> {
-        if let Err(e) = self.segment.file.write_at(&self.buffer, self.written) {
+    /// Writes what was gathered, and a payload behind it that need not be copied.
+    fn flush(&mut self, payload: &[u8]) -> Result<()> {
+        if let Err(e) = self.segment.file.write_both_at(&self.buffer, payload, self.written) {
             self.tail.poisoned = true;
             return Err(StoreError::io("write", &self.segment.display)(e));
         }
-        self.written += self.buffer.len() as u64;
+        self.written += (self.buffer.len() + payload.len()) as u64;
         self.buffer.clear();
+        if self.written - self.begun >= BUFFER as u64 {
+            // Of a large commit the first bytes are on the disk before the last are coded.
+            self.segment.file.will_sync(self.begun, self.written - self.begun);
+            self.begun = self.written;
+        }
         Ok(())
     }
 }

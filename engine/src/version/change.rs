@@ -12,7 +12,7 @@ use super::stage::{CommitInfo, Stage};
 use super::table::tables;
 use vecdelta_kernels::norm_squared;
 
-use crate::delta::{Change, DeltaBatch, DeltaRow, Keys};
+use crate::delta::{Change, DeltaBatch, DeltaRow, Keys, Rows};
 use crate::store::{CollectionState, Mirror};
 
 /// Of how many rows the generation is handed over at once.
@@ -90,8 +90,8 @@ fn batch_of(mirror: &mut Mirror, part: &Differences) -> Result<DeltaBatch> {
         table: part.table.clone(),
         keys: Keys::from_texts(part.sources.iter().map(|d| d.key.as_str())),
         deltas: Vec::with_capacity(part.sources.len()),
-        old: Vec::with_capacity(part.sources.len() * size),
-        new: Vec::with_capacity(part.sources.len() * size),
+        old: Rows::with_capacity(part.sources.len() * size),
+        new: Rows::with_capacity(part.sources.len() * size),
         notes: crate::delta::Notes::default(),
     };
     mirror.keys_mut().index();

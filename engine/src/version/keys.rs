@@ -10,7 +10,7 @@ use super::error::Result;
 use super::graph::RecordOf;
 use super::repository::{CommitIndex, Repository};
 use crate::codec;
-use crate::delta::{KEY_BYTES_MAX, Keys, key_hash};
+use crate::delta::{KEY_BYTES_MAX, Keys, key_hash, key_hashes};
 use crate::store::{BlockKind, BlockRef, KeyTable, Log, Place, StoreError};
 
 struct KeyBlock {
@@ -44,6 +44,14 @@ pub fn read_keys(repo: &Repository, commit: CommitIndex, collection: &str, slots
         );
     }
     Ok(table)
+}
+
+/// Returns the hash of each key of a table, in slot order.
+pub fn hashes_of(keys: &KeyTable) -> Vec<[u8; 16]> {
+    const TASK: u32 = 4096;
+    let tasks: Vec<u32> = (0..keys.len()).step_by(TASK as usize).collect();
+    let task = |start: u32| key_hashes((start..(start + TASK).min(keys.len())).map(|slot| keys.get(slot)));
+    tasks.into_par_iter().flat_map_iter(task).collect()
 }
 
 /// Finds the slot of a key.

@@ -8,7 +8,7 @@ use super::checkout::{Checkout, Rows, number_of};
 use super::error::{Result, VersionError};
 use super::keys::read_keys;
 use super::repository::{CommitIndex, Repository, table_of};
-use crate::delta::{CommitId, Table, domain, key_hash, row_hash};
+use crate::delta::{CommitId, Table, domain, key_hashes, row_hashes};
 use crate::store::{Mirror, StoreError, Written, row_sum};
 
 /// How many bytes of rows are read at once when a mirror is rebuilt.
@@ -112,19 +112,19 @@ pub fn rebuild(repo: &Repository, commit: CommitIndex, dir: &str, table: Arc<Tab
 fn written(rows: &Rows, table: &Table, mirror: &Mirror) -> Vec<Written> {
     let size = table.row_bytes();
     let alive = (0..rows.alive.len()).filter(|&i| rows.alive[i]);
-    alive
-        .map(|i| {
-            let slot = rows.first + i as u32;
-            let (key, row) = (mirror.keys().get(slot), &rows.data[i * size..(i + 1) * size]);
-            Written {
-                slot,
-                key: key_hash(key),
-                row: Some(row_hash(key, table.element, row)),
-                sum: row_sum(slot, row),
-                cost: rows.cost[i],
-            }
-        })
-        .collect()
+    let row = |i| (rows.first + i as u32, &rows.data[i * size..(i + 1) * size], rows.cost[i]);
+    written_rows(table, mirror, &alive.map(row).collect::<Vec<_>>())
+}
+
+/// Describes rows that come into a mirror: slot, bits, and what reading them back costs.
+pub fn written_rows(table: &Table, mirror: &Mirror, rows: &[(u32, &[u8], u8)]) -> Vec<Written> {
+    let key = |slot: u32| mirror.keys().get(slot);
+    let keys = key_hashes(rows.iter().map(|r| key(r.0)));
+    let hashes = row_hashes(table.element, rows.iter().map(|r| (key(r.0), r.1)));
+    let hashed = rows.iter().zip(keys).zip(hashes);
+    let written =
+        |((&(slot, bits, cost), key), row)| Written { slot, key, row: Some(row), sum: row_sum(slot, bits), cost };
+    hashed.map(written).collect()
 }
 
 /// Removes the mirror of a collection, so that the next look makes it anew.

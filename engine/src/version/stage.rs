@@ -11,18 +11,22 @@ use rayon::prelude::*;
 
 use super::error::{Result, VersionError};
 use super::generation::{Generation, row_generations};
+use super::mirrors::written_rows;
 use super::repository::{CommitIndex, Repository, table_of};
 use super::root::state_root;
 use super::states::{NewStates, prefix};
-use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hash, row_hash};
+use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hashes};
 use crate::store::{
     BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, GENERATIONS, Measures, Mirror, NOTES,
     PartBlock, PartRow, Place, Record, RowGenerations, SlotGenerations, SlotNotes, Transaction, Written, encode_keys,
-    encode_part, row_sum,
+    encode_part, gather,
 };
 
 /// Rows are coded and written when this many bytes of them were gathered.
-const PART_BYTES: usize = 32 << 20;
+const PART_BYTES: usize = 8 << 20;
+
+/// How many rows one task hashes.
+const HASHED_ROWS: usize = 256;
 
 /// A row that would cost more to read back than this is written whole: the changes behind it are as large as six rows.
 pub const COST_MAX: u8 = 96;
@@ -100,8 +104,13 @@ impl<'r> Stage<'r> {
     /// Begins a commit on a branch.
     ///
     /// # Errors
-    /// When an earlier write failed or the branch's head cannot be read.
+    /// When an earlier write failed or the branch's head cannot be read, or the metadata have a name that is not free.
     pub fn begin(repo: &'r Repository, info: &CommitInfo, now_millis: u64) -> Result<Self> {
+        if let Some(name) = [NOTES, GENERATIONS].into_iter().find(|name| info.metadata.contains_key(*name)) {
+            let text =
+                format!("metadata `{name}`: the name is kept for what a commit holds beside its rows; choose another");
+            return Err(VersionError::Refused(text));
+        }
         let head = repo.head(&info.branch);
         let (states, slots) = match head {
             Some(head) => {
@@ -357,8 +366,8 @@ impl<'r> Stage<'r> {
         let blocks = encode_part(i as u16, &own.table, &[], &[], &left);
         append(&mut self.tx, &mut self.blocks, &blocks)?;
         let mirror = own.mirror.read().expect("no thread panics with it");
-        let gone = |&slot: &u32| Written { slot, key: key_hash(mirror.keys().get(slot)), row: None, sum: 0, cost: 0 };
-        own.written.extend(left.iter().map(gone));
+        let keys = key_hashes(left.iter().map(|&slot| mirror.keys().get(slot)));
+        own.written.extend(left.iter().zip(keys).map(|(&slot, key)| Written { slot, key, row: None, sum: 0, cost: 0 }));
         Ok(())
     }
 
@@ -491,16 +500,9 @@ impl<'b> Sorted<'b> {
     /// Writes the new rows into the mirror, runs of neighbours at once.
     fn mirror(&self, mirror: &Mirror) -> Result<()> {
         let size = mirror.table().row_bytes();
-        let mut buffer = Vec::new();
         for rows in [&self.fresh, &self.change] {
             for part in rows.chunk_by(|a, b| a.slot + 1 == b.slot).flat_map(|run| run.chunks(512)) {
-                if let [one] = part {
-                    mirror.write(one.slot, one.row(size))?;
-                    continue;
-                }
-                buffer.clear();
-                part.iter().for_each(|r| buffer.extend_from_slice(r.row(size)));
-                mirror.write(part[0].slot, &buffer)?;
+                mirror.write(part[0].slot, &gather(part, size, |r| r.new))?;
             }
         }
         Ok(())
@@ -525,26 +527,14 @@ impl<'b> Sorted<'b> {
     }
 
     fn written(&self, table: &Table, mirror: &Mirror, costs: &[u8]) -> Vec<Written> {
-        let (element, size) = (table.element, table.row_bytes());
-        let row = |row: &PartRow<'_>, cost: u8| {
-            let (key, bits) = (mirror.keys().get(row.slot), row.row(size));
-            Written {
-                slot: row.slot,
-                key: key_hash(key),
-                row: Some(row_hash(key, element, bits)),
-                sum: row_sum(row.slot, bits),
-                cost,
-            }
-        };
-        let mut out: Vec<Written> = self.fresh.par_iter().map(|r| row(r, 0)).collect();
-        out.par_extend(self.change.par_iter().zip(costs).map(|(r, &cost)| row(r, cost)));
-        out.extend(self.deleted.iter().map(|&slot| Written {
-            slot,
-            key: key_hash(mirror.keys().get(slot)),
-            row: None,
-            sum: 0,
-            cost: 0,
-        }));
+        let size = table.row_bytes();
+        let fresh = self.fresh.iter().map(|r| (r.slot, r.row(size), 0));
+        let change = self.change.iter().zip(costs).map(|(r, &cost)| (r.slot, r.row(size), cost));
+        let rows: Vec<(u32, &[u8], u8)> = fresh.chain(change).collect();
+        let mut out = Vec::with_capacity(rows.len() + self.deleted.len());
+        out.par_extend(rows.par_chunks(HASHED_ROWS).flat_map_iter(|rows| written_rows(table, mirror, rows)));
+        let keys = key_hashes(self.deleted.iter().map(|&slot| mirror.keys().get(slot)));
+        out.extend(self.deleted.iter().zip(keys).map(|(&slot, key)| Written { slot, key, row: None, sum: 0, cost: 0 }));
         out
     }
 }

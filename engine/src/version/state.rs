@@ -8,7 +8,7 @@ use super::checkout::Checkout;
 use super::error::Result;
 use super::keys::read_keys;
 use super::repository::{CommitIndex, Repository};
-use crate::delta::{Table, key_hash, row_hash};
+use crate::delta::{Table, key_hashes, row_hashes};
 use crate::store::{EntryChange, StateTree};
 
 /// How many bytes of rows one task reads.
@@ -33,13 +33,12 @@ pub fn state_tree(
         let keys = read_keys(repo, commit, &table.collection, range.clone())?;
         seen(range.len() as u64);
         let alive = (0..rows.alive.len()).filter(|&i| rows.alive[i]);
-        Ok(alive
-            .map(|i| {
-                let (key, row) = (keys.get(i as u32), &rows.data[i * size..(i + 1) * size]);
-                let row = Some(row_hash(key, table.element, row));
-                EntryChange { key: key_hash(key), slot: start + i as u32, row }
-            })
-            .collect())
+        let alive: Vec<usize> = alive.collect();
+        let key = |&i: &usize| keys.get(i as u32);
+        let hashes = row_hashes(table.element, alive.iter().map(|i| (key(i), &rows.data[i * size..(i + 1) * size])));
+        let places = alive.iter().zip(key_hashes(alive.iter().map(key)));
+        let entry = |((&i, key), row)| EntryChange { key, slot: start + i as u32, row: Some(row) };
+        Ok(places.zip(hashes).map(entry).collect())
     };
     let starts: Vec<u32> = (0..slots).step_by(task as usize).collect();
     let all: Vec<Vec<EntryChange>> = starts.into_par_iter().map(entries).collect::<Result<_>>()?;

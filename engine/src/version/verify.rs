@@ -7,12 +7,12 @@ use rayon::prelude::*;
 use super::checkout::Checkout;
 use super::data::{Data, Part, damaged, data_of, in_commit};
 use super::error::{Result, VersionError};
-use super::keys::read_keys;
+use super::keys::{hashes_of, read_keys};
 use super::noted::{check_noted, generations_told};
 use super::replay::Replay;
 use super::repository::{CommitIndex, Repository, table_of};
 use super::root::state_root;
-use crate::delta::{RowHash, key_hash, row_hash};
+use crate::delta::{RowHash, row_hash, row_hashes};
 use crate::store::{
     CollectionState, CommitBody, Damage, Disk, EntryChange, Place, RowGenerations, StateTree, StoreError, check_files,
 };
@@ -118,7 +118,7 @@ fn verify_collection(repo: &Repository, way: &[Step], name: &str) -> Result<()> 
     let table = Arc::new(table_of(&last.body.collections[number])?);
     let slots = repo.entry(leaf).slots[number].1;
     let keys = read_keys(repo, leaf, name, 0..slots)?;
-    let hashes: Vec<[u8; 16]> = (0..slots).into_par_iter().map(|s| key_hash(keys.get(s))).collect();
+    let hashes = hashes_of(&keys);
     let chunk = ((16 << 20) / table.row_bytes().max(1)).clamp(1, 1 << 16) as u32;
     let starts: Vec<u32> = (0..slots).step_by(chunk as usize).collect();
     let parts: Vec<Vec<Part>> =
@@ -220,10 +220,12 @@ fn verify_snapshot(
     for start in (0..slots).step_by(chunk as usize) {
         let rows = checkout.range(start..(start + chunk).min(slots))?;
         let size = table.row_bytes();
-        let changes = (0..rows.alive.len()).into_par_iter().filter(|&i| rows.alive[i]).map(|i| {
-            let slot = start + i as u32;
-            let row = &rows.data[i * size..(i + 1) * size];
-            EntryChange { key: hashes[slot as usize], slot, row: Some(row_hash(keys.get(slot), table.element, row)) }
+        let alive: Vec<u32> = (start..).zip(&rows.alive).filter(|(_, alive)| **alive).map(|(slot, _)| slot).collect();
+        let row = |slot: u32| &rows.data[(slot - start) as usize * size..][..size];
+        let changes = alive.par_chunks(256).flat_map_iter(|slots| {
+            let states = row_hashes(table.element, slots.iter().map(|&slot| (keys.get(slot), row(slot))));
+            let change = |(&slot, row)| EntryChange { key: hashes[slot as usize], slot, row: Some(row) };
+            slots.iter().zip(states).map(change).collect::<Vec<_>>()
         });
         tree.apply(changes.collect());
     }

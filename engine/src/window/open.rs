@@ -197,7 +197,7 @@ impl Window {
         }
         if in_order {
             let keys = Keys::from_parts(self.keys.into(), self.key_offsets).expect("they were cut from texts");
-            return DeltaBatch { table: self.table, keys, deltas, old: self.old, new: self.new, notes };
+            return DeltaBatch { table: self.table, keys, deltas, old: self.old.into(), new: self.new.into(), notes };
         }
         let text = |at: usize| {
             let range = self.key_offsets[at] as usize..self.key_offsets[at + 1] as usize;
@@ -209,7 +209,14 @@ impl Window {
             side
         };
         let (old, new) = rayon::join(|| gather(&self.old), || gather(&self.new));
-        DeltaBatch { keys: Keys::from_texts(rows().map(text)), deltas, old, new, notes, table: self.table }
+        DeltaBatch {
+            keys: Keys::from_texts(rows().map(text)),
+            deltas,
+            old: old.into(),
+            new: new.into(),
+            notes,
+            table: self.table,
+        }
     }
 }
 
@@ -256,8 +263,8 @@ mod tests {
             table: table(),
             keys: Keys::from_texts(deltas.iter().map(|d| ["a", "b", "c"][d.0 as usize])),
             deltas: deltas.iter().map(|d| DeltaRow::whole(d.0, d.1, &table(), 1.0, 1.0)).collect(),
-            old: deltas.iter().flat_map(|d| d.2).collect(),
-            new: deltas.iter().flat_map(|d| d.3).collect(),
+            old: deltas.iter().flat_map(|d| d.2).collect::<Vec<_>>().into(),
+            new: deltas.iter().flat_map(|d| d.3).collect::<Vec<_>>().into(),
             notes: Notes::default(),
         }
     }

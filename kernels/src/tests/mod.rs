@@ -6,6 +6,7 @@
 mod cases;
 mod dots;
 mod every;
+mod hashes;
 mod laws;
 
 use crate::Element;

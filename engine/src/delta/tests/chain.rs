@@ -1,7 +1,9 @@
 //! Deltas as links, and against states they were not made for.
 
 use super::{at, f32_row, table};
-use crate::delta::{Applied, Change, Delta, DeltaError, DeltaVector, Element, Source, row_hash};
+use crate::delta::{
+    Applied, Change, Delta, DeltaError, DeltaVector, Element, Source, key_hash, key_hashes, row_hash, row_hashes,
+};
 
 #[test]
 fn a_delta_whose_bits_do_not_lead_to_its_result_writes_nothing() {
@@ -59,4 +61,18 @@ fn the_bytes_of_a_delta_are_those_of_the_document() {
     body.extend_from_slice(&[1, 3, 0, 0, 1, 0, 0, 0, 0, 0, 0x80, 0x3f]);
     assert_eq!(delta.to_bytes()[33..], body);
     assert_eq!(delta.to_bytes()[..33], [&[1], delta.id().0.as_slice()].concat());
+}
+
+#[test]
+fn hashes_of_many_are_those_of_each() {
+    let rows: Vec<(String, Vec<u8>)> =
+        (0..61).map(|i: usize| ("ключ".repeat(i % 7) + &i.to_string(), vec![i as u8; (i * 37) % 1700 * 4])).collect();
+    for count in [0, 1, 2, 7, 8, 9, 16, 61] {
+        let rows = &rows[..count];
+        let each = |(key, row): &(String, Vec<u8>)| row_hash(key, Element::F32, row);
+        let many = row_hashes(Element::F32, rows.iter().map(|(key, row)| (key.as_str(), row.as_slice())));
+        assert_eq!(many, rows.iter().map(each).collect::<Vec<_>>());
+        let keys = key_hashes(rows.iter().map(|(key, _)| key.as_str()));
+        assert_eq!(keys, rows.iter().map(|(key, _)| key_hash(key)).collect::<Vec<_>>());
+    }
 }

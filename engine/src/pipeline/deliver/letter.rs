@@ -51,8 +51,8 @@ pub fn delivered(letter: &Letter) -> Option<Delivered> {
     let batch = DeltaBatch {
         deltas: vec![DeltaRow::whole(0, change, &table, length, max_abs(element, &new))],
         keys: Keys::from_texts([letter.key.as_str()]),
-        old: blank,
-        new,
+        old: blank.into(),
+        new: new.into(),
         notes,
         table,
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vecdelta_kernels::max_abs;
 
-use crate::delta::{Change, DeltaBatch, DeltaRow, Keys, Notes, Table};
+use crate::delta::{Change, DeltaBatch, DeltaRow, Keys, Notes, Rows, Table};
 use crate::pipeline::PipelineError;
 use crate::route::Cursor;
 use crate::store::SlotNotes;
@@ -102,8 +102,8 @@ pub fn batch_of(table: &Arc<Table>, sources: &[Difference], notes: Notes) -> Del
         table: table.clone(),
         keys: Keys::from_texts(sources.iter().map(|d| d.key.as_str())),
         deltas: sources.iter().map(|d| row_of(d, table)).collect(),
-        old: Vec::with_capacity(sources.len() * size),
-        new: Vec::with_capacity(sources.len() * size),
+        old: Rows::with_capacity(sources.len() * size),
+        new: Rows::with_capacity(sources.len() * size),
         notes,
     };
     for d in sources {
@@ -114,11 +114,11 @@ pub fn batch_of(table: &Arc<Table>, sources: &[Difference], notes: Notes) -> Del
 }
 
 /// Adds a row; one that is absent, or of another shape, becomes zeros.
-fn put(rows: &mut Vec<u8>, row: &[u8], size: usize) {
+fn put(rows: &mut Rows, row: &[u8], size: usize) {
     if row.len() == size {
         rows.extend_from_slice(row);
     } else {
-        rows.resize(rows.len() + size, 0);
+        rows.extend_zeros(size);
     }
 }
 

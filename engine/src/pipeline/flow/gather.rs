@@ -93,10 +93,6 @@ impl Flow<'_> {
             (self.listener)(&Event::DeltaUnrouted { deltas: unrouted });
         }
         self.state.source = source;
-        if let Some(capture) = self.state.captures.get_mut(&collection) {
-            // The windows have copies of what they hold.
-            capture.reuse(batch);
-        }
         if self.state.holding {
             return Ok(());
         }

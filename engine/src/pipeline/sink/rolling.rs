@@ -180,8 +180,8 @@ fn batch_of(group: &[Delivered]) -> crate::delta::DeltaBatch {
     let mut batch = crate::delta::DeltaBatch {
         keys: crate::delta::Keys::from_texts(group.iter().map(Delivered::key)),
         deltas: group.iter().map(|d| *d.delta()).collect(),
-        old: Vec::new(),
-        new: Vec::with_capacity(group.len() * table.row_bytes()),
+        old: crate::delta::Rows::default(),
+        new: crate::delta::Rows::with_capacity(group.len() * table.row_bytes()),
         notes: crate::delta::Notes::default(),
         table,
     };

@@ -12,13 +12,13 @@ use rayon::prelude::*;
 
 use super::offer::{Sender, not_taken};
 use super::rebuild::Rebuild;
-use crate::delta::{CommitId, check_key, key_hash};
+use crate::delta::{CommitId, check_key};
 use crate::store::{BlockKind, CollectionState, CommitRecord, KeyTable, Place, Record, StateTree};
 use crate::version::checkout::Checkout;
 use crate::version::data::{damaged_in, read_parts_in};
 use crate::version::error::{Result, VersionError};
 use crate::version::graph::check_record;
-use crate::version::keys::{read_keys, read_keys_in};
+use crate::version::keys::{hashes_of, read_keys, read_keys_in};
 use crate::version::noted::check_noted;
 use crate::version::repository::{CommitIndex, Repository, table_of};
 use crate::version::state_root;
@@ -204,7 +204,7 @@ impl Way<'_> {
             return Ok(());
         }
         let keys = self.keys(name, run.end)?;
-        let hashes = keys_hashes(&keys);
+        let hashes = hashes_of(&keys);
         let parts = |c: &&Incoming| match number_of(&c.record, name) {
             Some(own) => read_parts_in(self.sender.log, c.place, &c.record.blocks, 0..c.record.blocks.len(), own),
             None => Ok(Vec::new()),
@@ -236,7 +236,7 @@ impl Way<'_> {
                 keys.extend(&new);
             }
         }
-        let mut hashes: Vec<[u8; 16]> = keys_hashes(&keys);
+        let mut hashes = hashes_of(&keys);
         hashes.par_sort_unstable();
         let last = self.way[end - 1];
         if keys.len() != slots_of(&last.record, name) || hashes.windows(2).any(|w| w[0] == w[1]) {
@@ -280,8 +280,4 @@ impl Way<'_> {
         }
         Ok(())
     }
-}
-
-fn keys_hashes(keys: &KeyTable) -> Vec<[u8; 16]> {
-    (0..keys.len()).into_par_iter().map(|slot| key_hash(keys.get(slot))).collect()
 }
