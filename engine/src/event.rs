@@ -95,7 +95,7 @@ events! {
         /// What is wrong.
         message: String,
     }
-    /// A source was left before its end.
+    /// A source waits because it was told to, or was left before its end.
     ObserverPaused {
         /// The source.
         source: String,

@@ -161,7 +161,7 @@ fn looked_at(
     let server = super::serve::listen(address, token.as_deref())?;
     let (doors, feeds) = doors(&pipeline);
     let live = Live { feeds, ..live() };
-    let board = Board::new(&pipeline.settings.name, live.metrics.clone());
+    let board = Board::new(&pipeline, &live);
     let site = LiveSite::new(board, Guard::new(token.as_deref()), doors);
     let _ = writeln!(io::stderr(), "looked at under http://{}/", server.address());
     let told = |event: &Event| {

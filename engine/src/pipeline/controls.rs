@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 
+/// Why a source waits that was told to.
+pub const TOLD_TO_WAIT: &str = "it was told to wait";
+
 /// Who is to wait, by name; shared by a run and whoever steers it.
 ///
 /// A source that waits is not read on: what feeds it waits too. What is for a sink that waits stays in the log, and the run
@@ -29,9 +32,11 @@ impl Controls {
         lock(&self.sources).contains(name)
     }
 
-    /// Returns whether a sink is to wait.
+    /// Returns whether a sink is to wait, itself or as the part for one collection (`lake:products`) of one that is.
     pub fn is_sink_paused(&self, name: &str) -> bool {
-        lock(&self.sinks).contains(name)
+        let whole = name.split(':').next().unwrap_or(name);
+        let sinks = lock(&self.sinks);
+        sinks.contains(name) || sinks.contains(whole)
     }
 }
 

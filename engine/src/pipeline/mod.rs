@@ -37,7 +37,7 @@ mod versioning;
 mod widths;
 
 pub use cases::run_case;
-pub use controls::Controls;
+pub use controls::{Controls, TOLD_TO_WAIT};
 pub use deliver::{Served, SinkEnd};
 pub use drain::with_drain;
 pub use error::PipelineError;

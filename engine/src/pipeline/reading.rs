@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::RecvTimeoutError;
 
 use super::config::{Input, OnReject, Source, SourceKind};
-use super::controls::Controls;
+use super::controls::{Controls, TOLD_TO_WAIT};
 use super::feed::{FeedEnd, Pushed};
 use super::follow::Changes;
 use super::input::{Item, items};
@@ -169,7 +169,7 @@ impl Reading<'_> {
     }
 
     /// Waits as long as the source is told to, and the run goes on.
-    fn wait_while_paused(&self, source: usize) {
+    pub(super) fn wait_while_paused(&self, source: usize) {
         let name = &self.sources[source].name;
         if !self.controls.is_source_paused(name) || self.is_over() {
             return;
@@ -178,7 +178,7 @@ impl Reading<'_> {
             self.metrics.update(|f| f.sources.entry(name.clone()).or_default().status = status.name());
         };
         status(ObserverStatus::Paused);
-        (self.listener)(&Event::ObserverPaused { source: name.clone(), reason: "it was told to wait" });
+        (self.listener)(&Event::ObserverPaused { source: name.clone(), reason: TOLD_TO_WAIT });
         while self.controls.is_source_paused(name) && !self.is_over() {
             turns::sleep(LOOK / 5);
         }

@@ -34,14 +34,17 @@ impl Running {
         stdin.flush().unwrap();
     }
 
-    /// Sends rows to the collection `lamps`; returns the status and what is answered.
+    /// Sends rows to a collection; returns the status and what is answered.
     fn post(&self, query: &str, body: &str) -> Option<(u16, Value)> {
+        self.ask(&format!("POST /v1/collections/{query}"), "", body)
+    }
+
+    /// Asks with a method and path, and further headers; returns the status and what is answered.
+    fn ask(&self, what: &str, headers: &str, body: &str) -> Option<(u16, Value)> {
         let address = self.url.trim_start_matches("http://").trim_end_matches('/');
         let mut stream = TcpStream::connect(address).ok()?;
         let length = body.len();
-        let request = format!(
-            "POST /v1/collections/{query} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
+        let request = format!("{what} HTTP/1.0\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
         stream.write_all(request.as_bytes()).ok()?;
         let mut text = String::new();
         stream.read_to_string(&mut text).ok()?;
@@ -276,4 +279,50 @@ fn what_a_run_acknowledged_survives_a_kill() {
             session.quiet(&["get", "fed.vd", &format!("lamps/lamp-{i}")]).exits(0);
         }
     }
+}
+
+/// A source and a sink that are told to wait do, and go on where they were when they are told to.
+#[test]
+fn sources_and_sinks_are_paused_and_resumed() {
+    let session = Session::new("paused");
+    session.write("fed.toml", &format!("{FED}\n[sink.changes]\nkind = \"jsonl\"\npath = \"changes.jsonl\"\n"));
+    let running = Running::start(&session, "fed.toml");
+    let order = |what: &str| running.ask(&format!("POST /v1/stages/{what}"), "", "").unwrap();
+    let status = |list: &str, noun: &str, name: &str| {
+        let stages: Value = serde_json::from_str(&running.get("/v1/stages")).unwrap();
+        let own = stages[list].as_array().unwrap().iter().find(|own| own[noun] == name).cloned().unwrap_or_default();
+        own["status"].as_str().unwrap_or_default().to_owned()
+    };
+    let written = || std::fs::read_to_string(session.dir.join("changes.jsonl")).unwrap_or_default().lines().count();
+    assert_eq!(status("sources", "source", "web"), "active");
+    // A sink that waits gets nothing of what is durable meanwhile.
+    assert_eq!(order("changes/pause").0, 200);
+    wait_for("the sink's pause", || status("sinks", "sink", "changes") == "paused");
+    assert_eq!(running.post("lamps", &lamps(0..10)).unwrap().0, 201);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(written(), 0);
+    assert_eq!(order("changes/resume").0, 200);
+    wait_for("the sink's rows", || written() == 10);
+    assert_eq!(status("sinks", "sink", "changes"), "active");
+    // Rows for a source that waits are kept, and nothing is made of them.
+    let (code, answer) = order("web/pause");
+    assert_eq!((code, &answer["kind"], &answer["paused"]), (200, &"source".into(), &true.into()), "{answer}");
+    assert_eq!(order("web/pause"), (code, answer), "once more is the same");
+    assert_eq!(status("sources", "source", "web"), "paused");
+    // What it was reading when it was told may still go in.
+    std::thread::sleep(Duration::from_millis(300));
+    let (code, answer) = running.post("lamps?wait=1", &lamps(10..20)).unwrap();
+    assert_eq!((code, &answer["durable"]), (202, &false.into()), "{answer}");
+    session.quiet(&["get", "fed.vd", "lamps/lamp-19"]).exits(66);
+    assert_eq!(order("web/resume?kind=source").0, 200);
+    wait_for("the rows that waited", || written() == 20);
+    assert_eq!(status("sources", "source", "web"), "active");
+    // Who does not exist is not told, and who may not ask tells nobody.
+    let (code, answer) = order("wbe/pause");
+    assert_eq!((code, &answer["help"]), (404, &"there is source web, sink changes".into()), "{answer}");
+    assert_eq!(order("web/pause?kind=sink").0, 404);
+    assert_eq!(order("web/pause?kind=route").0, 400);
+    assert_eq!(running.ask("GET /v1/stages/web/pause", "", "").unwrap().0, 405);
+    let stranger = running.ask("POST /v1/stages/web/pause", "Origin: http://evil.example\r\n", "").unwrap();
+    assert_eq!((stranger.0, status("sources", "source", "web").as_str()), (403, "active"));
 }

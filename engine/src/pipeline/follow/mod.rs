@@ -163,10 +163,13 @@ impl Reading<'_> {
             let _turn = self.floor.lock().expect("no thread panics with it");
             out.send(Row::Followed(number, Box::new(change)), bytes) && !self.is_over()
         };
-        while !self.is_over() && followed.next(LOOK, &mut take)? == Next::More {
+        loop {
+            self.wait_while_paused(number);
+            if self.is_over() || followed.next(LOOK, &mut take)? == Next::End {
+                return Ok(());
+            }
             *away = None;
         }
-        Ok(())
     }
 
     fn gave_up(&self, number: usize, message: String, out: &Outlet<Row>) {

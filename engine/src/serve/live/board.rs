@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::super::metrics::Exposition;
-use super::figures::Totals;
+use super::figures::{SourceTotals, Totals};
 use super::measured;
 use super::tap::Taps;
 use crate::event::Event;
-use crate::pipeline::Metrics;
+use crate::pipeline::config::{Pipeline, SinkContent};
+use crate::pipeline::{Controls, Live, Metrics, TOLD_TO_WAIT};
 
 /// Rates are over at least this long.
 const SPAN: Duration = Duration::from_secs(2);
@@ -21,7 +22,11 @@ pub struct Board {
     begun: Instant,
     totals: Mutex<Totals>,
     /// What the stages measure of themselves.
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
+    /// Who is told to wait.
+    pub(super) controls: Arc<Controls>,
+    /// The sinks that get deltas.
+    pub(super) sinks: Vec<String>,
     rates: Mutex<Rates>,
     /// Who sees what passes.
     pub(super) taps: Taps,
@@ -35,13 +40,18 @@ struct Rates {
 
 impl Board {
     /// Begins with a pipeline that has done nothing yet.
-    pub fn new(pipeline: &str, metrics: Arc<Metrics>) -> Self {
+    pub fn new(pipeline: &Pipeline, live: &Live) -> Self {
         let now = (Instant::now(), [0; 6]);
+        let mut totals = Totals::default();
+        pipeline.sources.iter().for_each(|source| totals.expect(&source.name));
+        let sinks = pipeline.sinks.iter().filter(|sink| sink.what == SinkContent::Deltas);
         Self {
-            pipeline: pipeline.to_owned(),
+            pipeline: pipeline.settings.name.clone(),
             begun: now.0,
-            totals: Mutex::default(),
-            metrics,
+            totals: Mutex::new(totals),
+            metrics: live.metrics.clone(),
+            controls: live.controls.clone(),
+            sinks: sinks.map(|sink| sink.name.clone()).collect(),
             rates: Mutex::new(Rates { older: now, newer: now }),
             taps: Taps::default(),
         }
@@ -58,7 +68,7 @@ impl Board {
         self.taps.end();
     }
 
-    fn totals(&self) -> MutexGuard<'_, Totals> {
+    pub(super) fn totals(&self) -> MutexGuard<'_, Totals> {
         self.totals.lock().expect("no thread panics with it")
     }
 
@@ -90,6 +100,17 @@ impl Board {
         std::array::from_fn(|i| now[i].saturating_sub(rates.older.1[i]) as f64 / seconds)
     }
 
+    /// Returns the status of a source, and why it is not active. One that is told to wait while it waits for its input
+    /// anyway has not noticed yet: what comes next is not taken.
+    fn standing<'a>(&self, name: &str, source: &'a SourceTotals) -> (&'static str, Option<&'a str>) {
+        match (source.status, self.controls.is_source_paused(name)) {
+            ("error", _) => ("error", Some(&source.problem)),
+            (_, true) => ("paused", Some(TOLD_TO_WAIT)),
+            ("paused", false) if source.problem == TOLD_TO_WAIT => ("active", None),
+            (status, false) => (status, (!source.problem.is_empty()).then_some(&source.problem)),
+        }
+    }
+
     /// Describes the run.
     pub fn stages(&self) -> Value {
         let totals = self.totals().clone();
@@ -104,8 +125,9 @@ impl Board {
             document
         });
         let sources = totals.sources.iter().map(|(name, s)| {
+            let (status, problem) = self.standing(name, s);
             json!({
-                "source": name, "status": s.status, "problem": (!s.problem.is_empty()).then_some(&s.problem), "reading": s.file,
+                "source": name, "status": status, "problem": problem, "reading": s.file,
                 "rows": s.rows, "captured": s.captured, "filtered": s.filtered, "bytes": s.bytes, "l2_max": s.l2_max,
                 "watermark_lag_seconds": lags.get(name),
             })
@@ -136,11 +158,10 @@ impl Board {
     /// Writes the figures of the run.
     pub fn expose(&self, page: &mut Exposition) {
         let totals = self.totals().clone();
-        let sources =
-            |page: &mut Exposition, name: &str, help: &str, value: fn(&super::figures::SourceTotals) -> u64| {
-                page.metric(name, "counter", help);
-                totals.sources.iter().for_each(|(source, s)| page.sample(name, &[("source", source)], value(s) as f64));
-            };
+        let sources = |page: &mut Exposition, name: &str, help: &str, value: fn(&SourceTotals) -> u64| {
+            page.metric(name, "counter", help);
+            totals.sources.iter().for_each(|(source, s)| page.sample(name, &[("source", source)], value(s) as f64));
+        };
         sources(page, "vecdelta_source_records_total", "Rows that were compared.", |s| s.rows);
         sources(page, "vecdelta_source_bytes_total", "Bytes of the vectors of captured deltas.", |s| s.bytes);
         sources(page, "vecdelta_deltas_captured_total", "Deltas that were captured.", |s| s.captured);

@@ -122,6 +122,11 @@ impl Totals {
         }
     }
 
+    /// Says that there is a source, which may not have begun.
+    pub fn expect(&mut self, name: &str) {
+        self.source(name);
+    }
+
     fn source(&mut self, name: &str) -> &mut SourceTotals {
         if !self.sources.contains_key(name) {
             self.sources.insert(name.to_owned(), SourceTotals { status: "active", ..SourceTotals::default() });

@@ -6,6 +6,7 @@ mod board;
 mod figures;
 mod measured;
 mod rows;
+mod switch;
 mod tap;
 
 use serde_json::json;
@@ -18,9 +19,11 @@ pub use rows::{Doors, doors};
 pub use tap::STAGES;
 
 /// What can be asked: path and what for.
-const ROUTES: [(&str, &str); 6] = [
+const ROUTES: [(&str, &str); 8] = [
     ("/v1", "this list"),
     ("/v1/stages", "stages, sources, routes, windows: totals and rates"),
+    ("/v1/stages/NAME/pause", "POST: a source or sink is to wait: ?kind"),
+    ("/v1/stages/NAME/resume", "POST: it goes on: ?kind"),
     ("/v1/tap", "what passes, one event a line: ?stage, limit, rate"),
     ("/v1/collections/NAME", "POST: rows for a source of kind = \"feed\": ?wait"),
     ("/healthz", "whether all is well"),
@@ -50,12 +53,16 @@ impl LiveSite {
         if let Some(refusal) = self.guard.check(&request.head) {
             return refusal.of("refused");
         }
+        let only_post = || Response::error(405, "this path takes POST").header("Allow", "POST");
+        let posted = request.head.method == "POST";
         if let Some(name) = request.head.path.strip_prefix("/v1/collections/").map(str::to_owned) {
-            let answer = match request.head.method.as_str() {
-                "POST" => self.doors.post(&self.board, request, &name),
-                _ => Err(Response::error(405, "this path takes POST").header("Allow", "POST")),
-            };
+            let answer = if posted { self.doors.post(&self.board, request, &name) } else { Err(only_post()) };
             return answer.unwrap_or_else(|refusal| refusal).of("/v1/collections/NAME");
+        }
+        if let Some((name, order)) = switch::order(&request.head.path) {
+            let answer =
+                if posted { switch::answer(&self.board, &request.head, name, order) } else { Err(only_post()) };
+            return answer.unwrap_or_else(|refusal| refusal).of(order.route());
         }
         let head = &request.head;
         let route = ROUTES.iter().find(|(path, _)| *path == head.path).map_or("other", |(path, _)| path);
