@@ -281,7 +281,7 @@ impl Reading<'_> {
 
     /// Returns the width that a live source must have because its collection has it: a first row of another one is then
     /// refused, and not all others.
-    fn dims_of(&self, source: &Source) -> Option<u32> {
+    pub(super) fn dims_of(&self, source: &Source) -> Option<u32> {
         self.widths.get(&source.collection).copied().filter(|_| source.on_reject == OnReject::DeadLetter)
     }
 

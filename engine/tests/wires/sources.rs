@@ -201,9 +201,93 @@ fn lines_of_others_are_followed_through_kills_and_a_gap_is_told() {
     runtime.block_on(async {
         context.publish(format!("{}.x", from.subject), "{\"id\": 1, \"v\": [1]}".into()).await.unwrap().await.unwrap()
     });
-    let told = vecdelta(dir, &["run", "rest.toml"]);
+    std::fs::write(dir.join("stop.toml"), text("on_reject = \"stop\"", false)).unwrap();
+    let told = vecdelta(dir, &["run", "stop.toml"]);
     let said = String::from_utf8_lossy(&told.stderr).into_owned();
-    assert!(said.contains(&format!("message {}, line 1", last + 1)), "{said}");
+    assert!(!told.status.success() && said.contains(&format!("message {}, line 1", last + 1)), "{said}");
+}
+
+/// Lines that cannot be read become dead letters, once, and the others around them are taken; killed or not.
+#[test]
+fn lines_of_others_that_cannot_be_read_are_dead_letters() {
+    let _together = together();
+    let dir = Dir::new();
+    let dir = dir.0.as_path();
+    let from = new_place("bad_lines", 1);
+    let text = |follow: bool| {
+        format!(
+            "config_version = 1\n[pipeline]\nstore = \"l.vd\"\n[source.t]\nkind = \"nats\"\nformat = \"jsonl\"\nurl = \"{}\"\n\
+             stream = \"{}\"\nsubject = \"{}.>\"\nid = \"id\"\nvector = \"v\"\ndeleted = \"gone\"\nfollow = {follow}\n\
+             [window.live]\nclose = {{ after = \"30ms\", count = 20 }}\n",
+            from.url, from.stream, from.subject
+        )
+    };
+    std::fs::write(dir.join("live.toml"), text(true)).unwrap();
+    std::fs::write(dir.join("rest.toml"), text(false)).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let context = runtime.block_on(async {
+        let context = async_nats::jetstream::new(async_nats::connect(&from.url).await.unwrap());
+        let subjects = vec![format!("{}.>", from.subject)];
+        let config =
+            async_nats::jetstream::stream::Config { name: from.stream.clone(), subjects, ..Default::default() };
+        context.create_stream(config).await.unwrap();
+        context
+    });
+    let mut rng = Rng::new(11);
+    let (mut want, mut bad) = (Rows::new(), std::collections::BTreeMap::new());
+    let mut send = |rng: &mut Rng, first: bool| {
+        let mut lines = Vec::new();
+        let count = 1 + rng.below(12);
+        for _ in 0..count {
+            let (number, key) = (bad.len(), format!("id-{}", rng.below(9)));
+            match if first { 0 } else { rng.below(12) } {
+                0..=4 => {
+                    let row: Vec<f32> = (0..4).map(|_| rng.below(1 << 16) as f32 / 64.0).collect();
+                    lines.push(format!("{{\"id\": \"{key}\", \"v\": {row:?}}}"));
+                    want.insert(key, row.into_iter().map(f32::to_bits).collect());
+                }
+                5 => {
+                    lines.push(format!("{{\"id\": \"{key}\", \"gone\": true}}"));
+                    want.remove(&key);
+                }
+                kind => {
+                    let (line, reason) = match kind {
+                        6 | 7 => (format!("no JSON {number}"), "JSON"),
+                        8 => (format!("{{\"id\": \"w{number}\", \"v\": [1, 2]}}"), "2 wide"),
+                        9 => (format!("{{\"id\": \"g{number}\", \"gone\": 7}}"), "neither true nor false"),
+                        10 => (format!("{{\"gone\": true, \"n\": {number}}}"), "there is no `id`"),
+                        _ => (format!("{{\"id\": \"n{number}\"}}"), ""),
+                    };
+                    bad.insert(line.clone(), (lines.len() + 1, reason));
+                    lines.push(line);
+                }
+            }
+        }
+        let (subject, body) = (format!("{}.x", from.subject), lines.join("\n"));
+        runtime.block_on(async { context.publish(subject, body.into()).await.unwrap().await.unwrap() });
+    };
+    send(&mut rng, true);
+    for _ in 0..6 {
+        let run = start(dir, &["live.toml"]);
+        for _ in 0..12 {
+            send(&mut rng, false);
+        }
+        kill_after(run, 80 + rng.below(300) as u64);
+    }
+    succeeds(dir, &["run", "rest.toml"]);
+    assert!(table_of(&dir.join("l.vd"), "t") == want);
+    let disk = vecdelta::store::LocalDisk::new(dir.join("l.vd"));
+    let letters = vecdelta::store::Letters::read(&disk).unwrap();
+    let mut kept: Vec<&str> = Vec::new();
+    for (_, letter, _) in letters.iter() {
+        let line = std::str::from_utf8(&letter.bits).unwrap();
+        let (number, reason) = bad[line];
+        let place = format!(", line {number}: ");
+        assert!(letter.message.contains(&place) && letter.message.contains(reason), "{line}: {}", letter.message);
+        kept.push(line);
+    }
+    kept.sort_unstable();
+    assert!(kept.len() > 50 && kept.iter().eq(bad.keys()), "{} of {}", kept.len(), bad.len());
 }
 
 /// A table that others write meanwhile, some in transactions that end late; the follower and the server are killed.

@@ -24,6 +24,10 @@ impl Flow<'_> {
             What::Nothing => {
                 self.numbered(source, mark);
             }
+            What::Refused(rows) => {
+                self.unread(source, rows)?;
+                self.numbered(source, mark);
+            }
             What::Rows(element, dims, batch) => {
                 self.begun(source, element, dims)?;
                 return self.arrived(source, batch, None, mark);

@@ -1,12 +1,14 @@
 //! JSON lines in messages of others: rows, and ids that are gone.
 
 use std::io::Cursor;
+use std::mem::{Discriminant, discriminant};
 use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 use super::{Changes, What, without_repeats};
-use crate::capture::read::{self, ReadOptions};
+use crate::capture::read::{self, Place, ReadOptions, RefusedRow, Refuser, RowForm};
 use crate::delta::{Element, Keys, Notes, RowBatch};
-use crate::pipeline::config::Source;
+use crate::pipeline::config::{OnReject, Source};
 use crate::wire::nats::Followed as Message;
 
 /// Reads messages into changes.
@@ -14,6 +16,7 @@ pub struct Lines {
     options: ReadOptions,
     deleted: Option<String>,
     id: Option<String>,
+    on_reject: OnReject,
 }
 
 /// A line, and where it stands.
@@ -25,30 +28,42 @@ struct Line<'a> {
     last: bool,
 }
 
+/// What a line is.
+enum Kind {
+    /// A row, unless it cannot be read.
+    Row,
+    /// An id that is gone.
+    Gone(String),
+    /// Neither.
+    Bad(Box<RefusedRow>),
+}
+
+/// Batches of rows, and rows that cannot be read; the place of these is the number of the line.
+type Parsed = (Vec<(Element, u32, RowBatch)>, Vec<RefusedRow>);
+
 impl Line<'_> {
     fn mark(&self) -> String {
         if self.last { self.sequence.to_string() } else { format!("{}.{}", self.sequence, self.number) }
     }
+
+    /// Says of what cannot be read where it stands; a line of one message is no place in a file.
+    fn refused(&self, id: Option<String>, reason: &str) -> RefusedRow {
+        let reason = format!("message {}, line {}: {reason}", self.sequence, self.number);
+        RefusedRow { place: None, id, reason, form: RowForm::Json, bytes: self.bytes.to_vec() }
+    }
 }
 
 impl Lines {
-    /// Makes a reader for a source.
-    pub fn new(source: &Source, deleted: Option<String>) -> Self {
-        let options = ReadOptions {
-            format: Some("jsonl"),
-            id: source.id.clone(),
-            vector: source.vector.clone(),
-            dims: source.dims,
-            element: None,
-            meta: source.meta.clone().into(),
-        };
-        Self { options, deleted, id: source.id.clone() }
+    /// Makes a reader for a source whose collection may have a width already.
+    pub fn new(source: &Source, deleted: Option<String>, width: Option<u32>) -> Self {
+        let options = ReadOptions { format: Some("jsonl"), dims: source.dims.or(width), ..source.read_options() };
+        Self { options, deleted, id: source.id.clone(), on_reject: source.on_reject }
     }
 
     /// Reads messages; the first `skip` lines are taken already.
     ///
     /// # Errors
-    /// Names the message and the line.
+    /// Names the message and the line that cannot be read, where that ends the run.
     pub fn read(&mut self, messages: &[Message], skip: usize) -> Result<Vec<Changes>, String> {
         let mut lines: Vec<Line<'_>> = Vec::new();
         for message in messages {
@@ -59,89 +74,126 @@ impl Lines {
             lines.extend(own.into_iter().enumerate().map(line));
         }
         let lines = &lines[skip.min(lines.len())..];
-        let gone = lines.iter().map(|line| self.gone(line)).collect::<Result<Vec<_>, _>>()?;
+        let mut kinds = lines.iter().map(|line| self.kind(line)).collect::<Vec<_>>().into_iter().peekable();
         let mut changes = Vec::new();
         let mut start = 0;
-        while start < lines.len() {
-            let same = |other: &Option<String>| other.is_some() == gone[start].is_some();
-            let end = start + gone[start..].iter().take_while(|g| same(g)).count();
-            if gone[start].is_some() {
-                removed(&lines[start..end], &gone[start..end], &mut changes);
-            } else {
-                self.rows(&lines[start..end], &mut changes)?;
+        while let Some(first) = kinds.next() {
+            let same: Discriminant<Kind> = discriminant(&first);
+            let mut run = vec![first];
+            while let Some(next) = kinds.next_if(|next| discriminant(next) == same) {
+                run.push(next);
             }
-            start = end;
+            let own = &lines[start..start + run.len()];
+            start += run.len();
+            let (mut gone, mut bad) = (Vec::new(), Vec::new());
+            for kind in run {
+                match kind {
+                    Kind::Row => {}
+                    Kind::Gone(id) => gone.push(id),
+                    Kind::Bad(row) => bad.push(*row),
+                }
+            }
+            if !gone.is_empty() {
+                removed(own, &gone, &mut changes);
+            } else if !bad.is_empty() {
+                self.refuse(bad, Some(own[own.len() - 1].mark()), &mut changes)?;
+            } else {
+                self.rows(own, &mut changes)?;
+            }
         }
         Ok(changes)
     }
 
-    /// Returns the id of a line that says that it is gone.
-    fn gone(&self, line: &Line<'_>) -> Result<Option<String>, String> {
-        let Some(field) = &self.deleted else { return Ok(None) };
-        let say = |what: &str| format!("message {}, line {}: {what}", line.sequence, line.number);
-        let row: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(line.bytes).map_err(|e| say(&format!("this is no object of JSON: {e}")))?;
-        match row.get(field) {
-            None | Some(serde_json::Value::Null | serde_json::Value::Bool(false)) => return Ok(None),
-            Some(serde_json::Value::Bool(true)) => {}
-            Some(_) => return Err(say(&format!("`{field}` is neither true nor false"))),
-        }
-        let name = self.id.as_deref().unwrap_or("id");
-        match row.get(name) {
-            Some(serde_json::Value::String(id)) => Ok(Some(id.clone())),
-            Some(serde_json::Value::Number(id)) if !id.is_f64() => Ok(Some(id.to_string())),
-            _ => Err(say(&format!("there is no `{name}`, or it is no text and no integer"))),
-        }
-    }
-
-    fn rows(&self, lines: &[Line<'_>], changes: &mut Vec<Changes>) -> Result<(), String> {
-        let mut at = 0;
-        for (element, dims, batch) in self.parse(lines)? {
-            let runs: Vec<Range<usize>> = without_repeats(batch.keys.iter());
-            for run in runs {
-                let mark = lines[at + run.end - 1].mark();
-                let what = What::Rows(element, dims, batch.slice(run));
-                changes.push(Changes { what, mark: Some(mark) });
-            }
-            at += batch.keys.len();
+    /// Hands on what cannot be read, or ends the run with the first of it.
+    fn refuse(&self, bad: Vec<RefusedRow>, mark: Option<String>, changes: &mut Vec<Changes>) -> Result<(), String> {
+        match (self.on_reject, bad.first()) {
+            (_, None) => {}
+            (OnReject::Stop, Some(first)) => return Err(first.reason.clone()),
+            (OnReject::DeadLetter, Some(_)) => changes.push(Changes { what: What::Refused(bad), mark }),
         }
         Ok(())
     }
 
-    /// Parses lines as one text; where that fails, one by one, to say which is at fault.
-    fn parse(&self, lines: &[Line<'_>]) -> Result<Vec<(Element, u32, RowBatch)>, String> {
-        match self.parse_text(lines.iter().map(|l| l.bytes).collect::<Vec<_>>().join(&b'\n')) {
-            Ok(batches) => Ok(batches),
-            Err(all) => {
-                for line in lines {
-                    if let Err(error) = self.parse_text(line.bytes.to_vec()) {
-                        return Err(format!("message {}, line {}: {error}", line.sequence, line.number));
-                    }
-                }
-                let (first, last) = (lines[0].sequence, lines[lines.len() - 1].sequence);
-                Err(format!("messages {first} to {last}: {all}"))
+    /// Tells what a line is.
+    fn kind(&self, line: &Line<'_>) -> Kind {
+        let Some(field) = &self.deleted else { return Kind::Row };
+        // What is no object is refused as a row.
+        let Ok(row) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line.bytes) else {
+            return Kind::Row;
+        };
+        let name = self.id.as_deref().unwrap_or("id");
+        let id = match row.get(name) {
+            Some(serde_json::Value::String(id)) => Some(id.clone()),
+            Some(serde_json::Value::Number(id)) if !id.is_f64() => Some(id.to_string()),
+            _ => None,
+        };
+        let bad = |id, what: &str| Kind::Bad(Box::new(line.refused(id, what)));
+        match (row.get(field), id) {
+            (None | Some(serde_json::Value::Null | serde_json::Value::Bool(false)), _) => Kind::Row,
+            (Some(serde_json::Value::Bool(true)), Some(id)) => Kind::Gone(id),
+            (Some(serde_json::Value::Bool(true)), None) => {
+                bad(None, &format!("there is no `{name}`, or it is no text and no integer"))
             }
+            (Some(_), id) => bad(id, &format!("`{field}` is neither true nor false")),
         }
     }
 
-    fn parse_text(&self, text: Vec<u8>) -> Result<Vec<(Element, u32, RowBatch)>, String> {
-        let say = |error: read::ReadError| error.message;
-        let mut reader = read::read_stream(Cursor::new(text), &self.options, None).map_err(say)?;
+    fn rows(&mut self, lines: &[Line<'_>], changes: &mut Vec<Changes>) -> Result<(), String> {
+        let (batches, refused) = self.parse(lines)?;
+        let mut is_good = vec![true; lines.len()];
+        let bad = refused.into_iter().map(|row| {
+            let at = match row.place {
+                Some(Place::Line(number)) => usize::try_from(number).unwrap_or(1).clamp(1, lines.len()) - 1,
+                _ => 0,
+            };
+            is_good[at] = false;
+            lines[at].refused(row.id, &row.reason)
+        });
+        let bad: Vec<RefusedRow> = bad.collect();
+        let end = lines[lines.len() - 1].mark();
+        let is_end_bad = !is_good[lines.len() - 1];
+        // Before the rows: when a place is durable, so is what was refused before it.
+        self.refuse(bad, None, changes)?;
+        let mut good = lines.iter().zip(is_good).filter(|(_, good)| *good).map(|(line, _)| line);
+        for (element, dims, batch) in batches {
+            let runs: Vec<Range<usize>> = without_repeats(batch.keys.iter());
+            for run in runs {
+                let last = good.nth(run.len() - 1).ok_or("more rows came than lines")?;
+                let what = What::Rows(element, dims, batch.slice(run));
+                changes.push(Changes { what, mark: Some(last.mark()) });
+            }
+        }
+        if is_end_bad {
+            changes.push(Changes { what: What::Nothing, mark: Some(end) });
+        }
+        Ok(())
+    }
+
+    /// Parses lines as one text. The first row that can be read sets the width, as for standard input.
+    fn parse(&mut self, lines: &[Line<'_>]) -> Result<Parsed, String> {
+        let (first, last) = (lines[0].sequence, lines[lines.len() - 1].sequence);
+        let say = |error: read::ReadError| format!("messages {first} to {last}: {}", error.message);
+        let text = lines.iter().map(|l| l.bytes).collect::<Vec<_>>().join(&b'\n');
+        let refused: Arc<Mutex<Vec<RefusedRow>>> = Arc::default();
+        let into = refused.clone();
+        let refuser: Refuser = Box::new(move |row| into.lock().expect("no thread panics with it").push(row));
+        let mut reader = read::read_stream(Cursor::new(text), &self.options, Some(refuser)).map_err(say)?;
         let (element, mut batches) = (reader.element(), Vec::new());
         while let Some(batch) = reader.next().map_err(say)? {
             batches.push((element, reader.dims(), batch));
         }
-        Ok(batches)
+        if self.on_reject == OnReject::DeadLetter {
+            self.options.dims = self.options.dims.or(batches.first().map(|(_, dims, _)| *dims));
+        }
+        let refused = std::mem::take(&mut *refused.lock().expect("no thread panics with it"));
+        Ok((batches, refused))
     }
 }
 
-fn removed(lines: &[Line<'_>], gone: &[Option<String>], changes: &mut Vec<Changes>) {
-    let ids: Vec<&str> = gone.iter().flatten().map(String::as_str).collect();
-    for run in without_repeats(ids.iter().copied()) {
+fn removed(lines: &[Line<'_>], gone: &[String], changes: &mut Vec<Changes>) {
+    for run in without_repeats(gone.iter().map(String::as_str)) {
         let mark = lines[run.end - 1].mark();
-        changes.push(Changes {
-            what: What::Gone(Keys::from_texts(ids[run].iter().copied()), Notes::default()),
-            mark: Some(mark),
-        });
+        let keys = Keys::from_texts(gone[run].iter().map(String::as_str));
+        changes.push(Changes { what: What::Gone(keys, Notes::default()), mark: Some(mark) });
     }
 }

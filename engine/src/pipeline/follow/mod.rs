@@ -22,6 +22,7 @@ use super::PipelineError;
 use super::config::{Followed, Source, SourceServer};
 use super::link::Outlet;
 use super::reading::{Reading, Row};
+use crate::capture::read::RefusedRow;
 use crate::delta::{Delta, Element, Keys, Notes, RowBatch};
 use crate::event::Event;
 
@@ -47,6 +48,8 @@ pub enum What {
     Nothing,
     /// Rows of a type and width.
     Rows(Element, u32, RowBatch),
+    /// Rows that cannot be read, as they came.
+    Refused(Vec<RefusedRow>),
     /// Rows are gone, and what they brought besides.
     Gone(Keys, Notes),
     /// Deltas, each for the state that the one before it left.
@@ -58,6 +61,7 @@ impl What {
         match self {
             What::Nothing => 0,
             What::Rows(_, _, batch) => batch.rows.len() as u64,
+            What::Refused(rows) => rows.iter().map(|row| row.bytes.len() as u64).sum(),
             What::Gone(keys, _) => keys.len() as u64 * 32,
             What::Deltas(deltas) => deltas.iter().map(|d| d.vector().dims() as u64 * 4).sum(),
         }
@@ -104,13 +108,18 @@ pub trait Following {
 }
 
 /// Begins to follow behind a place.
-fn open(source: &Source, server: &SourceServer, place: Option<&str>) -> Result<Box<dyn Following>, Trouble> {
+fn open(
+    source: &Source,
+    server: &SourceServer,
+    place: Option<&str>,
+    _width: Option<u32>,
+) -> Result<Box<dyn Following>, Trouble> {
     let absent = |_name: &str| -> Result<Box<dyn Following>, Trouble> {
         Err(Trouble::Refused(format!("this program was built without `{_name}`: build it with `--features {_name}`")))
     };
     match &server.place {
         #[cfg(feature = "nats")]
-        Followed::Nats { .. } => Ok(Box::new(nats::Nats::open(source, server, place)?)),
+        Followed::Nats { .. } => Ok(Box::new(nats::Nats::open(source, server, place, _width)?)),
         #[cfg(feature = "postgres")]
         Followed::Postgres { .. } => Ok(Box::new(Postgres::open(source, server, place)?)),
         #[allow(unreachable_patterns, reason = "with both built in, nothing is left")]
@@ -154,7 +163,7 @@ impl Reading<'_> {
         away: &mut Option<(Instant, u32)>,
         out: &Outlet<Row>,
     ) -> Result<(), Trouble> {
-        let mut followed = open(source, server, place.as_deref())?;
+        let mut followed = open(source, server, place.as_deref(), self.dims_of(source))?;
         let mut take = |change: Changes| {
             if change.mark.is_some() {
                 place.clone_from(&change.mark);

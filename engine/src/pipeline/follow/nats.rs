@@ -31,8 +31,13 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// Begins behind a place.
-    pub fn open(source: &Source, server: &SourceServer, place: Option<&str>) -> Result<Self, Trouble> {
+    /// Begins behind a place; the collection may have a width already.
+    pub fn open(
+        source: &Source,
+        server: &SourceServer,
+        place: Option<&str>,
+        width: Option<u32>,
+    ) -> Result<Self, Trouble> {
         let Followed::Nats { stream, format, on_gap, deleted, only } = &server.place else {
             return Err(Trouble::Refused("it is no stream".to_owned()));
         };
@@ -53,7 +58,7 @@ impl Nats {
             true => Follower::open(&to, &subject, after)?,
             false => Follower::open_plain(&to, after, *on_gap == OnGap::Skip)?,
         };
-        let lines = (!deltas).then(|| Lines::new(source, deleted.clone()));
+        let lines = (!deltas).then(|| Lines::new(source, deleted.clone(), width));
         Ok(Self { follower, skip, lines, to_end: !server.follow, quiet: 0, subject })
     }
 

@@ -189,7 +189,7 @@ pub(in crate::pipeline::config) static SOURCE: Section = section(
             "on_reject",
             Kind::Word(ON_REJECT),
             Optional(
-                "`dead_letter` for a stream from standard input or of rows that are handed in, which cannot be read again; `stop` for files",
+                "`dead_letter` for a stream from standard input, of rows that are handed in, or from a server; `stop` for files",
             ),
             "What becomes of a row that cannot be read, or that `[apply]` refuses.",
         ),
