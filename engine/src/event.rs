@@ -221,6 +221,9 @@ events! {
         deltas: u64,
         /// The root of the table after them, which is its checksum.
         state_root: String,
+        /// Their checksum, where somebody asked for it ([`Live::checksums`](crate::pipeline::Live::checksums)) when the
+        /// first of them came.
+        checksum: Option<String>,
     }
     /// The deltas of a commit were encoded.
     BatchCompressed {

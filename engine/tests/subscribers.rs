@@ -204,6 +204,8 @@ fn the_old_become_dead_letters() {
     found.sort();
     let bits = |x: f32| x.to_le_bytes().to_vec();
     assert_eq!(found, [("a".to_owned(), "expired", bits(1.0)), ("b".to_owned(), "expired", bits(2.0))]);
+    let computed = |event: &Event| matches!(event, Event::BatchCreated { checksum: Some(_), .. });
+    assert!(!done.events.iter().any(computed), "nobody asked for it");
 }
 
 /// A sink that stalls: what becomes of 4 MB for it within a budget of 64 KiB is as the setting says, and counted.

@@ -82,13 +82,16 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         }
     };
     if args.partition.is_some() || args.standby {
-        let part = Part { share: args.partition, standby: args.standby };
+        let part = Part { share: args.partition, standby: args.standby, logged: events.is_some() };
         let code = super::workers::run(&pipeline, part, &tell, args.json)?;
         return events.map_or(Ok(()), EventLog::close).map(|()| code);
     }
     let (repo, report, pipeline) = match &args.listen {
-        None => execute(pipeline, true, &tell, live(), reload)?,
-        Some(address) => looked_at(pipeline, address, args.token.clone(), &tell, reload)?,
+        None => {
+            let checksums = events.as_ref().map(|_| Arc::new(|| true) as pipeline::Asks);
+            execute(pipeline, true, &tell, Live { checksums, ..live() }, reload)?
+        }
+        Some(address) => looked_at(pipeline, address, args.token.clone(), (&tell, events.is_some()), reload)?,
     };
     let close = |events: Option<EventLog>| events.map_or(Ok(()), EventLog::close);
     let written = || pipeline::write_tables(&pipeline, &repo);
@@ -149,19 +152,21 @@ pub fn live() -> Live {
     Live { metrics: Arc::new(Metrics::with_clock(nanos)), ..Live::default() }
 }
 
-/// Runs a pipeline that others can look at meanwhile.
+/// Runs a pipeline that others can look at meanwhile; `logged` is whether its events are written down.
 fn looked_at(
     pipeline: Pipeline,
     address: &str,
     token: Option<String>,
-    tell: Listener<'_>,
+    (tell, logged): (Listener<'_>, bool),
     reload: Option<Reload>,
 ) -> Result<(Repository, RunReport, Pipeline), CliError> {
     let token = token.or_else(super::open::token);
     let server = super::serve::listen(address, token.as_deref())?;
     let (doors, feeds) = doors(&pipeline);
-    let live = Live { feeds, ..live() };
+    let mut live = Live { feeds, ..live() };
     let board = Board::new(&pipeline, &live);
+    let is_tapped = board.is_tapped();
+    live.checksums = Some(Arc::new(move || logged || is_tapped()));
     let site = LiveSite::new(board, Guard::new(token.as_deref()), doors);
     let _ = writeln!(io::stderr(), "looked at under http://{}/", server.address());
     let told = |event: &Event| {

@@ -58,6 +58,8 @@ pub struct Part {
     pub share: Option<Share>,
     /// Whether it takes those of others when nobody has them.
     pub standby: bool,
+    /// Whether events are written down.
+    pub logged: bool,
 }
 
 impl Part {
@@ -97,7 +99,8 @@ pub fn run(pipeline: &Pipeline, part: Part, tell: Listener<'_>, json: bool) -> R
     let work = |partition: u32| {
         let mut own = pipeline.for_partition(partition);
         own.settings.memory_bytes = memory;
-        let worker = Worker { partition, own: part.is_own(partition), stop: &stop, listener: &listener };
+        let worker =
+            Worker { partition, own: part.is_own(partition), stop: &stop, listener: &listener, logged: part.logged };
         worker.work(&own).unwrap_or_else(|error| {
             // The worker ends as a whole, and others take over what it had.
             stop.store(true, Ordering::Relaxed);
@@ -151,6 +154,7 @@ struct Worker<'a> {
     own: bool,
     stop: &'a AtomicBool,
     listener: Listener<'a>,
+    logged: bool,
 }
 
 impl Worker<'_> {
@@ -171,7 +175,7 @@ impl Worker<'_> {
                 listener: self.listener,
                 author: author(),
                 resume: true,
-                live: Live::default(),
+                live: Live { checksums: self.logged.then(|| Arc::new(|| true) as pipeline::Asks), ..Live::default() },
             };
             match pipeline::run(pipeline, &mut repo, &context) {
                 Ok(report) => {
@@ -244,8 +248,9 @@ mod tests {
     #[test]
     fn every_partition_is_in_one_share() {
         for of in 1..6 {
-            let shares: Vec<Part> =
-                (1..=of).map(|number| Part { share: format!("{number}/{of}").parse().ok(), standby: false }).collect();
+            let shares: Vec<Part> = (1..=of)
+                .map(|number| Part { share: format!("{number}/{of}").parse().ok(), standby: false, logged: false })
+                .collect();
             assert!((0..20).all(|partition| shares.iter().filter(|part| part.is_own(partition)).count() == 1));
         }
         assert!(["", "1", "0/2", "3/2", "a/b", "1/2/3", "-1/2"].iter().all(|text| text.parse::<Share>().is_err()));

@@ -3,6 +3,7 @@
 //! No I/O, no clock, no threads: time and randomness come in as values.
 
 mod batch;
+mod checksum;
 mod csv;
 #[allow(clippy::module_inception, reason = "the room is named after it")]
 mod delta;
@@ -25,6 +26,7 @@ mod vector_error;
 mod wire;
 
 pub use batch::{Change, DeltaBatch, DeltaRow, RowBatch, Table};
+pub use checksum::BatchChecksum;
 pub use csv::{csv_head, csv_number, csv_row};
 pub use delta::{Applied, Delta, DeltaInfo};
 pub use delta_error::{ChainError, DeltaError};

@@ -47,7 +47,7 @@ pub use online::{Asked, ask_servers};
 pub use plan::{Forecast, plan};
 pub use reload::{refusals, run_turn};
 pub use resume::last_mark;
-pub use run::{Context, Live, RunReport, run, run_with};
+pub use run::{Asks, Context, Live, RunReport, run, run_with};
 pub use shares::on_threads;
 pub use sink::{export_deltas, write_tables};
 pub use turns::{Turns, with_turns};

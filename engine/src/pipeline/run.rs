@@ -1,6 +1,6 @@
 //! Running a pipeline: threads for reading, for the flow and for each sink, the version stage on the caller's.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -46,6 +46,9 @@ pub struct Context<'a> {
     pub live: Live,
 }
 
+/// Answers a question of the run.
+pub type Asks = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// What a program around a pipeline takes part with; nothing by default.
 #[derive(Clone, Default)]
 pub struct Live {
@@ -55,6 +58,8 @@ pub struct Live {
     pub feeds: BTreeMap<String, FeedEnd>,
     /// Who is told to wait.
     pub controls: Arc<Controls>,
+    /// Asked before each commit whether anybody wants the checksum of its deltas, which takes time; nobody by default.
+    pub checksums: Option<Asks>,
     /// Whether sinks are left out.
     pub silent: bool,
     /// Set before [`Context::stop`] when another run goes on at once with other settings: nothing is waited for, and what
@@ -287,6 +292,8 @@ fn run_once(
         committed: &mut committed,
         rows_read: 0,
         batch_bytes: Cell::new(0),
+        checksums: context.live.checksums.clone(),
+        checksum: RefCell::default(),
         mirrors: std::mem::take(mirrors),
     };
     let result = thread::scope(|scope| {

@@ -1,6 +1,6 @@
 //! The version stage: applies deltas and makes commits, on the caller's thread.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
@@ -12,10 +12,11 @@ use super::deliver::Committed;
 use super::flow::{ClosedWindow, InputName, Reply, Work};
 use super::link::Inlet;
 use super::metrics::Metrics;
+use super::run::Asks;
 use super::turns;
 use crate::apply::{Validator, validate};
 use crate::capture::Captured;
-use crate::delta::{DeltaBatch, Table};
+use crate::delta::{BatchChecksum, DeltaBatch, Table};
 use crate::event::{Event, Listener};
 use crate::store::Mirror;
 use crate::version::{
@@ -57,6 +58,10 @@ pub struct Versioning<'a> {
     pub rows_read: u64,
     /// The size of the vectors of the deltas since the last commit, in bytes.
     pub batch_bytes: Cell<u64>,
+    /// Whether anybody wants the checksums of batches.
+    pub checksums: Option<Asks>,
+    /// That of the deltas since the last commit.
+    pub checksum: RefCell<Option<BatchChecksum>>,
     /// The mirrors in use, by collection.
     pub mirrors: BTreeMap<String, Arc<RwLock<Mirror>>>,
 }
@@ -151,6 +156,7 @@ impl Versioning<'_> {
         collection: &str,
         first: Option<Captured>,
     ) -> Result<Option<Staged>, PipelineError> {
+        self.begin_checksum();
         let mut stage = Stage::begin(self.repo, &info, (self.now)())?;
         let number = stage.add_collection(self.mirrors[collection].clone())?;
         let mut next = first;
@@ -191,6 +197,7 @@ impl Versioning<'_> {
         let batch = Arc::new(closed.batch);
         let mirror = self.mirrors[&batch.table.collection].clone();
         let metrics = self.metrics.clone();
+        self.begin_checksum();
         let staged = metrics.busy("apply", || {
             let mut stage = Stage::begin(self.repo, &info, (self.now)())?;
             let number = stage.add_collection(mirror)?;
@@ -200,6 +207,11 @@ impl Versioning<'_> {
         })?;
         self.rows_read += rows;
         self.commit(Some(staged), Some(batch), replies)
+    }
+
+    fn begin_checksum(&self) {
+        let is_wanted = self.checksums.as_ref().is_some_and(|asks| asks());
+        self.checksum.replace(is_wanted.then(BatchChecksum::default));
     }
 
     /// Refuses deltas that break a rule.
@@ -222,6 +234,9 @@ impl Versioning<'_> {
         stage.count(unchanged, raw_bytes);
         let target = batch.table.collection.clone();
         self.batch_bytes.set(self.batch_bytes.get() + batch.new.len() as u64);
+        if let Some(checksum) = self.checksum.borrow_mut().as_mut() {
+            checksum.add(&batch);
+        }
         stage.add(number, batch)?;
         if deltas > 0 {
             (self.listener)(&Event::DeltaApplied { target, deltas });
@@ -269,7 +284,8 @@ impl Versioning<'_> {
         let counts = &record.body.counts;
         let deltas = counts.inserted + counts.updated + counts.deleted;
         let hash = self.repo.entry(commit).id.to_hex();
-        (self.listener)(&Event::BatchCreated { deltas, state_root: record.body.state_root.to_hex() });
+        let checksum = self.checksum.take().map(|checksum| checksum.finish());
+        (self.listener)(&Event::BatchCreated { deltas, state_root: record.body.state_root.to_hex(), checksum });
         let original_bytes = self.batch_bytes.take();
         let compressed_bytes = record.blocks.iter().map(|block| u64::from(block.len)).sum();
         (self.listener)(&Event::BatchCompressed { original_bytes, compressed_bytes });

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::pipelines::{Told, checksum};
 use crate::shell::Session;
 
 /// A pipeline that reads standard input and listens.
@@ -197,12 +198,20 @@ fn rows_are_sent_to_a_run() {
     let session = Session::new("fed");
     session.write("fed.toml", FED);
     let running = Running::start(&session, "fed.toml");
+    let args = ["tap", "version", &running.url, "--limit", "1"];
+    let tap = session.command(&args).stdout(Stdio::piped()).spawn().unwrap();
+    wait_for("the tap", || running.get("/v1/stages").contains("\"taps\":1"));
     let (status, answer) = running.post("lamps", &lamps(0..250)).unwrap();
     assert_eq!(
         (status, &answer["durable"], &answer["rows_read"]),
         (201, &Value::Bool(true), &Value::from(250)),
         "{answer}"
     );
+    // Whoever taps is told the checksum of what is put together from then on.
+    let batch: Value = serde_json::from_slice(&tap.wait_with_output().unwrap().stdout).unwrap();
+    let row = |i: u64| (format!("lamp-{i}"), b'i', vec![], vec![i as f32, 1.0]);
+    let rows: Vec<Told> = (0..batch["deltas"].as_u64().unwrap()).map(row).collect();
+    assert_eq!(batch["checksum"], checksum("lamps", 2, &rows), "{batch}");
     let newest = session.quiet(&["show", "fed.vd", "main", "--json"]).exits(0).json();
     assert_eq!(newest["commit"], answer["commit"]);
     let log = session.quiet(&["log", "fed.vd", "--json"]).out;

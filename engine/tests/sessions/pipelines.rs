@@ -282,3 +282,50 @@ fn a_stream_in_windows() {
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
+
+/// A delta as `docs/events.md` has it in a checksum: key, letter, the vector before and after.
+pub type Told = (String, u8, Vec<f32>, Vec<f32>);
+
+/// Computes the checksum of deltas from their values alone, by the words of `docs/events.md`.
+pub fn checksum(collection: &str, dims: u32, deltas: &[Told]) -> String {
+    let mut text: Vec<u8> = Vec::new();
+    for (key, letter, before, after) in deltas {
+        text.extend((collection.len() as u32).to_le_bytes());
+        text.extend(collection.bytes());
+        text.extend((key.len() as u32).to_le_bytes());
+        text.extend(key.bytes());
+        text.extend([*letter, 0]);
+        text.extend(dims.to_le_bytes());
+        text.extend(before.iter().chain(after).flat_map(|x| x.to_le_bytes()));
+    }
+    let mut hasher = blake3::Hasher::new_derive_key("vecdelta v1 batch");
+    hasher.update(&text);
+    hasher.finalize().to_hex().to_string()
+}
+
+/// The checksum of a commit's deltas is that of their values; one other bit makes it another one.
+#[test]
+fn batches_are_told_of_with_their_checksum() {
+    let s = Session::new("checksums");
+    let text = "config_version = 1\n[pipeline]\nstore = \"t.vd\"\n[source.lamps]\nkind = \"jsonl\"\npath = \"e*.jsonl\"\n\
+                id = \"id\"\nvector = \"v\"\nmissing = \"delete\"\n";
+    s.write("t.toml", text);
+    s.write("e1.jsonl", "{\"id\":\"a\",\"v\":[1,2]}\n{\"id\":\"b\",\"v\":[0.5,-0.0]}\n{\"id\":\"c\",\"v\":[3,0.1]}\n");
+    s.write("e2.jsonl", "{\"id\":\"c\",\"v\":[3,4]}\n{\"id\":\"a\",\"v\":[1,2]}\n{\"id\":\"d\",\"v\":[9,-9]}\n");
+    s.quiet(&["run", "t.toml", "--events", "told.jsonl"]).exits(0);
+    let told: Vec<Value> = lines(&s.read("told.jsonl")).into_iter().filter(|e| e["event"] == "BatchCreated").collect();
+    let one = |key: &str, letter: u8, before: &[f32], after: &[f32]| -> Told {
+        (key.to_owned(), letter, before.to_vec(), after.to_vec())
+    };
+    let first = [one("a", b'i', &[], &[1.0, 2.0]), one("b", b'i', &[], &[0.5, -0.0]), one("c", b'i', &[], &[3.0, 0.1])];
+    let second = [
+        one("c", b'u', &[3.0, 0.1], &[3.0, 4.0]),
+        one("d", b'i', &[], &[9.0, -9.0]),
+        one("b", b'd', &[0.5, -0.0], &[]),
+    ];
+    let sums: Vec<&str> = told.iter().map(|e| e["checksum"].as_str().unwrap()).collect();
+    assert_eq!(sums, [checksum("lamps", 2, &first), checksum("lamps", 2, &second)]);
+    let mut other = first;
+    other[1].3[1] = 0.0;
+    assert_ne!(sums[0], checksum("lamps", 2, &other));
+}

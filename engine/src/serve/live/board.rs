@@ -63,6 +63,11 @@ impl Board {
         self.taps.tell(event);
     }
 
+    /// Returns who says whether there are taps.
+    pub fn is_tapped(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        self.taps.any()
+    }
+
     /// Says that the run has ended: taps end too.
     pub fn end(&self) {
         self.taps.end();

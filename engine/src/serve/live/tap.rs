@@ -58,7 +58,7 @@ fn stage_of(event: &Event) -> &'static str {
 #[derive(Default)]
 pub struct Taps {
     /// How many there are; read without a lock, so that a run without taps pays nothing for them.
-    count: AtomicUsize,
+    count: Arc<AtomicUsize>,
     ended: AtomicBool,
     open: Mutex<Vec<Tap>>,
 }
@@ -73,6 +73,12 @@ impl Taps {
     /// Returns how many taps there are.
     pub fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// Returns who says whether there is any.
+    pub fn any(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let count = self.count.clone();
+        move || count.load(Ordering::Relaxed) > 0
     }
 
     /// Hands an event to those who want it and have room for it.
