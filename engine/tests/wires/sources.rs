@@ -288,6 +288,25 @@ fn lines_of_others_that_cannot_be_read_are_dead_letters() {
     }
     kept.sort_unstable();
     assert!(kept.len() > 50 && kept.iter().eq(bad.keys()), "{} of {}", kept.len(), bad.len());
+    // One that can be read after all, by other settings, is when it is tried again.
+    let say = |line: &'static str| {
+        let subject = format!("{}.x", from.subject);
+        runtime.block_on(async { context.publish(subject, line.into()).await.unwrap().await.unwrap() });
+    };
+    say("{\"id\": \"late\", \"w\": [1, 2, 3, 4]}");
+    succeeds(dir, &["run", "rest.toml"]);
+    let letter = |key: &str| {
+        let letters = vecdelta::store::Letters::read(&disk).unwrap();
+        letters.iter().find(|(_, letter, _)| letter.key == key).map(|(id, _, _)| id.to_owned())
+    };
+    succeeds(dir, &["dlq", "replay", "l.vd", &letter("late").unwrap()]);
+    say("{\"id\": \"other\", \"w\": [5, 6, 7, 8]}");
+    std::fs::write(dir.join("other.toml"), text(false).replace("vector = \"v\"", "vector = \"w\"")).unwrap();
+    succeeds(dir, &["run", "other.toml"]);
+    want.insert("late".to_owned(), [1f32, 2.0, 3.0, 4.0].map(f32::to_bits).into());
+    want.insert("other".to_owned(), [5f32, 6.0, 7.0, 8.0].map(f32::to_bits).into());
+    assert!(table_of(&dir.join("l.vd"), "t") == want);
+    assert_eq!(letter("late"), None);
 }
 
 /// A table that others write meanwhile, some in transactions that end late; the follower and the server are killed.
