@@ -1,12 +1,13 @@
 //! The worker's answers for the views, against what the engine says in another way.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use egui::{Key, Theme};
 use egui_kittest::kittest::Queryable;
 use vecdelta::delta::Source;
 use vecdelta::store::MemoryDisk;
-use vecdelta::version::{DriftOptions, Repository, blame, drift, percentile, value};
+use vecdelta::version::{DriftOptions, Repository, VersionError, blame, diff, drift, percentile, value};
 use vecdelta_inspector::ask::{Answer, Ask, Place};
 use vecdelta_inspector::model::drift::Drift;
 use vecdelta_inspector::model::integrity::Integrity;
@@ -64,6 +65,37 @@ fn versions_and_blame_are_those_of_the_engine() {
         }
     }
     assert!(touched > 5, "only {touched} vectors owe their dimensions to several commits");
+}
+
+#[test]
+fn what_a_commit_changed_is_what_its_tables_differ_in() {
+    let (_, repo) = demo();
+    for commit in (0..repo.len()).filter(|&c| repo.stands_for(c).is_none()) {
+        let parent = repo.entry(commit).parents.first().copied();
+        if parent.is_some_and(|p| repo.stands_for(p).is_some()) {
+            continue; // The table before is gone.
+        }
+        let Ok(Answer::Changes(changes)) = answer(&repo, &Ask::Changes { commit: commit as u32 }) else {
+            panic!("no changes of {commit}")
+        };
+        let mut expected = BTreeSet::new();
+        diff(&repo, parent, Some(commit), None, &mut |part| {
+            expected.extend(part.sources.into_iter().map(|d| (d.key, d.l2.to_bits(), d.changed_dims)));
+            Ok::<_, VersionError>(())
+        })
+        .expect("it is whole");
+        let mut begin = 0;
+        let mut key = |&end: &u32| {
+            let key = changes.keys[begin..end as usize].to_owned();
+            begin = end as usize;
+            key
+        };
+        let found: Vec<String> = changes.ends.iter().map(&mut key).collect();
+        let found: BTreeSet<_> =
+            found.into_iter().zip(changes.l2).zip(changes.dims).map(|((k, l), d)| (k, l, d)).collect();
+        assert_eq!(found, expected, "{commit}");
+        assert!(changes.complete && (parent.is_some() || found.len() == 120));
+    }
 }
 
 #[test]

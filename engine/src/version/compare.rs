@@ -25,8 +25,7 @@ pub fn compare<E: From<VersionError>>(
 ) -> Result<(), E> {
     let is_parent = |parent, child| repo.entry(child).parents.first() == Some(&parent);
     let (child, forward) = if is_parent(from, to) { (to, true) } else { (from, false) };
-    let kept =
-        if forward || is_parent(to, from) { recall_measures(repo.disk().as_ref(), repo.entry(child).id) } else { None };
+    let kept = if forward || is_parent(to, from) { kept_measures(repo, child) } else { None };
     let Some(kept) = kept else {
         return compare_rows(repo, from, to, only, emit);
     };
@@ -46,6 +45,14 @@ pub fn compare<E: From<VersionError>>(
         }
     }
     Ok(())
+}
+
+/// Returns how far a commit moved each source from where its first parent has it, if that was kept when it was made.
+pub fn kept_measures(repo: &Repository, commit: CommitIndex) -> Option<Vec<Measure>> {
+    let entry = repo.entry(commit);
+    // An empty list of a first commit, as it was kept once, says nothing of what came.
+    entry.parents.first()?;
+    recall_measures(repo.disk().as_ref(), entry.id)
 }
 
 fn reverse(change: Change) -> Change {

@@ -48,7 +48,7 @@ pub use change::{commit_differences, rollback};
 pub use checkout::{Checkout, Rows, number_of};
 pub use collect::{Collected, collect};
 pub use compact::{Compacted, Keep, compact};
-pub use compare::compare;
+pub use compare::{compare, kept_measures};
 pub use diff::{Difference, Differences, diff, difference};
 pub use error::{Result, VersionError};
 pub use find::{HeldDelta, Lookup, children_of, delta_of, find, find_delta, parent_of};

@@ -295,8 +295,8 @@ impl<'r> Stage<'r> {
             own.measures.collection = collection;
             std::mem::take(&mut own.measures)
         };
-        // Between two shapes there is no measure; whoever asks compares rows, and finds that out.
-        let measured = self.collections.iter().all(|c| c.unshaped.is_none());
+        // Between two shapes there is no measure, and before a first commit nothing; whoever asks compares rows.
+        let measured = self.base.parent.is_some() && self.collections.iter().all(|c| c.unshaped.is_none());
         let measures = measured.then(|| self.collections.iter_mut().zip(&renumbered).map(take).collect());
         let new_states = self.collections.iter().map(Collection::new_states).collect();
         let branch = info.branch.clone();

@@ -104,6 +104,8 @@ impl Own {
             if ui.button("Swap").clicked() {
                 swap(state);
             }
+        });
+        ui.horizontal(|ui| {
             ui.label(RichText::new("conflicts become").color(p.quiet));
             let mut chosen = strategy(state);
             let before = chosen.clone();

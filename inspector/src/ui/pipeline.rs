@@ -303,16 +303,21 @@ fn parts(ui: &mut Ui, title: &str, parts: &[Part]) {
         return;
     }
     widgets::heading(ui, title);
-    Grid::new(title).num_columns(5).spacing(vec2(18.0, 3.0)).show(ui, |ui| {
+    let behind = parts.iter().any(|p| p.lag.is_some());
+    Grid::new(title).spacing(vec2(18.0, 3.0)).show(ui, |ui| {
+        let figures = parts[0].figures.iter().map(|f| f.0);
+        for head in ["", ""].into_iter().chain(figures).chain(behind.then_some("behind")) {
+            ui.label(RichText::new(head).font(font::text(11.5)).color(p.quiet));
+        }
+        ui.end_row();
         for part in parts.iter().take(200) {
             ui.label(line(&part.name, 40));
             let bad = part.status == "error" || !part.problem.is_empty();
             ui.label(RichText::new(line(&part.status, 20)).color(if bad { p.bad } else { p.good }));
-            for (what, n) in &part.figures {
-                ui.label(RichText::new(format!("{} {what}", count(*n))).color(p.quiet));
+            for (_, n) in &part.figures {
+                ui.label(count(*n));
             }
-            let lag = part.lag.map_or_else(String::new, |l| format!("{} behind", format::duration(l)));
-            ui.label(RichText::new(lag).color(p.quiet));
+            ui.label(part.lag.map_or_else(String::new, format::duration));
             ui.end_row();
         }
     });

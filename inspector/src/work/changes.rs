@@ -1,8 +1,8 @@
 //! Which sources a commit changed, and how far.
 
 use vecdelta::delta::Change;
-use vecdelta::store::{Measure, recall_measures};
-use vecdelta::version::{CommitIndex, Repository, VersionError, diff};
+use vecdelta::store::Measure;
+use vecdelta::version::{CommitIndex, Repository, VersionError, diff, kept_measures};
 
 use super::history::number;
 use crate::ask::{Changes, Kind};
@@ -21,7 +21,7 @@ pub fn changes(repo: &Repository, commit: CommitIndex) -> Result<Changes, Versio
     let mut out = Changes { commit: number(commit), complete: true, ..Changes::default() };
     let names = repo.commit(commit)?.body.collections;
     out.collections = names.into_iter().map(|c| c.name).collect();
-    if let Some(measures) = recall_measures(repo.disk().as_ref(), repo.entry(commit).id) {
+    if let Some(measures) = kept_measures(repo, commit) {
         for measure in measures {
             out.push(measure.collection, &measure);
         }

@@ -127,6 +127,30 @@ test('a commit is found by its role, the replay steps, two are compared, and the
     await page.waitForFunction((link) => location.hash === link, stepped.link);
 }));
 
+test('two branches are compared, and the address leads back to the same state', () => visit('?open=demo', async (page) => {
+    const begun = await until(page, rests, 'the demo is open');
+    await press(page.getByRole('button', { name: 'Merge', exact: true }).or(page.getByRole('tab', { name: 'Merge', exact: true })));
+    const merge = await until(page, (now) => now.view === 'compare' && rests(now), 'the merge view is shown');
+    await page.getByText(/in conflict/).first().waitFor({ state: 'attached' });
+    await page.locator('#canvas').focus();
+    await page.keyboard.press('s');
+    const swapped = await until(page, (now) => now.link !== merge.link && rests(now), 'the branches changed sides');
+    assert.match(swapped.link, /ours=seasonal/);
+    assert.match(swapped.link, /theirs=main/);
+    await page.keyboard.press('Home');
+    await page.keyboard.press('ArrowLeft');
+    const left = await until(page, (now) => now.commit !== begun.commit && now.path.place + 2 === now.path.length && rests(now), 'another commit is chosen');
+    await page.waitForFunction((link) => location.hash === link, left.link);
+    await picture(page, 'merge');
+    const address = page.url();
+    await page.goto('about:blank');
+    await page.goto(address);
+    await page.waitForFunction(() => window.__vecdelta !== undefined);
+    const again = await until(page, rests, 'the address is open');
+    for (const what of ['link', 'view', 'commit', 'path']) assert.deepEqual(again[what], left[what], what);
+    await page.getByText(/in conflict/).first().waitFor({ state: 'attached' });
+}));
+
 test('a bundle on a server is read by ranges', () => visit('?open=small.vdpack', async (page) => {
     const now = await until(page, rests, 'the bundle is open');
     assert.ok(now.commits >= 7, `${now.commits} commits`);
