@@ -15,6 +15,7 @@ const require = createRequire(new URL('target/tools/npm/package.json', root));
 const { chromium } = require('playwright-core');
 const dist = new URL('inspector/web/dist/', root);
 const bundle = readFileSync(new URL('wasm/tests/shared/small.vdpack', root));
+const stages = readFileSync(new URL('inspector/tests/stages.jsonl', root), 'utf8').trimEnd().split('\n').at(-1);
 const damaged = Uint8Array.from(bundle);
 damaged[400] ^= 1;
 mkdirSync(new URL('target/tmp/', root), { recursive: true });
@@ -34,6 +35,7 @@ function answer(request, response) {
         response.writeHead(206, { 'Content-Range': `bytes ${begin}-${end - 1}/${file.length}`, ETag: '"1"' });
         return response.end(file.subarray(begin, end));
     }
+    if (path === '/v1/stages') return response.writeHead(200, { 'Content-Type': 'application/json' }).end(stages);
     const name = new URL(`.${path === '/' ? '/index.html' : path}`, dist);
     if (!name.href.startsWith(dist.href) || !existsSync(name)) return response.writeHead(404).end();
     const packed = /\bbr\b/.test(request.headers['accept-encoding'] ?? '');
@@ -131,7 +133,7 @@ test('two branches are compared, and the address leads back to the same state', 
     const begun = await until(page, rests, 'the demo is open');
     await press(page.getByRole('button', { name: 'Merge', exact: true }).or(page.getByRole('tab', { name: 'Merge', exact: true })));
     const merge = await until(page, (now) => now.view === 'compare' && rests(now), 'the merge view is shown');
-    await page.getByText(/in conflict/).first().waitFor({ state: 'attached' });
+    await page.getByRole('status', { name: /1 conflict, 1 open/ }).waitFor({ state: 'attached' });
     await page.locator('#canvas').focus();
     await page.keyboard.press('s');
     const swapped = await until(page, (now) => now.link !== merge.link && rests(now), 'the branches changed sides');
@@ -148,7 +150,29 @@ test('two branches are compared, and the address leads back to the same state', 
     await page.waitForFunction(() => window.__vecdelta !== undefined);
     const again = await until(page, rests, 'the address is open');
     for (const what of ['link', 'view', 'commit', 'path']) assert.deepEqual(again[what], left[what], what);
-    await page.getByText(/in conflict/).first().waitFor({ state: 'attached' });
+    await page.getByRole('status', { name: /1 conflict, 1 open/ }).waitFor({ state: 'attached' });
+}));
+
+test('vectors are written to a file', () => visit('?open=demo', async (page) => {
+    await until(page, rests, 'the demo is open');
+    await page.locator('#canvas').focus();
+    await page.keyboard.press('Home');
+    await page.keyboard.press('e');
+    await until(page, (now) => now.export.shown && rests(now), 'the window for it is shown');
+    const [download] = await Promise.all([page.waitForEvent('download'), press(page.getByRole('button', { name: 'Write the file' }))]);
+    assert.match(download.suggestedFilename(), /^products-[0-9a-f]+\.csv$/);
+    const lines = readFileSync(await download.path(), 'utf8').trimEnd().split('\n');
+    assert.ok(lines.length > 100, `${lines.length} lines`);
+    for (const line of lines) assert.equal(line.split(',').length, 49, line);
+    await picture(page, 'export');
+}));
+
+test('the pipeline of the server that sends the page is watched', () => visit('?open=demo#view=pipeline&pipe=.', async (page) => {
+    await page.getByText(/^catalogue, running for 1 min 36 s/).first().waitFor({ state: 'attached' });
+    await page.getByRole('img', { name: /^capture: .*waits for rows/ }).waitFor({ state: 'attached' });
+    const now = await state(page);
+    assert.equal(now.trouble, null);
+    await picture(page, 'pipeline');
 }));
 
 test('a bundle on a server is read by ranges', () => visit('?open=small.vdpack', async (page) => {
