@@ -197,6 +197,7 @@ impl Story {
         self.bits ^= self.bits << 13;
         self.bits ^= self.bits >> 7;
         self.bits ^= self.bits << 17;
-        (self.bits >> 16) as usize % n
+        // The remainder first: a usize of 32 bits would tell another history.
+        ((self.bits >> 16) % n as u64) as usize
     }
 }

@@ -107,6 +107,7 @@ test('the first frame comes within two seconds, and the start page offers the de
 
 test('a commit is found by its role, the replay steps, two are compared, and the address tells it', () => visit('?open=demo', async (page) => {
     const first = await until(page, rests, 'the demo is open');
+    assert.match(first.commit, /^314e7418/, 'the history is the one that is told natively');
     await picture(page, 'demo');
     const rows = page.getByRole('row').or(page.getByRole('treeitem')).or(page.getByRole('listitem')).or(page.getByRole('option'));
     await rows.first().waitFor({ state: 'attached' });
