@@ -304,7 +304,7 @@ impl Streamed {
         fs::create_dir_all(dir).expect("room on the disk");
         let parsed = config::parse("bench", &text, dir, &[], &|_| None);
         let (pipeline, _) = parsed.unwrap_or_else(|d| panic!("{:?}", d.errors));
-        let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(&dir.join("repo.vd")));
+        let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(dir.join("repo.vd")));
         let repo = Repository::open_writer(disk, Some(new_origin(0, 2))).expect("a new place");
         let mut own = Self { repo, pipeline, stalled: Arc::default() };
         own.run(&pass(0));

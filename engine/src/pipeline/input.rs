@@ -20,9 +20,12 @@ pub enum Item {
     File(PathBuf),
 }
 
+/// The size of a file and when it was last changed.
+pub type SizeAndTime = (u64, Option<std::time::SystemTime>);
+
 impl Item {
     /// Returns size and time of last change of a file.
-    pub fn size_and_time(&self) -> Option<(u64, Option<std::time::SystemTime>)> {
+    pub fn size_and_time(&self) -> Option<SizeAndTime> {
         let Item::File(path) = self else { return None };
         fs::metadata(path).ok().map(|m| (m.len(), m.modified().ok()))
     }

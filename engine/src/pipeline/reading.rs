@@ -12,7 +12,7 @@ use super::config::{Input, OnReject, Source, SourceKind};
 use super::controls::{Controls, TOLD_TO_WAIT};
 use super::feed::{FeedEnd, Pushed};
 use super::follow::Changes;
-use super::input::{Item, items};
+use super::input::{Item, SizeAndTime, items};
 use super::link::Outlet;
 use super::metrics::Metrics;
 use super::resume::{self, Marks};
@@ -194,7 +194,7 @@ impl Reading<'_> {
     /// whoever wrote it is done.
     fn watch(&self, sources: &[usize], read: &[(usize, Item)], out: &Outlet<Row>) {
         let mut done: HashSet<(usize, String)> = read.iter().map(|(source, item)| (*source, item.name())).collect();
-        let mut looked: BTreeMap<(usize, String), ((u64, Option<std::time::SystemTime>), u32)> = BTreeMap::new();
+        let mut looked: BTreeMap<(usize, String), (SizeAndTime, u32)> = BTreeMap::new();
         while !self.is_over() {
             for &source in sources {
                 self.wait_while_paused(source);

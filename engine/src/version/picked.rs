@@ -101,7 +101,7 @@ impl<'r> Picked<'r> {
             keys.push(key.as_str());
             bits.extend_from_slice(row);
         }
-        Ok((Keys::from_texts(keys.into_iter()), bits))
+        Ok((Keys::from_texts(keys), bits))
     }
 
     fn name_of(&self, slot: u32) -> Result<String> {

@@ -95,6 +95,7 @@ pub fn restart_nats() {
         &path("nats.pid"),
     ]);
     // It outlives this program, as the one that it takes the place of would.
+    #[allow(clippy::zombie_processes)]
     let _ = server.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
     let address = format!("127.0.0.1:{port}");
     for _ in 0..100 {

@@ -64,7 +64,7 @@ impl Nats {
 
     fn deltas(&mut self, message: &Message) -> Result<Vec<Changes>, Trouble> {
         let sequence = message.sequence;
-        if !message.subject.rsplit('.').next().is_some_and(|last| last.parse::<u32>().is_ok()) {
+        if message.subject.rsplit('.').next().is_none_or(|last| last.parse::<u32>().is_err()) {
             // The publisher's own place.
             return Ok(Vec::new());
         }

@@ -261,6 +261,6 @@ fn an_arrow_stream_goes_on_behind_rows_that_are_refused() {
         let into = again.clone();
         let refuser: Refuser = Box::new(move |row: RefusedRow| into.lock().unwrap().push(row.reason));
         assert!(read_sound("-", row.bytes.clone().into(), &options, refuser).unwrap().next().unwrap().is_none());
-        assert_eq!(*again.lock().unwrap(), [row.reason.clone()]);
+        assert_eq!(*again.lock().unwrap(), std::slice::from_ref(&row.reason));
     }
 }
