@@ -111,12 +111,16 @@ fn a_pipeline_that_is_killed_again_and_again_sends_each_delta_once() {
     pipeline(dir, &to);
     let mut rng = Rng::new(8);
     let mut killed = 0;
+    // Runs are as long as the machine is slow: they get a little more time after each kill, and less when one was through before.
+    let mut longest = 100;
     for _ in 0..25 {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vecdelta"));
         let command = command.args(["run", "p.toml"]).current_dir(dir).env("VECDELTA_AUTHOR", "tester");
         let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(30 + rng.below(900) as u64));
-        killed += u32::from(run.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(30 + rng.below(longest) as u64));
+        let works = run.try_wait().unwrap().is_none();
+        killed += u32::from(works);
+        longest = if works { longest + 40 } else { longest * 2 / 3 };
         run.kill().unwrap();
         run.wait().unwrap();
     }
