@@ -107,7 +107,7 @@ fn a_pipeline_that_is_killed_again_and_again_sends_each_delta_once() {
     let dir = Dir::new();
     let dir = dir.0.as_path();
     let to = outlets("sinks_killed");
-    let want = write_epochs(dir, 400, 25, 5);
+    let want = write_epochs(dir, 1_500, 60, 5);
     pipeline(dir, &to);
     let mut rng = Rng::new(8);
     let mut killed = 0;
@@ -117,7 +117,7 @@ fn a_pipeline_that_is_killed_again_and_again_sends_each_delta_once() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vecdelta"));
         let command = command.args(["run", "p.toml"]).current_dir(dir).env("VECDELTA_AUTHOR", "tester");
         let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(30 + rng.below(longest) as u64));
+        std::thread::sleep(Duration::from_millis(5 + rng.below(longest) as u64));
         let works = run.try_wait().unwrap().is_none();
         killed += u32::from(works);
         longest = if works { longest + 40 } else { longest * 2 / 3 };
