@@ -69,7 +69,7 @@ enum Writer {
         begun: bool,
     },
     #[cfg(not(target_arch = "wasm32"))]
-    Parquet(Option<vecdelta::export::TableWriter>),
+    Parquet(Option<Box<vecdelta::export::TableWriter>>),
 }
 
 impl Writer {
@@ -79,7 +79,7 @@ impl Writer {
             #[cfg(not(target_arch = "wasm32"))]
             Format::Parquet => {
                 let writer = vecdelta::export::TableWriter::in_pieces(vecdelta::export::TableFormat::Parquet, table);
-                writer.map(|w| Writer::Parquet(Some(w))).map_err(|e| VersionError::Refused(e.to_string()))
+                writer.map(|w| Writer::Parquet(Some(Box::new(w)))).map_err(|e| VersionError::Refused(e.to_string()))
             }
             #[cfg(target_arch = "wasm32")]
             Format::Parquet => {

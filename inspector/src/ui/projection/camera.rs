@@ -40,12 +40,12 @@ impl Camera {
     }
 
     /// Returns how many points of the screen one unit of the plane takes.
-    pub fn scale(&self, rect: Rect) -> f64 {
+    pub fn scale(self, rect: Rect) -> f64 {
         f64::from(rect.width().min(rect.height()).max(1.0)) / self.span
     }
 
     /// Returns where on the screen a place of the plane is.
-    pub fn to_screen(&self, rect: Rect, at: [f32; 2]) -> Pos2 {
+    pub fn to_screen(self, rect: Rect, at: [f32; 2]) -> Pos2 {
         let scale = self.scale(rect);
         let x = (f64::from(at[0]) - self.middle[0]) * scale;
         let y = (f64::from(at[1]) - self.middle[1]) * scale;

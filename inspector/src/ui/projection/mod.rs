@@ -316,7 +316,7 @@ impl Own {
         painter.rect_filled(rect, 4.0, p.panel);
         self.axes_lines(&painter, rect, camera, p);
         let drawn = &self.drawn;
-        self.plot.make(drawn.version, rect, camera, p, &drawn.points, &drawn.classes, &drawn.lines);
+        self.plot.make(drawn.version, (rect, camera), p, &drawn.points, &drawn.classes, &drawn.lines);
         painter.extend(self.plot.shapes().iter().cloned());
         let now = state.selection.commit.unwrap_or(NONE);
         for (i, trail) in self.trails.iter().enumerate() {

@@ -76,8 +76,7 @@ impl Plot {
     pub fn make(
         &mut self,
         version: u64,
-        rect: Rect,
-        camera: Camera,
+        (rect, camera): (Rect, Camera),
         p: &Palette,
         points: &[Point],
         classes: &[Class],
