@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use vecdelta_benches::{Bits, Candidate, Table, measure, named, print, processor};
 use vecdelta_kernels::{
-    Composer, Element, RowChange, all_finite, compose_sparse, differs, extract, max_abs, norm_squared, portable,
-    scatter_xor, xor_into,
+    Composer, Element, HASH_LANES, RowChange, all_finite, compose_sparse, differs, extract, keyed_hashes, max_abs,
+    norm_squared, portable, scatter_xor, xor_into,
 };
 
 const F32: Element = Element::F32;
@@ -18,6 +18,7 @@ fn main() {
     tables(100_000, 384);
     tables(10_000, 1_536);
     cached();
+    hashes();
     compose(100, 20.0);
     compose(1_000, 200.0);
 }
@@ -255,6 +256,30 @@ fn each_cached(element: Element, old: &[u8], new: &[u8], mut run: impl FnMut(&[u
             run(old, new);
         }
     }
+}
+
+const ONE_BY_ONE: &str = "the blake3 crate, row by row";
+
+/// Hashes of rows of 384 f32 with their keys, in cache.
+fn hashes() {
+    println!("\n{HASH_LANES} rows of 1,549 bytes, BLAKE3 with a key (GB/s; against one by one)");
+    let (key, mut bits) = ([7; 32], Bits(4));
+    let rows: Vec<Vec<u8>> = (0..HASH_LANES).map(|_| (0..1549).map(|_| bits.next_bits() as u8).collect()).collect();
+    let messages: [&[u8]; HASH_LANES] = std::array::from_fn(|i| rows[i].as_slice());
+    let work = 200 * HASH_LANES * 1549;
+    let repeated = |hash: &dyn Fn() -> u8| (0..200).map(|_| hash()).fold(0, |a, b| a ^ b);
+    let candidates = vec![
+        Candidate::new("keyed_hashes", work, || repeated(&|| keyed_hashes(&key, black_box(&messages))[0][0]))
+            .against(ONE_BY_ONE),
+        Candidate::new("keyed_hashes, portable", work, || {
+            repeated(&|| portable::keyed_hashes(&key, black_box(&messages))[0][0])
+        })
+        .against(ONE_BY_ONE),
+        Candidate::new(ONE_BY_ONE, work, || {
+            repeated(&|| messages.iter().fold(0, |a, row| a ^ blake3::keyed_hash(&key, black_box(row)).as_bytes()[0]))
+        }),
+    ];
+    print(&measure(ROUNDS, candidates));
 }
 
 /// 100 sparse changes of one row as one.
