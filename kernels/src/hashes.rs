@@ -99,7 +99,7 @@ fn blocks_of(message: &[u8]) -> usize {
 
 /// Returns the little-endian word `i` of some bytes.
 #[inline(always)]
-pub(crate) fn word(bytes: &[u8], i: usize) -> u32 {
+fn word(bytes: &[u8], i: usize) -> u32 {
     u32::from_le_bytes(bytes[i * 4..i * 4 + 4].try_into().expect("four bytes"))
 }
 
