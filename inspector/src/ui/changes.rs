@@ -46,9 +46,7 @@ fn draw(ui: &mut Ui, state: &mut State) {
         Loaded::Failed(trouble) => widgets::trouble(ui, &trouble),
         Loaded::Ready(answer) => {
             if let Answer::Changes(changes) = &*answer {
-                let mut table: Table = state.take();
-                table.draw(ui, state, changes);
-                state.put(table);
+                state.lend(|table: &mut Table, state| table.draw(ui, state, changes));
             }
         }
     }

@@ -59,9 +59,7 @@ fn chosen(state: &State) -> [Option<String>; 2] {
 }
 
 fn draw(ui: &mut Ui, state: &mut State) {
-    let mut own: Own = state.take();
-    own.draw(ui, state);
-    state.put(own);
+    state.lend(|own: &mut Own, state| own.draw(ui, state));
 }
 
 impl Own {

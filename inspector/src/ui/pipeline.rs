@@ -49,9 +49,7 @@ struct Own {
 }
 
 fn draw(ui: &mut Ui, state: &mut State) {
-    let mut own: Own = state.take();
-    own.draw(ui, state);
-    state.put(own);
+    state.lend(|own: &mut Own, state| own.draw(ui, state));
 }
 
 impl Own {

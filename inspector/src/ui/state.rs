@@ -385,6 +385,13 @@ impl State {
         self.own.insert(TypeId::of::<T>(), Box::new(own));
     }
 
+    /// Hands what a view keeps for itself to it, together with the rest.
+    pub fn lend<T: Any + Default>(&mut self, to: impl FnOnce(&mut T, &mut Self)) {
+        let mut own = self.take();
+        to(&mut own, self);
+        self.put(own);
+    }
+
     /// Returns the link that leads back to what is shown.
     pub fn link(&self) -> Link {
         let mut link = self.selection.link(&self.history, &self.search.text);

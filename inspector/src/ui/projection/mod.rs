@@ -65,9 +65,7 @@ struct Drawn {
 }
 
 fn draw(ui: &mut Ui, state: &mut State) {
-    let mut own: Own = state.take();
-    own.draw(ui, state);
-    state.put(own);
+    state.lend(|own: &mut Own, state| own.draw(ui, state));
 }
 
 /// Carries out a command of this view.

@@ -78,9 +78,7 @@ fn is_change(state: &State) -> bool {
 }
 
 fn draw(ui: &mut Ui, state: &mut State) {
-    let mut own: Own = state.take();
-    own.draw(ui, state);
-    state.put(own);
+    state.lend(|own: &mut Own, state| own.draw(ui, state));
 }
 
 impl Own {
