@@ -5,7 +5,7 @@ import subprocess
 
 NAME = "vecdelta"
 CANNOT = {}
-HOW = "a whole process for every operation; the old table is written to an Arrow file and synced"
+HOW = "a whole process for every operation; what is a table is written to an Arrow file and synced"
 DIFFERENCE = "itself"
 DERIVED = "cache"  # may be deleted at any moment, and is therefore not synced
 PROGRAM = os.environ.get("VECDELTA", "target/release/vecdelta")
@@ -29,8 +29,12 @@ class Tool:
         return path
 
     def changed(self, epoch):
-        lines = run("diff", self.repository, self.revision(epoch - 1), self.revision(epoch), "--json").splitlines()
-        return [json.loads(line)["source"].split("/", 1)[1] for line in lines]
+        import pyarrow.compute as pc
+        import tables
+
+        path = self.directory + "-changes.arrow"
+        run("diff", self.repository, self.revision(epoch - 1), self.revision(epoch), "--output", path)
+        return pc.utf8_slice_codeunits(tables.read(path)["source"], len("vectors/"))
 
     def revision(self, epoch):
         if self.last is None:

@@ -4,11 +4,10 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json, to_writer};
 
-use crate::delta::Table;
-use crate::store::Measure;
+use crate::delta::{Measure, Table};
 
 /// Describes how one source differs.
-pub fn change_json(table: &Table, measure: &Measure) -> Value {
+pub fn change_json(table: &Table, measure: &Measure<'_>) -> Value {
     json!({
         "source": format!("{}/{}", table.collection, measure.key),
         "change": measure.change.name(),
@@ -23,7 +22,7 @@ pub fn change_json(table: &Table, measure: &Measure) -> Value {
 ///
 /// # Errors
 /// When `out` takes no more.
-pub fn write_change(out: &mut impl Write, table: &Table, measure: &Measure) -> io::Result<()> {
+pub fn write_change(out: &mut impl Write, table: &Table, measure: &Measure<'_>) -> io::Result<()> {
     write!(out, r#"{{"change":"{}","changed_dims":{},"cosine":"#, measure.change.name(), measure.changed_dims)?;
     to_writer(&mut *out, &measure.cosine)?;
     out.write_all(br#","l2":"#)?;
@@ -48,15 +47,8 @@ mod tests {
         for (key, l2, cosine) in
             [("k", 0.1, None), ("ключ\n\u{1}\\", f64::NAN, Some(-1e-9)), ("", 1e300, Some(f64::INFINITY))]
         {
-            let measure = Measure {
-                collection: 0,
-                key: key.to_owned(),
-                change: Change::Update,
-                changed_dims: 2,
-                l2,
-                cosine,
-                max_abs: l2,
-            };
+            let measure =
+                Measure { collection: 0, key, change: Change::Update, changed_dims: 2, l2, cosine, max_abs: l2 };
             let mut line = Vec::new();
             write_change(&mut line, &table, &measure).unwrap();
             assert_eq!(String::from_utf8(line).unwrap(), format!("{}\n", change_json(&table, &measure)));

@@ -124,7 +124,7 @@ impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         let message = error.to_string();
         match error {
-            ExportError::Format { .. } => Self::new(2, message),
+            ExportError::Format { .. } | ExportError::ListFormat { .. } => Self::new(2, message),
             ExportError::Create { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
                 Self::new(CANNOT_CREATE, message).hint("name another place, or remove what is there")
             }

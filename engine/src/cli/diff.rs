@@ -4,15 +4,20 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use super::error::CliError;
 use super::open::reader;
 use super::output::{count, printable};
 use crate::answer::write_change;
-use crate::delta::{Change, Source, Table};
-use crate::store::Measure;
+use crate::delta::{Change, Measure, Source, Table};
+use crate::export::ChangeWriter;
 use crate::version::{compare, resolve};
 
 /// List the sources that differ between two revisions, and by how much.
+///
+/// With --output the list goes into a table with the columns source, change, changed_dims, l2, cosine and max_abs: much the
+/// fastest way when millions of sources differ.
 #[derive(clap::Args)]
 pub struct Args {
     /// The repository.
@@ -27,7 +32,10 @@ pub struct Args {
     /// Exit with 1 when something differs.
     #[arg(long)]
     exit_code: bool,
-    /// Print one JSON document a line.
+    /// Write the list into a .parquet, .arrow or .csv file instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Print one JSON document a line; with --output, one that counts.
     #[arg(long)]
     json: bool,
 }
@@ -40,21 +48,28 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let source = source.transpose().map_err(|e| CliError::new(2, e.to_string()))?;
     let only = source.as_ref().map(|s| (s.collection.as_str(), Some(s.key.as_str())));
     let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut file = args.output.as_deref().map(ChangeWriter::create).transpose()?;
     let mut counts = [0u64; 3];
     compare::<CliError>(&repo, a, b, only, &mut |table, measure| {
         counts[measure.change as usize] += 1;
-        print(&mut out, table, &measure, args.json)
+        match &mut file {
+            Some(file) => Ok(file.write(&table.collection, measure)?),
+            None => print(&mut out, table, measure, args.json),
+        }
     })?;
+    let written = file.map(ChangeWriter::finish).transpose()?;
     let differ = counts.iter().sum::<u64>() > 0;
     if !args.json {
         let [inserted, updated, deleted] = counts.map(count);
         writeln!(out, "{inserted} inserted, {updated} updated, {deleted} deleted")?;
+    } else if let Some(path) = args.output {
+        writeln!(out, "{}", json!({ "output": path.display().to_string(), "sources": written }))?;
     }
     out.flush()?;
     Ok(ExitCode::from(u8::from(args.exit_code && differ)))
 }
 
-fn print(out: &mut impl Write, table: &Table, m: &Measure, json: bool) -> Result<(), CliError> {
+fn print(out: &mut impl Write, table: &Table, m: &Measure<'_>, json: bool) -> Result<(), CliError> {
     if json {
         return Ok(write_change(out, table, m)?);
     }

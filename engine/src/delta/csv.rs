@@ -25,19 +25,24 @@ pub fn csv_head(table: &Table, out: &mut Vec<u8>) {
 /// # Panics
 /// If the row's length is not a multiple of the element's size.
 pub fn csv_row(element: Element, key: &str, row: &[u8], out: &mut Vec<u8>) {
-    let quoted = key.is_empty() || key.contains([',', '"', '\n', '\r']) || key.trim() != key;
-    if quoted {
-        out.push(b'"');
-        out.extend_from_slice(key.replace('"', "\"\"").as_bytes());
-        out.push(b'"');
-    } else {
-        out.extend_from_slice(key.as_bytes());
-    }
+    csv_text(key, out);
     for bits in row.chunks(element.size()) {
         out.push(b',');
         out.extend_from_slice(csv_number(element, bits).as_bytes());
     }
     out.push(b'\n');
+}
+
+/// Writes a text, in quotes where it needs them.
+pub fn csv_text(text: &str, out: &mut Vec<u8>) {
+    let quoted = text.is_empty() || text.contains([',', '"', '\n', '\r']) || text.trim() != text;
+    if quoted {
+        out.push(b'"');
+        out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
+        out.push(b'"');
+    } else {
+        out.extend_from_slice(text.as_bytes());
+    }
 }
 
 /// Writes one component.

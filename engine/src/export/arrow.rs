@@ -39,15 +39,20 @@ impl ArrowSink {
         self.writer.get_mut().take()
     }
 
-    pub fn finish(mut self) -> Result<Vec<u8>, ExportError> {
-        let finished = self.writer.finish();
-        finished.map_err(|error| failed(self.writer.get_ref().path(), error))?;
-        let path = self.writer.get_ref().path().to_owned();
-        self.writer.into_inner().map_err(|error| failed(&path, error))?.finish()
+    pub fn finish(self) -> Result<Vec<u8>, ExportError> {
+        close(self.writer)
     }
 }
 
-fn failed(path: &Path, error: ArrowError) -> ExportError {
+/// Writes the footer, makes the file durable and gives it its name; returns what nobody has taken yet.
+pub(super) fn close(mut writer: FileWriter<Out>) -> Result<Vec<u8>, ExportError> {
+    let finished = writer.finish();
+    finished.map_err(|error| failed(writer.get_ref().path(), error))?;
+    let path = writer.get_ref().path().to_owned();
+    writer.into_inner().map_err(|error| failed(&path, error))?.finish()
+}
+
+pub(super) fn failed(path: &Path, error: ArrowError) -> ExportError {
     let source = match error {
         ArrowError::IoError(_, source) => source,
         other => io::Error::other(other),

@@ -12,6 +12,12 @@ pub enum ExportError {
         /// The file to be written.
         path: PathBuf,
     },
+    /// The name does not tell a format that can hold a list of changes.
+    #[error("{}: the format of a list is told by the extension: use .parquet, .arrow or .csv", path.display())]
+    ListFormat {
+        /// The file to be written.
+        path: PathBuf,
+    },
     /// The file or directory cannot be made there.
     #[error("{}: cannot create: {source}", path.display())]
     Create {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! TableWriter --> arrow.rs, parquet.rs, npy.rs, csv.rs --> pending.rs   PATH.tmp-PID, made durable, renamed to PATH
+//! ChangeWriter -> changes.rs -->                               the same: which sources differ
 //! DeltaWriter --> deltas.rs --> PART files --> manifest.rs      what must be in the directory, with BLAKE3 sums
 //! ```
 //!
@@ -10,6 +11,7 @@
 
 mod arrays;
 mod arrow;
+mod changes;
 mod csv;
 mod deltas;
 mod error;
@@ -21,6 +23,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use changes::ChangeWriter;
 pub use deltas::{DeltaPart, DeltaWriter, PartFormat};
 pub use error::ExportError;
 pub use manifest::{Listed, MANIFEST, Problem, check_manifest, write_manifest, write_manifest_of};

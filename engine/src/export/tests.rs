@@ -6,13 +6,13 @@ use std::sync::Arc;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, UInt32Type};
+use arrow_array::types::{Float32Type, Float64Type, UInt32Type};
 use bytes::Bytes;
 use serde_json::{Map, json};
 
 use super::*;
 use crate::capture::read::{ReadOptions, open};
-use crate::delta::{Change, CommitId, DeltaBatch, DeltaRow, Element, Keys, Table};
+use crate::delta::{Change, CommitId, DeltaBatch, DeltaRow, Element, Keys, Measure, Table};
 
 /// A directory of its own for each test, removed at the end.
 struct Scratch(PathBuf);
@@ -265,4 +265,66 @@ fn the_manifest_finds_every_changed_missing_cut_or_added_file() {
     }
     std::fs::remove_file(&manifest).unwrap();
     assert!(problems(&|| ()).contains("the manifest is missing"));
+}
+
+#[test]
+fn changes_come_back_from_every_format() {
+    let scratch = Scratch::new("changes");
+    let names = keys(0..70_000);
+    let all = [Change::Insert, Change::Update, Change::Delete];
+    let measure = |i: usize| Measure {
+        collection: 0,
+        key: &names[i],
+        change: all[i % 3],
+        changed_dims: i as u32,
+        l2: if i % 7 == 0 { f64::NAN } else { (i as f64).sqrt() },
+        max_abs: if i % 5 == 0 { f64::INFINITY } else { 1.0 / (i as f64 + 1.0) },
+        cosine: (i % 3 == 1).then_some(-1.0 / (i as f64 + 3.0)),
+    };
+    let row = |i: usize| {
+        let m = measure(i);
+        let l2 = Some(m.l2).filter(|l2| !l2.is_nan());
+        (format!("docs/{}", m.key), m.change.name().to_owned(), m.changed_dims, l2, m.cosine, Some(m.max_abs))
+    };
+    for (name, count) in [("c.arrow", names.len()), ("c.parquet", names.len()), ("c.arrow", 0), ("c.parquet", 0)] {
+        let path = scratch.path(name);
+        let mut writer = ChangeWriter::create(&path).unwrap();
+        (0..count).for_each(|i| writer.write("docs", &measure(i)).unwrap());
+        assert_eq!(writer.finish().unwrap(), count as u64);
+        let file = std::fs::File::open(&path).unwrap();
+        let batches: Vec<_> = match name {
+            "c.arrow" => arrow_ipc::reader::FileReader::try_new(file, None).unwrap().map(Result::unwrap).collect(),
+            _ => ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap().map(Result::unwrap).collect(),
+        };
+        let mut found = Vec::new();
+        for batch in &batches {
+            let text = |column: usize| batch.column(column).as_string::<i32>();
+            let number = |column: usize, i| {
+                let values = batch.column(column).as_primitive::<Float64Type>();
+                values.is_valid(i).then(|| values.value(i))
+            };
+            let dims = batch.column(2).as_primitive::<UInt32Type>();
+            found.extend((0..batch.num_rows()).map(|i| {
+                let texts = (text(0).value(i).to_owned(), text(1).value(i).to_owned());
+                (texts.0, texts.1, dims.value(i), number(3, i), number(4, i), number(5, i))
+            }));
+        }
+        assert!(found == (0..count).map(row).collect::<Vec<_>>(), "{name} {count}");
+    }
+    let path = scratch.path("c.csv");
+    let mut writer = ChangeWriter::create(&path).unwrap();
+    [6, 7, 70].into_iter().for_each(|i| writer.write("docs", &measure(i)).unwrap());
+    assert_eq!(writer.finish().unwrap(), 3);
+    let third = 1.0 / 8.0;
+    let expected = format!(
+        "source,change,changed_dims,l2,cosine,max_abs\n\
+         \"docs/\"\"quoted\"\", 'twice'-6\",insert,6,{},,{}\n\
+         docs/a/b-7,update,7,,-0.1,{third}\n\
+         docs/a/b-70,update,70,,{},inf\n",
+        6f64.sqrt(),
+        1.0 / 7.0,
+        -1.0 / 73.0
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+    assert!(ChangeWriter::create(&scratch.path("c.npy")).is_err());
 }

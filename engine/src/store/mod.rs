@@ -57,7 +57,7 @@ pub use keytable::KeyTable;
 pub use letters::{DeathReason, LETTERS, Letter, LetterBox, Letters};
 pub use live_pack::{LivePack, SegmentHashes, in_memory};
 pub use log::{Block, Known, Log, Place, Record};
-pub use measures::{Measure, Measures, keep as keep_measures, recall as recall_measures};
+pub use measures::{KeptMeasures, Measures, keep as keep_measures, recall as recall_measures};
 pub use memory::{Fault, FaultKind, MemoryDisk, Pending};
 pub use mirror::{Mirror, Written, row_sum};
 pub use note_block::{NOTES, SlotNotes, hash as notes_hash};

@@ -7,8 +7,8 @@ use vecdelta_kernels::RowChange;
 use super::diff::diff;
 use super::error::VersionError;
 use super::repository::{CommitIndex, Repository, table_of};
-use crate::delta::{Change, Table};
-use crate::store::{Measure, recall_measures};
+use crate::delta::{Change, Measure, Table};
+use crate::store::{KeptMeasures, recall_measures};
 
 /// Hands over how far each source moved that differs between two commits.
 ///
@@ -21,7 +21,7 @@ pub fn compare<E: From<VersionError>>(
     from: CommitIndex,
     to: CommitIndex,
     only: Option<(&str, Option<&str>)>,
-    emit: &mut dyn FnMut(&Table, Measure) -> Result<(), E>,
+    emit: &mut dyn FnMut(&Table, &Measure<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let is_parent = |parent, child| repo.entry(child).parents.first() == Some(&parent);
     let (child, forward) = if is_parent(from, to) { (to, true) } else { (from, false) };
@@ -31,24 +31,25 @@ pub fn compare<E: From<VersionError>>(
     };
     let tables: Vec<Table> =
         repo.commit(child)?.body.collections.iter().map(table_of).collect::<Result<_, VersionError>>()?;
-    for mut measure in kept {
-        let Some(table) = tables.get(usize::from(measure.collection)) else {
-            return compare_rows(repo, from, to, only, emit);
-        };
+    if kept.iter().any(|measure| usize::from(measure.collection) >= tables.len()) {
+        return compare_rows(repo, from, to, only, emit);
+    }
+    for mut measure in kept.iter() {
+        let table = &tables[usize::from(measure.collection)];
         let wanted =
             only.is_none_or(|(name, key)| name == table.collection && key.is_none_or(|key| key == measure.key));
         if !forward {
             measure.change = reverse(measure.change);
         }
         if wanted {
-            emit(table, measure)?;
+            emit(table, &measure)?;
         }
     }
     Ok(())
 }
 
 /// Returns how far a commit moved each source from where its first parent has it, if that was kept when it was made.
-pub fn kept_measures(repo: &Repository, commit: CommitIndex) -> Option<Vec<Measure>> {
+pub fn kept_measures(repo: &Repository, commit: CommitIndex) -> Option<KeptMeasures> {
     let entry = repo.entry(commit);
     // An empty list of a first commit, as it was kept once, says nothing of what came.
     entry.parents.first()?;
@@ -68,7 +69,7 @@ fn compare_rows<E: From<VersionError>>(
     from: CommitIndex,
     to: CommitIndex,
     only: Option<(&str, Option<&str>)>,
-    emit: &mut dyn FnMut(&Table, Measure) -> Result<(), E>,
+    emit: &mut dyn FnMut(&Table, &Measure<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     diff(repo, Some(from), Some(to), only, &mut |part| {
         let table: Arc<Table> = part.table;
@@ -85,9 +86,9 @@ fn compare_rows<E: From<VersionError>>(
                     None => vecdelta_kernels::max_abs(table.element, whole),
                 },
                 cosine: d.measures.as_ref().and_then(RowChange::cosine),
-                key: d.key,
+                key: &d.key,
             };
-            emit(&table, measure)?;
+            emit(&table, &measure)?;
         }
         Ok(())
     })

@@ -213,6 +213,23 @@ fn an_exported_stream() {
 }
 
 #[test]
+fn what_differs_as_a_table() {
+    let mut s = ingested("differs");
+    s.run("diff fruit.vd main~2 main~1 --output changes.csv").exits(0);
+    assert_eq!(
+        s.read("changes.csv"),
+        "source,change,changed_dims,l2,cosine,max_abs\n\
+         vectors/apple,update,1,0.25,0.9761870601839527,0.25\n\
+         vectors/fig,insert,3,1.0307764064044151,,1\n\
+         vectors/plum,delete,3,0.7071067811865476,,0.5\n"
+    );
+    s.run("diff fruit.vd main~2 main --output changes.arrow --json --exit-code").exits(1);
+    s.run("diff fruit.vd main main --output changes.npy").exits(2);
+    assert!(!s.dir.join("changes.npy").exists());
+    insta::assert_snapshot!(s.transcript());
+}
+
+#[test]
 fn a_part_of_a_table_as_csv() {
     let s = ingested("part");
     let export = |file: &str, more: &[&str]| -> Vec<String> {

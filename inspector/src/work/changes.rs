@@ -1,7 +1,6 @@
 //! Which sources a commit changed, and how far.
 
-use vecdelta::delta::Change;
-use vecdelta::store::Measure;
+use vecdelta::delta::{Change, Measure};
 use vecdelta::version::{CommitIndex, Repository, VersionError, diff, kept_measures};
 
 use super::history::number;
@@ -22,7 +21,7 @@ pub fn changes(repo: &Repository, commit: CommitIndex) -> Result<Changes, Versio
     let names = repo.commit(commit)?.body.collections;
     out.collections = names.into_iter().map(|c| c.name).collect();
     if let Some(measures) = kept_measures(repo, commit) {
-        for measure in measures {
+        for measure in measures.iter() {
             out.push(measure.collection, &measure);
         }
         return Ok(out);
@@ -41,7 +40,7 @@ pub fn changes(repo: &Repository, commit: CommitIndex) -> Result<Changes, Versio
                 l2: d.l2,
                 max_abs: 0.0,
                 cosine,
-                key: d.key,
+                key: &d.key,
             };
             out.push(collection, &measure);
         }
@@ -76,7 +75,7 @@ impl Changes {
         u16::try_from(at).unwrap_or(u16::MAX)
     }
 
-    fn push(&mut self, collection: u16, measure: &Measure) {
+    fn push(&mut self, collection: u16, measure: &Measure<'_>) {
         if self.keys.len() + measure.key.len() > KEY_BYTES_MAX {
             self.complete = false;
             return;
@@ -90,7 +89,7 @@ impl Changes {
         self.dims.push(measure.changed_dims);
         self.l2.push(measure.l2.to_bits());
         self.cosine.push(measure.cosine.unwrap_or(f64::NAN).to_bits());
-        self.keys.push_str(&measure.key);
+        self.keys.push_str(measure.key);
         self.ends.push(self.keys.len() as u32);
     }
 }

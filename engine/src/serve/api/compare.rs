@@ -31,7 +31,7 @@ pub fn diff(site: &Site, head: &Head) -> Result<Response, Response> {
         let only = source.as_ref().map(|s| (s.collection.as_str(), Some(s.key.as_str())));
         let mut sent = Ok(());
         let compared = compare::<Failure>(&repo, from, to, only, &mut |table, measure| {
-            sent = writeln!(out, "{}", change_json(table, &measure));
+            sent = writeln!(out, "{}", change_json(table, measure));
             let gone = |_| Failure::new(crate::answer::IO, "the client is gone");
             sent.as_ref().copied().map_err(gone)
         });
