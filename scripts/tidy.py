@@ -18,8 +18,8 @@ DISK = r"\bstd::fs\b|\bfs::|\bFile::|\bmemmap2\b"
 THREADS = r"\bcrossbeam_channel\b|\bthread::(spawn|scope|Builder)"
 CLOCK = r"\bSystemTime::now|\bInstant\b|\bUtc::now|\bgetrandom\b|\brand::"
 PRINT = r"\be?print(ln)?!|\bprocess::exit\b|\bstdout\(\)|\bstderr\(\)"
-# Where a wire leads out of the machine; each is behind a feature.
-WIRES = [ENGINE + "serve/", ENGINE + "wire/", ENGINE + "store/postgres/", ENGINE + "store/place.rs"]
+# Where a wire leads out of the machine; those to other servers are behind features. A pipeline file names addresses.
+WIRES = [ENGINE + "serve/", ENGINE + "pipeline/follow/socket/", ENGINE + "pipeline/config/followed.rs", ENGINE + "wire/", ENGINE + "store/postgres/", ENGINE + "store/place.rs"]
 ABSENT = [
     (["delta", "codec"], DISK + r"|\bstd::io\b|\brayon\b|\bMutex\b", [], "`delta` and `codec` do no I/O and know no threads"),
     (["version", "route", "window", "apply"], DISK, [], "`version`, `route`, `window` and `apply` never open a file"),

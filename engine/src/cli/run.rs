@@ -210,6 +210,7 @@ pub fn execute(
             commits.fetch_add(1, Ordering::Relaxed);
         }
         progress.on(event);
+        say_where(event);
         tell(event);
     };
     let mut whole = RunReport::default();
@@ -252,6 +253,15 @@ pub fn execute(
             }
             Err(error.into())
         }
+    }
+}
+
+/// Says where rows can be sent: the system may have chosen the port.
+fn say_where(event: &Event) {
+    if let Event::SourceOpened { source, file, .. } = event
+        && (file.starts_with("tcp://") || file.starts_with("unix:"))
+    {
+        let _ = writeln!(io::stderr(), "source {} listens at {file}", printable(source));
     }
 }
 

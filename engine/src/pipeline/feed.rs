@@ -109,7 +109,7 @@ impl Feed {
     }
 
     fn send(&self, mut pushed: Pushed) -> Result<Ticket, FeedClosed> {
-        let ticket = Ticket(Arc::default());
+        let ticket = Ticket::new();
         pushed.owed = Some(ticket.clone());
         self.0.send(pushed).map_err(|_| FeedClosed)?;
         Ok(ticket)
@@ -124,6 +124,11 @@ impl Ticket {
         let (fate, _) =
             told.wait_timeout_while(fate, longest, |fate| fate.is_none()).expect("no thread panics with it");
         fate.clone()
+    }
+
+    /// Makes one of which nobody has told anything.
+    pub(super) fn new() -> Self {
+        Self(Arc::default())
     }
 
     pub(super) fn tell(&self, fate: Fate) {

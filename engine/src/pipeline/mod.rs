@@ -42,6 +42,7 @@ pub use deliver::{Served, SinkEnd};
 pub use drain::with_drain;
 pub use error::PipelineError;
 pub use feed::{Fate, Feed, FeedClosed, FeedEnd, Refusal, Ticket, feed};
+pub use follow::Doors;
 pub use metrics::{Figures, L2_CLASSES, Lengths, Metrics, SinkFigures, SourceFigures, StageFigures, WindowFigures};
 pub use online::{Asked, ask_servers};
 pub use plan::{Forecast, plan};

@@ -1,6 +1,8 @@
 //! Whether the servers that a pipeline names can do what it asks of them. Nothing is changed there.
 
-use super::config::{Followed, MessageFormat, Pipeline, SinkServer, Source, SourceServer};
+#[cfg(feature = "nats")]
+use super::config::MessageFormat;
+use super::config::{Followed, Pipeline, SinkServer, Source, SourceServer};
 #[cfg(feature = "nats")]
 use crate::wire::nats;
 
@@ -34,6 +36,7 @@ pub fn ask_servers(pipeline: &Pipeline) -> Vec<Asked> {
 
 fn ask_source(_source: &Source, server: &SourceServer) -> Result<String, String> {
     match &server.place {
+        Followed::Socket { listen, .. } => super::follow::check_listening(listen),
         #[cfg(feature = "nats")]
         Followed::Nats { stream, format, .. } => {
             let plain = *format == MessageFormat::Jsonl;
@@ -47,7 +50,7 @@ fn ask_source(_source: &Source, server: &SourceServer) -> Result<String, String>
             Ok(format!("PostgreSQL {version}, table {}", table.table))
         }
         #[cfg(not(feature = "nats"))]
-        Followed::Nats { format: MessageFormat::Deltas | MessageFormat::Jsonl, .. } => Err(absent("nats")),
+        Followed::Nats { .. } => Err(absent("nats")),
         #[cfg(not(feature = "postgres"))]
         Followed::Postgres { .. } => Err(absent("postgres")),
     }

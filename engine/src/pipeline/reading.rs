@@ -11,7 +11,7 @@ use crossbeam_channel::RecvTimeoutError;
 use super::config::{Input, OnReject, Source, SourceKind};
 use super::controls::{Controls, TOLD_TO_WAIT};
 use super::feed::{FeedEnd, Pushed};
-use super::follow::Changes;
+use super::follow::{Changes, Doors};
 use super::input::{Item, SizeAndTime, items};
 use super::link::Outlet;
 use super::metrics::Metrics;
@@ -109,6 +109,10 @@ pub struct Reading<'a> {
     pub ended: AtomicBool,
     /// How far the sources on servers are committed, by name.
     pub places: &'a BTreeMap<String, String>,
+    /// Where others connect.
+    pub doors: &'a Doors,
+    /// How much of what is not whole yet the connections of one source may hold.
+    pub unfinished_bytes: u64,
     /// An epoch is read as a whole before another source may speak.
     pub floor: Mutex<()>,
 }
@@ -125,7 +129,7 @@ impl Reading<'_> {
         for source in 0..self.sources.len() {
             let out = out.clone();
             if self.sources[source].server.is_some() {
-                scope.spawn(move || self.follow(source, &out));
+                scope.spawn(move || self.follow(source, out));
             } else if self.sources[source].inputs.contains(&Input::Feed) {
                 if let Some(feed) = self.feeds.get(&self.sources[source].name) {
                     started.push(turns::spawn(scope, "feed", move || self.feed(source, feed, &out)));

@@ -15,6 +15,7 @@ use super::controls::Controls;
 use super::deliver::{Committed, Deliveries, Served, SinkEnd, served};
 use super::feed::FeedEnd;
 use super::flow::{Flow, State};
+use super::follow::Doors;
 use super::input::{Item, items};
 use super::link::{Budget, link};
 use super::metrics::Metrics;
@@ -58,6 +59,8 @@ pub struct Live {
     pub feeds: BTreeMap<String, FeedEnd>,
     /// Who is told to wait.
     pub controls: Arc<Controls>,
+    /// Where others connect that send rows.
+    pub doors: Arc<Doors>,
     /// Asked before each commit whether anybody wants the checksum of its deltas, which takes time; nobody by default.
     pub checksums: Option<Asks>,
     /// Whether sinks are left out.
@@ -185,6 +188,8 @@ fn run_stages(
             feeds: &context.live.feeds,
             places: &places,
             controls: &context.live.controls,
+            doors: &context.live.doors,
+            unfinished_bytes: pipeline.settings.memory_bytes / 8,
             listener: context.listener,
             metrics: &context.live.metrics,
             stop: context.stop,

@@ -27,6 +27,7 @@ mod reload;
 mod serve;
 mod signals;
 mod sinks;
+mod sockets;
 
 /// A test file that is not named here would never run.
 #[test]

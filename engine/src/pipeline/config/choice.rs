@@ -43,6 +43,7 @@ impl Choice for SourceKind {
         Self::Jsonl,
         Self::Files,
         Self::Feed,
+        Self::Socket,
         Self::Nats,
         Self::Postgres,
     ];
@@ -50,7 +51,7 @@ impl Choice for SourceKind {
 
 impl Choice for MessageFormat {
     const WORDS: &'static [Word] = MESSAGE_FORMATS;
-    const ALL: &'static [Self] = &[Self::Deltas, Self::Jsonl];
+    const ALL: &'static [Self] = &[Self::Deltas, Self::Jsonl, Self::Arrow];
 }
 
 impl Choice for OnGap {

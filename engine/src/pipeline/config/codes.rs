@@ -54,4 +54,5 @@ pub(super) const LOCK_OUTSIDE: &str = "VD0370";
 pub(super) const SAME_OUTPUT: &str = "VD0371";
 pub(super) const MIXED_COLLECTIONS: &str = "VD0372";
 pub(super) const PARTITION: &str = "VD0373";
+pub(super) const OPEN: &str = "VD0374";
 pub(super) const TEST_CANNOT_PASS: &str = "VD0380";

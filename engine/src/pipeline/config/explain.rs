@@ -205,6 +205,10 @@ They may differ in width. Put `{collection}` into the path: one file for each.")
 With `{partition}` in `store` each partition of a stream has a repository of its own, and `vecdelta run --partition K/N`
 shares them between workers. All sources must be divided into the same number of partitions, and each sink needs a place
 for each partition: `{partition}` in its path or subject. The rows of a table of PostgreSQL never meet."),
+    ("VD0374", "Anybody could send rows.
+
+A source of `kind = \"socket\"` takes what comes. At an address of this machine alone, or at a socket among its files, that is
+what its users may do anyway. At any other address `token` is needed, which every connection says in its first line."),
     ("VD0380", "The test cannot pass, whatever the pipeline does.
 
 It names a route, sink or collection that does not exist, its vectors do not fit together, or its expectations contradict

@@ -1,16 +1,18 @@
 //! Servers that sources follow: what is asked of them, and what cannot be right about it.
 
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::check::Checks;
-use super::codes::{NOT_WITH_KIND, PARTITION};
+use super::codes::{NOT_WITH_KIND, OPEN, PARTITION, SAME_OUTPUT, URL};
 use super::diagnostic::Diagnostic;
 use super::servers::{self, NatsStream, SqlTable, StreamKeeps};
 use super::types::{Source, SourceKind};
 use super::view::View;
 use crate::capture::Detector;
 
-/// A source that is followed on a server.
+/// A source that is followed on a server, or that others connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceServer {
     /// Where, and what is there.
@@ -37,6 +39,17 @@ pub enum Followed {
         /// The one partition that is worked on, where the work is divided.
         only: Option<u32>,
     },
+    /// What others send.
+    Socket {
+        /// Where they connect.
+        listen: Listen,
+        /// What they send: JSON lines or an Arrow stream.
+        format: MessageFormat,
+        /// What each of them must know.
+        token: Option<String>,
+        /// The field that says that an id is gone, for JSON lines.
+        deleted: Option<String>,
+    },
     /// Rows of a table.
     Postgres {
         /// The table.
@@ -52,7 +65,55 @@ pub enum Followed {
     },
 }
 
-/// What messages hold.
+/// Where others connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A port of an address of this machine.
+    Tcp(SocketAddr),
+    /// A socket among the files.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// Reads `IP:PORT` or `unix:PATH`.
+    fn read(text: &str, base_dir: &Path) -> Option<Self> {
+        match text.strip_prefix("unix:") {
+            Some("") => None,
+            Some(path) => Some(Self::Unix(super::source::absolute(base_dir, path))),
+            None => {
+                let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+                local.as_deref().unwrap_or(text).parse().ok().map(Self::Tcp)
+            }
+        }
+    }
+
+    /// Returns whether the system chooses the port.
+    fn is_any_port(&self) -> bool {
+        matches!(self, Self::Tcp(address) if address.port() == 0)
+    }
+
+    /// Returns whether other machines reach it.
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Tcp(address) if !address.ip().is_loopback())
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self::Tcp(SocketAddr::from((IpAddr::from([127, 0, 0, 1]), 0)))
+    }
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What messages, or connections, hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MessageFormat {
     /// Deltas, as the sink writes them.
@@ -60,6 +121,8 @@ pub enum MessageFormat {
     Deltas,
     /// JSON lines.
     Jsonl,
+    /// An Arrow stream.
+    Arrow,
 }
 
 /// What happens at a gap.
@@ -78,11 +141,13 @@ const OWN_KEYS: &[(&str, &[SourceKind])] = &[
     ("stream", &[SourceKind::Nats]),
     ("subject", &[SourceKind::Nats]),
     ("partitions", &[SourceKind::Nats]),
-    ("format", &[SourceKind::Nats]),
+    ("listen", &[SourceKind::Socket]),
+    ("token", &[SourceKind::Socket]),
+    ("format", &[SourceKind::Nats, SourceKind::Socket]),
     ("on_gap", &[SourceKind::Nats]),
     ("table", &[SourceKind::Postgres]),
     ("version", &[SourceKind::Postgres]),
-    ("deleted", &[SourceKind::Nats, SourceKind::Postgres]),
+    ("deleted", &[SourceKind::Nats, SourceKind::Postgres, SourceKind::Socket]),
     ("poll", &[SourceKind::Postgres]),
     ("overlap", &[SourceKind::Postgres]),
     ("follow", &[SourceKind::Nats, SourceKind::Postgres]),
@@ -90,7 +155,7 @@ const OWN_KEYS: &[(&str, &[SourceKind])] = &[
 ];
 
 /// Reads what a source follows; `None` for files.
-pub(super) fn read(kind: SourceKind, view: View<'_>, vector: Option<String>) -> Option<SourceServer> {
+pub(super) fn read(kind: SourceKind, view: View<'_>, vector: Option<String>, base_dir: &Path) -> Option<SourceServer> {
     let text = |key: &str| view.text(key).unwrap_or_default();
     let place = match kind {
         SourceKind::Nats => Followed::Nats {
@@ -105,6 +170,12 @@ pub(super) fn read(kind: SourceKind, view: View<'_>, vector: Option<String>) -> 
             on_gap: view.choice("on_gap").unwrap_or_default(),
             deleted: view.text("deleted"),
             only: None,
+        },
+        SourceKind::Socket => Followed::Socket {
+            listen: Listen::read(&text("listen"), base_dir).unwrap_or_default(),
+            format: view.choice("format").unwrap_or(MessageFormat::Jsonl),
+            token: view.text("token"),
+            deleted: view.text("deleted"),
         },
         SourceKind::Postgres => Followed::Postgres {
             table: SqlTable {
@@ -143,6 +214,7 @@ pub(super) fn check(checks: &mut Checks<'_, '_>, source: &Source) {
     }
     servers::check_scheme(checks, &section, kind);
     match &server.place {
+        Followed::Socket { listen, format, token, .. } => check_socket(checks, source, (listen, *format, token)),
         Followed::Postgres { .. } => servers::check_needs(
             checks,
             &section,
@@ -162,9 +234,16 @@ pub(super) fn check(checks: &mut Checks<'_, '_>, source: &Source) {
                     ("subject", "the subjects' first words, as the sink has them; for JSON lines a subject"),
                 ],
             );
-            servers::check_names(checks, &section, stream, *format == MessageFormat::Jsonl);
+            servers::check_names(checks, &section, stream, *format != MessageFormat::Deltas);
             match format {
                 MessageFormat::Deltas => check_deltas(checks, source, &section),
+                MessageFormat::Arrow => refuse(
+                    checks,
+                    source,
+                    "format",
+                    "a stream of NATS holds messages, not one Arrow stream",
+                    "set `format = \"jsonl\"`",
+                ),
                 MessageFormat::Jsonl => {
                     if checks.place(&["source", &source.name, "partitions"]).is_some() {
                         refuse(
@@ -178,6 +257,51 @@ pub(super) fn check(checks: &mut Checks<'_, '_>, source: &Source) {
                 }
             }
         }
+    }
+}
+
+/// Whoever connects from elsewhere must know something.
+fn check_socket(
+    checks: &mut Checks<'_, '_>,
+    source: &Source,
+    (listen, format, token): (&Listen, MessageFormat, &Option<String>),
+) {
+    let section = ["source", source.name.as_str()];
+    servers::check_needs(checks, &section, &[("listen", "where others connect, such as \"127.0.0.1:7880\"")]);
+    let path = ["source", &source.name, "listen"];
+    let text = checks.text(&path).map(str::to_owned);
+    if text.is_some_and(|text| Listen::read(&text, Path::new("")).is_none()) {
+        let message = format!("`listen` of source \"{}\" is no place to listen at", source.name);
+        let diagnostic = Diagnostic::error(URL, message)
+            .label("expected IP:PORT or unix:PATH")
+            .help("write an address such as \"127.0.0.1:7880\", or a path such as \"unix:run/rows.sock\"");
+        checks.report_at(&path, diagnostic);
+    }
+    if listen.is_open() && token.is_none() {
+        let message = format!("source \"{}\" would take rows from every machine that reaches it", source.name);
+        let diagnostic = Diagnostic::error(OPEN, message)
+            .label("other machines reach this address")
+            .help("add `token = { env = \"NAME\" }`, or listen at 127.0.0.1 or unix:PATH");
+        checks.report_at(&path, diagnostic);
+    }
+    if format == MessageFormat::Deltas {
+        let help = "set `format = \"jsonl\"` or `format = \"arrow\"`";
+        refuse(checks, source, "format", "a socket takes rows, not deltas", help);
+    }
+    if format == MessageFormat::Arrow && checks.place(&["source", &source.name, "deleted"]).is_some() {
+        refuse(checks, source, "deleted", "only JSON lines say that an id is gone", "set `format = \"jsonl\"`");
+    }
+    let pipeline = checks.pipeline;
+    let same = |other: &&Source| {
+        let place = other.server.as_ref().map(|server| &server.place);
+        matches!(place, Some(Followed::Socket { listen: taken, .. }) if taken == listen && !taken.is_any_port())
+    };
+    let before = pipeline.sources.iter().take_while(|other| other.name != source.name);
+    if let Some(other) = before.filter(|other| same(other)).last() {
+        let message = format!("sources \"{}\" and \"{}\" listen at the same place", other.name, source.name);
+        let diagnostic =
+            Diagnostic::error(SAME_OUTPUT, message).label("already taken").help("give each source its own `listen`");
+        checks.report_at(&path, diagnostic);
     }
 }
 

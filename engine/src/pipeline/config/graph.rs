@@ -201,6 +201,7 @@ fn source_detail(source: &super::types::Source) -> String {
         [] => source.server.as_ref().map_or_else(String::new, |server| match &server.place {
             Followed::Nats { stream, .. } => stream.subject.clone(),
             Followed::Postgres { table, .. } => table.table.clone(),
+            Followed::Socket { listen, .. } => listen.to_string(),
         }),
         several => format!("{} paths", several.len()),
     };

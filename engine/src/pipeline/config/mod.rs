@@ -45,7 +45,7 @@ use std::path::Path;
 pub use data::dims_differ;
 pub use diagnostic::{Diagnosis, Diagnostic, Severity};
 pub use explain::{codes, explain};
-pub use followed::{Followed, MessageFormat, OnGap, SourceServer};
+pub use followed::{Followed, Listen, MessageFormat, OnGap, SourceServer};
 pub use graph::{graph_dot, graph_json, graph_mermaid};
 pub use reference::reference;
 pub use render::render;

@@ -20,10 +20,10 @@ pub(super) fn read(name: &str, node: &Node, base_dir: &Path) -> Source {
     let inputs = view.texts("path").unwrap_or_default();
     let column = vector.map_or_else(|| view.text("vector"), |vector| vector.text("column"));
     let kind = view.choice("kind").unwrap_or(SourceKind::Files);
-    let server = followed::read(kind, view, column.clone());
+    let server = followed::read(kind, view, column.clone(), base_dir);
     let inputs: Vec<Input> = match kind {
         SourceKind::Feed => vec![Input::Feed],
-        SourceKind::Nats | SourceKind::Postgres => Vec::new(),
+        SourceKind::Socket | SourceKind::Nats | SourceKind::Postgres => Vec::new(),
         _ => inputs.iter().map(|path| input(base_dir, path)).collect(),
     };
     let epoch = server.is_none() && view.bool("epoch").unwrap_or(true);
@@ -179,7 +179,7 @@ fn check_path(checks: &mut Checks<'_, '_>, source: &Source) {
                 .help("add `epoch = false`");
             checks.report_at(&["source", &source.name, "kind"], diagnostic);
         }
-        (SourceKind::Feed | SourceKind::Nats | SourceKind::Postgres, None) | (_, Some(_)) => {}
+        (SourceKind::Feed | SourceKind::Socket | SourceKind::Nats | SourceKind::Postgres, None) | (_, Some(_)) => {}
         // What has no kind either is no source, and was reported.
         (_, None) if checks.place(&["source", &source.name, "kind"]).is_none() => {}
         (_, None) => {

@@ -106,7 +106,7 @@ pub struct Source {
     pub meta: Vec<String>,
     /// Whether more files are waited for.
     pub watch: bool,
-    /// The server that it follows, for NATS and PostgreSQL.
+    /// What it follows, for NATS and PostgreSQL, or where it listens.
     pub server: Option<SourceServer>,
     /// What becomes of a row that is refused.
     pub on_reject: OnReject,
@@ -120,9 +120,9 @@ impl Source {
 
     /// Says what readers must know of it.
     pub fn read_options(&self) -> ReadOptions {
-        use SourceKind::{Feed, Files, Nats, Postgres};
+        use SourceKind::{Feed, Files, Nats, Postgres, Socket};
         ReadOptions {
-            format: (!matches!(self.kind, Files | Feed | Nats | Postgres)).then(|| self.kind.name()),
+            format: (!matches!(self.kind, Files | Feed | Socket | Nats | Postgres)).then(|| self.kind.name()),
             id: self.id.clone(),
             vector: self.vector.clone(),
             dims: self.dims,
@@ -174,6 +174,8 @@ pub enum SourceKind {
     Files,
     /// Rows that are handed in.
     Feed,
+    /// Rows that others send to a socket.
+    Socket,
     /// Messages of a stream of NATS.
     Nats,
     /// Rows of a table of PostgreSQL.

@@ -2,63 +2,81 @@
 
 use super::{Flow, Stop, Waiting};
 use crate::capture::Captured;
-use crate::delta::{Applied, Delta, DeltaError, Keys, Notes, RowBatch};
+use crate::delta::{Applied, Delta, DeltaError, Keys, Notes, RowBatch, Table};
 use crate::pipeline::PipelineError;
+use crate::pipeline::config::OnReject;
+use crate::pipeline::feed::{Refusal, Ticket};
 use crate::pipeline::follow::{Changes, What};
+
+/// The place that something leads to, and who is told what becomes of it.
+type Owed = (Option<String>, Option<Ticket>);
 
 impl Flow<'_> {
     /// Takes changes that a server brought.
     pub(super) fn followed(&mut self, source: usize, changes: Changes) -> Result<(), Stop> {
-        let Changes { what, mark } = changes;
+        let Changes { what, mark, told } = changes;
         // What is committed with a mark must be all that leads to it.
         self.state.holding = mark.is_some();
-        let taken = self.take_changes(source, what, mark);
+        let taken = self.take_changes(source, what, (mark, told));
         self.state.holding = false;
         taken?;
         self.close_due()?;
         self.settle()
     }
 
-    fn take_changes(&mut self, source: usize, what: What, mark: Option<String>) -> Result<(), Stop> {
+    fn take_changes(&mut self, source: usize, what: What, owed: Owed) -> Result<(), Stop> {
         match what {
             What::Nothing => {
-                self.numbered(source, mark);
+                self.numbered(source, owed);
             }
             What::Refused(rows) => {
-                self.unread(source, rows)?;
-                self.numbered(source, mark);
+                let refused = self.unread(source, rows)?;
+                self.numbered_refused(source, owed, refused);
             }
             What::Rows(element, dims, batch) => {
-                self.begun(source, element, dims)?;
-                return self.arrived(source, batch, None, mark);
+                let (mark, told) = owed;
+                let Some(why) = self.begin_fed(source, element, dims)? else {
+                    return self.arrived(source, batch, told, mark);
+                };
+                // Whoever sends rows to a socket does not end the run.
+                if told.is_none() || self.sources[source].on_reject == OnReject::Stop {
+                    return Err(self.refused(source, why));
+                }
+                let table = Table { collection: self.sources[source].collection.clone(), element, dims };
+                let refused = self.refuse_all(source, &table, &batch, &why)?;
+                self.numbered_refused(source, (mark, told), refused);
             }
             What::Gone(keys, notes) => {
                 if self.begin_known(source)? {
                     // Rows that are held back came before.
                     self.release_source(source)?;
-                    let ticket = self.numbered(source, mark);
+                    let ticket = self.numbered(source, owed);
                     self.remove(source, &keys, notes, ticket)?;
                 } else {
-                    self.numbered(source, mark);
+                    self.numbered(source, owed);
                 }
             }
             What::Deltas(deltas) => {
                 if let Some(first) = deltas.first() {
                     self.begun(source, first.vector().element(), first.vector().dims())?;
                 }
-                let ticket = self.numbered(source, mark);
+                let ticket = self.numbered(source, owed);
                 self.apply(source, &deltas, ticket)?;
             }
         }
         Ok(())
     }
 
-    /// Returns the number of what is taken next, and notes the place that it leads to.
-    fn numbered(&mut self, source: usize, mark: Option<String>) -> u64 {
+    /// Returns the number of what is taken next, and notes the place that it leads to and who is told.
+    fn numbered(&mut self, source: usize, owed: Owed) -> u64 {
+        self.numbered_refused(source, owed, Vec::new())
+    }
+
+    fn numbered_refused(&mut self, source: usize, (mark, told): Owed, refused: Vec<Refusal>) -> u64 {
         let ticket = self.state.ticket;
         self.state.ticket += 1;
-        if mark.is_some() {
-            self.state.waiting.push_back(Waiting { mark, ..Waiting::new(source, ticket) });
+        if mark.is_some() || told.is_some() {
+            self.state.waiting.push_back(Waiting { mark, told, refused, ..Waiting::new(source, ticket) });
         }
         ticket
     }

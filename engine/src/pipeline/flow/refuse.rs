@@ -138,10 +138,43 @@ impl Flow<'_> {
             (self.listener)(&Event::DeltaRejected { target, reason });
             return Err(Stop::Failed(PipelineError::Rejected { file: at.input.file.clone(), rejection }));
         }
+        let table = at.table.clone();
+        let (letters, told) = self.of_rows(source, &table, came, refused);
+        if let Some(waiting) = self.state.waiting.iter_mut().find(|waiting| waiting.ticket == ticket) {
+            // One that is refused again stays a dead letter.
+            waiting.letters.retain(|id| !told.iter().any(|refusal| refusal.letter == *id));
+            waiting.refused.extend(told);
+        }
+        self.bury(source, letters)
+    }
+
+    /// Makes dead letters of all rows of a batch.
+    pub(super) fn refuse_all(
+        &mut self,
+        source: usize,
+        table: &Table,
+        came: &RowBatch,
+        why: &str,
+    ) -> Result<Vec<Refusal>, Stop> {
+        let rejection = |key: &str| Rejection { key: key.to_owned(), reason: why.to_owned() };
+        let refused = came.keys.iter().map(rejection).enumerate().collect();
+        let (letters, told) = self.of_rows(source, table, came, refused);
+        self.bury(source, letters)?;
+        Ok(told)
+    }
+
+    /// Makes the dead letters of rows, and what is told of them.
+    fn of_rows(
+        &self,
+        source: usize,
+        table: &Table,
+        came: &RowBatch,
+        refused: Vec<(usize, Rejection)>,
+    ) -> (Vec<Letter>, Vec<Refusal>) {
         let size = came.rows.len() / came.keys.len().max(1);
         let letter = |(row, rejection): &(usize, Rejection)| {
             let key = rejection.key.clone();
-            let letter = self.letter(source, &at.table, DeathReason::Invalid, key, rejection.reason.clone());
+            let letter = self.letter(source, table, DeathReason::Invalid, key, rejection.reason.clone());
             let note = came.notes.note(*row);
             Letter {
                 bits: came.rows[row * size..(row + 1) * size].to_vec(),
@@ -156,13 +189,8 @@ impl Flow<'_> {
             reason: rejection.reason,
             letter: letter.id(),
         });
-        let told: Vec<Refusal> = told.collect();
-        if let Some(waiting) = self.state.waiting.iter_mut().find(|waiting| waiting.ticket == ticket) {
-            // One that is refused again stays a dead letter.
-            waiting.letters.retain(|id| !told.iter().any(|refusal| refusal.letter == *id));
-            waiting.refused.extend(told);
-        }
-        self.bury(source, letters)
+        let told = told.collect();
+        (letters, told)
     }
 }
 

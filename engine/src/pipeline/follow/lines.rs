@@ -1,17 +1,16 @@
-//! JSON lines in messages of others: rows, and ids that are gone.
+//! JSON lines of others, in messages or sent to a socket: rows, and ids that are gone.
 
 use std::io::Cursor;
 use std::mem::{Discriminant, discriminant};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use super::{Changes, What, without_repeats};
+use super::{Changes, Parsed, What, without_repeats};
 use crate::capture::read::{self, Place, ReadOptions, RefusedRow, Refuser, RowForm};
-use crate::delta::{Element, Keys, Notes, RowBatch};
+use crate::delta::{Keys, Notes};
 use crate::pipeline::config::{OnReject, Source};
-use crate::wire::nats::Followed as Message;
 
-/// Reads messages into changes.
+/// Reads lines into changes.
 pub struct Lines {
     options: ReadOptions,
     deleted: Option<String>,
@@ -19,13 +18,28 @@ pub struct Lines {
     on_reject: OnReject,
 }
 
-/// A line, and where it stands.
-struct Line<'a> {
-    bytes: &'a [u8],
-    sequence: u64,
-    /// How many lines of the message lead up to it, and itself.
-    number: usize,
-    last: bool,
+/// A line that is not blank, and where it stands.
+pub struct Line<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Its place.
+    pub at: At,
+}
+
+/// The place of a line.
+#[derive(Clone, Copy, Debug)]
+pub enum At {
+    /// In a message.
+    Message {
+        /// The message.
+        sequence: u64,
+        /// How many lines of the message lead up to it, and itself.
+        number: usize,
+        /// Whether no other one of the message follows.
+        last: bool,
+    },
+    /// Among all lines, from 1.
+    Number(u64),
 }
 
 /// What a line is.
@@ -38,18 +52,22 @@ enum Kind {
     Bad(Box<RefusedRow>),
 }
 
-/// Batches of rows, and rows that cannot be read; the place of these is the number of the line.
-type Parsed = (Vec<(Element, u32, RowBatch)>, Vec<RefusedRow>);
-
 impl Line<'_> {
     fn mark(&self) -> String {
-        if self.last { self.sequence.to_string() } else { format!("{}.{}", self.sequence, self.number) }
+        match self.at {
+            At::Message { sequence, last: true, .. } => sequence.to_string(),
+            At::Message { sequence, number, .. } => format!("{sequence}.{number}"),
+            At::Number(number) => number.to_string(),
+        }
     }
 
     /// Says of what cannot be read where it stands; a line of one message is no place in a file.
     fn refused(&self, id: Option<String>, reason: &str) -> RefusedRow {
-        let reason = format!("message {}, line {}: {reason}", self.sequence, self.number);
-        RefusedRow { place: None, id, reason, form: RowForm::Json, bytes: self.bytes.to_vec() }
+        let (place, reason) = match self.at {
+            At::Message { sequence, number, .. } => (None, format!("message {sequence}, line {number}: {reason}")),
+            At::Number(number) => (Some(Place::Line(number)), reason.to_owned()),
+        };
+        RefusedRow { place, id, reason, form: RowForm::Json, bytes: self.bytes.to_vec() }
     }
 }
 
@@ -60,20 +78,11 @@ impl Lines {
         Self { options, deleted, id: source.id.clone(), on_reject: source.on_reject }
     }
 
-    /// Reads messages; the first `skip` lines are taken already.
+    /// Reads lines.
     ///
     /// # Errors
-    /// Names the message and the line that cannot be read, where that ends the run.
-    pub fn read(&mut self, messages: &[Message], skip: usize) -> Result<Vec<Changes>, String> {
-        let mut lines: Vec<Line<'_>> = Vec::new();
-        for message in messages {
-            let own: Vec<&[u8]> =
-                message.payload.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()).collect();
-            let count = own.len();
-            let line = |(i, bytes)| Line { bytes, sequence: message.sequence, number: i + 1, last: i + 1 == count };
-            lines.extend(own.into_iter().enumerate().map(line));
-        }
-        let lines = &lines[skip.min(lines.len())..];
+    /// Names the line that cannot be read, where that is not passed over.
+    pub fn read(&mut self, lines: &[Line<'_>]) -> Result<Vec<Changes>, String> {
         let mut kinds = lines.iter().map(|line| self.kind(line)).collect::<Vec<_>>().into_iter().peekable();
         let mut changes = Vec::new();
         let mut start = 0;
@@ -108,8 +117,13 @@ impl Lines {
     fn refuse(&self, bad: Vec<RefusedRow>, mark: Option<String>, changes: &mut Vec<Changes>) -> Result<(), String> {
         match (self.on_reject, bad.first()) {
             (_, None) => {}
-            (OnReject::Stop, Some(first)) => return Err(first.reason.clone()),
-            (OnReject::DeadLetter, Some(_)) => changes.push(Changes { what: What::Refused(bad), mark }),
+            (OnReject::Stop, Some(first)) => {
+                return Err(match first.place {
+                    Some(Place::Line(number)) => format!("line {number}: {}", first.reason),
+                    _ => first.reason.clone(),
+                });
+            }
+            (OnReject::DeadLetter, Some(_)) => changes.push(Changes::new(What::Refused(bad), mark)),
         }
         Ok(())
     }
@@ -160,19 +174,24 @@ impl Lines {
             for run in runs {
                 let last = good.nth(run.len() - 1).ok_or("more rows came than lines")?;
                 let what = What::Rows(element, dims, batch.slice(run));
-                changes.push(Changes { what, mark: Some(last.mark()) });
+                changes.push(Changes::new(what, Some(last.mark())));
             }
         }
         if is_end_bad {
-            changes.push(Changes { what: What::Nothing, mark: Some(end) });
+            changes.push(Changes::new(What::Nothing, Some(end)));
         }
         Ok(())
     }
 
     /// Parses lines as one text. The first row that can be read sets the width, as for standard input.
     fn parse(&mut self, lines: &[Line<'_>]) -> Result<Parsed, String> {
-        let (first, last) = (lines[0].sequence, lines[lines.len() - 1].sequence);
-        let say = |error: read::ReadError| format!("messages {first} to {last}: {}", error.message);
+        let say = |error: read::ReadError| match (lines[0].at, lines[lines.len() - 1].at) {
+            (At::Message { sequence: first, .. }, At::Message { sequence: last, .. }) => {
+                format!("messages {first} to {last}: {}", error.message)
+            }
+            (At::Number(first), At::Number(last)) => format!("lines {first} to {last}: {}", error.message),
+            _ => error.message,
+        };
         let text = lines.iter().map(|l| l.bytes).collect::<Vec<_>>().join(&b'\n');
         let refused: Arc<Mutex<Vec<RefusedRow>>> = Arc::default();
         let into = refused.clone();
@@ -194,6 +213,6 @@ fn removed(lines: &[Line<'_>], gone: &[String], changes: &mut Vec<Changes>) {
     for run in without_repeats(gone.iter().map(String::as_str)) {
         let mark = lines[run.end - 1].mark();
         let keys = Keys::from_texts(gone[run].iter().map(String::as_str));
-        changes.push(Changes { what: What::Gone(keys, Notes::default()), mark: Some(mark) });
+        changes.push(Changes::new(What::Gone(keys, Notes::default()), Some(mark)));
     }
 }

@@ -1,14 +1,15 @@
-//! Sources on servers, each on a thread of its own: what they bring, and the place that it leads to.
+//! Sources on servers, and those that others connect to, each on a thread of its own: what they bring, and the place that it leads to.
 //!
 //! The place goes into the metadata of the commit that makes all before it durable, under `mark:SOURCE`. The next run goes
 //! on there. No server is told of it, so nothing can be acknowledged before it is safe.
 
-#[cfg(feature = "nats")]
+#[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "messages are those of NATS"))]
 mod lines;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod socket;
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -18,8 +19,10 @@ use std::time::{Duration, Instant};
 use self::postgres::Postgres;
 #[cfg(feature = "postgres")]
 pub use self::postgres::polled;
+pub use self::socket::{Doors, check_listening};
 use super::PipelineError;
 use super::config::{Followed, Source, SourceServer};
+use super::feed::Ticket;
 use super::link::Outlet;
 use super::reading::{Reading, Row};
 use crate::capture::read::RefusedRow;
@@ -39,6 +42,17 @@ pub struct Changes {
     pub what: What,
     /// The place behind it, where it is known.
     pub mark: Option<String>,
+    /// Who is told what becomes of it.
+    pub told: Option<Ticket>,
+}
+
+/// Batches of rows, and rows that cannot be read.
+type Parsed = (Vec<(Element, u32, RowBatch)>, Vec<RefusedRow>);
+
+impl Changes {
+    fn new(what: What, mark: Option<String>) -> Self {
+        Self { what, mark, told: None }
+    }
 }
 
 /// What changed; no id comes twice.
@@ -129,15 +143,18 @@ fn open(
 
 impl Reading<'_> {
     /// Follows a source until the run is asked to stop, all is read that is wanted, or the server refuses.
-    pub(super) fn follow(&self, number: usize, out: &Outlet<Row>) {
+    pub(super) fn follow(&self, number: usize, out: Outlet<Row>) {
         let source = &self.sources[number];
         let Some(server) = &source.server else { return };
+        if let Followed::Socket { .. } = server.place {
+            return self.listen(number, out);
+        }
         let mut place = self.places.get(&source.name).cloned();
         let mut away: Option<(Instant, u32)> = None;
         while !self.is_over() {
-            let message = match self.session(number, source, server, &mut place, &mut away, out) {
+            let message = match self.session(number, source, server, &mut place, &mut away, &out) {
                 Ok(()) => return,
-                Err(Trouble::Refused(message)) => return self.gave_up(number, message, out),
+                Err(Trouble::Refused(message)) => return self.gave_up(number, message, &out),
                 Err(Trouble::Away(message)) => message,
             };
             let (since, times) = away.unwrap_or((Instant::now(), 0));
@@ -146,7 +163,7 @@ impl Reading<'_> {
             }
             if server.patience.is_some_and(|patience| since.elapsed() >= patience) {
                 let seconds = since.elapsed().as_secs();
-                return self.gave_up(number, format!("{message}; it was away for {seconds} s"), out);
+                return self.gave_up(number, format!("{message}; it was away for {seconds} s"), &out);
             }
             away = Some((since, times + 1));
             self.rest(Duration::from_millis(100 << times.min(6)).min(WAIT_MAX));
@@ -197,7 +214,6 @@ impl Reading<'_> {
 }
 
 /// Cuts where an id comes again, so that each piece has every id once.
-#[cfg(any(feature = "nats", feature = "postgres"))]
 fn without_repeats<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<std::ops::Range<usize>> {
     let (mut runs, mut seen, mut start, mut end) = (Vec::new(), std::collections::HashSet::new(), 0, 0);
     for (i, key) in keys.enumerate() {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::lines::Lines;
+use super::lines::{At, Line, Lines};
 use super::{Changes, Following, Next, Take, Trouble, What, without_repeats};
 use crate::pipeline::config::{Followed, MessageFormat, NatsStream, OnGap, Source, SourceServer};
 use crate::wire::nats::{Followed as Message, Follower, Keeps, Place, unpack};
@@ -81,7 +81,7 @@ impl Nats {
         for run in runs.into_iter().rev() {
             let (start, end) = (skip + run.start, skip + run.end);
             let mark = if changes.is_empty() { sequence.to_string() } else { format!("{sequence}.{end}") };
-            changes.push(Changes { what: What::Deltas(deltas.split_off(start)), mark: Some(mark) });
+            changes.push(Changes::new(What::Deltas(deltas.split_off(start)), Some(mark)));
         }
         changes.reverse();
         Ok(changes)
@@ -105,13 +105,28 @@ impl Following for Nats {
         }
         let skip = if self.lines.is_some() { std::mem::take(&mut self.skip) } else { 0 };
         let changes = match &mut self.lines {
-            Some(lines) => lines.read(&messages, skip).map_err(Trouble::Refused)?,
+            Some(lines) => {
+                let own = lines_of(&messages);
+                lines.read(&own[skip.min(own.len())..]).map_err(Trouble::Refused)?
+            }
             None => self.deltas(&messages[0])?,
         };
         let listens = changes.into_iter().all(take);
         let read = self.to_end && self.follower.pending() == Some(0);
         Ok(if listens && !read { Next::More } else { Next::End })
     }
+}
+
+/// Returns the lines of messages.
+fn lines_of(messages: &[Message]) -> Vec<Line<'_>> {
+    let mut lines = Vec::new();
+    for Message { sequence, payload, .. } in messages {
+        let own: Vec<&[u8]> = payload.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()).collect();
+        let count = own.len();
+        let at = |i: usize| At::Message { sequence: *sequence, number: i + 1, last: i + 1 == count };
+        lines.extend(own.into_iter().enumerate().map(|(i, bytes)| Line { bytes, at: at(i) }));
+    }
+    lines
 }
 
 /// Reads a place: the sequence behind which to begin, and how much to pass over then.

@@ -75,7 +75,7 @@ impl Shape {
             let mut notes = Notes::new(self.meta.clone());
             let Some(bytes) = bytes else {
                 taken.into_iter().for_each(|row| notes.push(row.meta.into_iter().map(|value| value.map(Arc::from))));
-                changes.push(Changes { what: What::Gone(keys, notes), mark });
+                changes.push(Changes::new(What::Gone(keys, notes), mark));
                 continue;
             };
             let dims = (bytes / self.element.size()) as u32;
@@ -92,7 +92,7 @@ impl Shape {
                 bits.extend(row.vector.unwrap_or_default());
             }
             let batch = RowBatch { keys, rows: bits.into(), first_row: 0, notes };
-            changes.push(Changes { what: What::Rows(self.element, dims, batch), mark });
+            changes.push(Changes::new(What::Rows(self.element, dims, batch), mark));
         }
         Ok(changes)
     }
@@ -152,7 +152,7 @@ impl Following for Postgres {
         let place = self.reader.place().map(str::to_owned);
         if place.is_some() && place != self.told {
             self.told.clone_from(&place);
-            take(Changes { what: What::Nothing, mark: place });
+            take(Changes::new(What::Nothing, place));
         }
         Ok(Next::More)
     }

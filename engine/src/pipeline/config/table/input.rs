@@ -54,14 +54,19 @@ pub(in crate::pipeline::config) static SOURCE_KINDS: &[Word] = &[
     word("jsonl", "JSON lines; a file, or standard input"),
     word("files", "any of these, told by content"),
     word("feed", "rows that the program around the pipeline hands in; it has no `path`"),
+    word(
+        "socket",
+        "rows that others send to an address of this machine, as JSON lines or an Arrow stream; see `listen`",
+    ),
     word("nats", "messages of a stream of NATS JetStream; needs a program built with `--features nats`"),
     word("postgres", "changed rows of a table of PostgreSQL; needs a program built with `--features postgres`"),
 ];
 
-/// What messages hold.
+/// What messages, or connections, hold.
 pub(in crate::pipeline::config) static MESSAGE_FORMATS: &[Word] = &[
     word("deltas", "deltas, as a sink of `kind = \"nats\"` writes them"),
     word("jsonl", "JSON lines of any program: one or more objects a message"),
+    word("arrow", "an Arrow IPC stream; only for `kind = \"socket\"`"),
 ];
 
 /// What happens at a gap.
@@ -127,7 +132,24 @@ pub(in crate::pipeline::config) static SOURCE: Section = section(
             Optional("required for deltas from `nats`"),
             "Into how many subjects the sink divides; `run --partition` shares them between workers.",
         ),
-        key("format", Kind::Word(MESSAGE_FORMATS), Optional("`deltas`"), "What the messages of a stream hold."),
+        key(
+            "listen",
+            Kind::Text,
+            Optional("required for `kind = \"socket\"`"),
+            "Where others connect: `IP:PORT` or `unix:PATH`, relative to this file. An address that other machines reach needs `token`.",
+        ),
+        key(
+            "token",
+            Kind::Text,
+            Optional("none is asked for"),
+            "What a connection must say in its first line, for `kind = \"socket\"`; better as `{ env = \"NAME\" }`.",
+        ),
+        key(
+            "format",
+            Kind::Word(MESSAGE_FORMATS),
+            Optional("`deltas` for `nats`, `jsonl` for `socket`"),
+            "What the messages of a stream, or the connections of a socket, hold.",
+        ),
         key(
             "on_gap",
             Kind::Word(ON_GAP),
@@ -189,7 +211,7 @@ pub(in crate::pipeline::config) static SOURCE: Section = section(
             "on_reject",
             Kind::Word(ON_REJECT),
             Optional(
-                "`dead_letter` for a stream from standard input, of rows that are handed in, or from a server; `stop` for files",
+                "`dead_letter` for a stream from standard input, of rows that are handed in or sent, or from a server; `stop` for files",
             ),
             "What becomes of a row that cannot be read, or that `[apply]` refuses.",
         ),
