@@ -342,6 +342,32 @@ events! {
 }
 
 impl Event {
+    /// Returns the stage that tells of it.
+    pub const fn stage(&self) -> &'static str {
+        match self {
+            Event::SourceOpened { .. }
+            | Event::ObserverError { .. }
+            | Event::ObserverPaused { .. }
+            | Event::PipelineReloaded { .. }
+            | Event::PipelineReloadRefused { .. }
+            | Event::Heartbeat { .. } => "read",
+            Event::ChangeDetected { .. }
+            | Event::DeltaExtracted { .. }
+            | Event::DeltaCaptured { .. }
+            | Event::DeltaFiltered { .. }
+            | Event::CaptureBufferFlushed { .. } => "capture",
+            Event::DeltaRouted { .. } | Event::DeltaUnrouted { .. } => "route",
+            Event::WindowOpened { .. } | Event::WindowClosed { .. } | Event::WindowCompacted { .. } => "window",
+            Event::DeltaApplied { .. }
+            | Event::DeltaRejected { .. }
+            | Event::DeltaConflictDetected { .. }
+            | Event::DeltaMerged { .. }
+            | Event::DeltaRolledBack { .. }
+            | Event::TargetStateCorrupted { .. } => "apply",
+            _ => "version",
+        }
+    }
+
     /// Says what became of a single delta; nothing when nothing was done.
     pub fn of(target: &Source, application: &Application) -> Option<Self> {
         let (target, delta) = (target.to_string(), application.delta.to_hex());

@@ -24,6 +24,7 @@ mod histogram;
 mod ingest;
 mod inspect;
 mod log;
+mod logbook;
 mod merge;
 mod open;
 mod output;

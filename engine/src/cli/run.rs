@@ -13,6 +13,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::error::{CANNOT_CREATE, CliError, IO, TRY_AGAIN, report};
 use super::events::EventLog;
+use super::logbook::{Level, LogArgs, Logbook};
 use super::open::{author, now_millis, writer_or_new};
 use super::output::{commit_json, count, delta_bytes, plural, print_json, print_table, printable, shown, size, time};
 use super::progress::Progress;
@@ -45,6 +46,8 @@ pub struct Args {
     /// Add one line of JSON to this file for each event of the run, while it happens.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    #[command(flatten)]
+    log: LogArgs,
     /// Read the pipeline file again whenever it changes, as SIGHUP does.
     #[arg(long, conflicts_with_all = ["partition", "standby"])]
     watch_config: bool,
@@ -70,20 +73,33 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    let log = args.log.open()?;
+    let done = run_logged(args, &log);
+    log.end(done, "the run has ended")
+}
+
+fn run_logged(args: Args, log: &Logbook) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     // A change of the file from here on is seen.
     let alone = args.partition.is_none() && !args.standby;
     let reload = alone.then(|| Reload::new(args.pipeline.clone(), args.set.clone(), args.watch_config)).transpose()?;
     let pipeline = super::config::load(&args.pipeline, &args.set)?;
+    let (name, store) = (&pipeline.settings.name, pipeline.settings.store.display().to_string());
+    let fields = json!({ "pipeline": name, "store": store, "version": env!("CARGO_PKG_VERSION"), "process": std::process::id() });
+    log.say(Level::Info, "run", &format!("pipeline {name} runs"), fields);
     let events = args.events.as_deref().map(EventLog::open).transpose()?;
     let tell = |event: &Event| {
         if let Some(events) = &events {
             events.on(event);
         }
+        log.on(event);
+        if !log.is_on_stderr() {
+            say_where(event);
+        }
     };
     if args.partition.is_some() || args.standby {
         let part = Part { share: args.partition, standby: args.standby, logged: events.is_some() };
-        let code = super::workers::run(&pipeline, part, &tell, args.json)?;
+        let code = super::workers::run(&pipeline, part, &tell, log, args.json)?;
         return events.map_or(Ok(()), EventLog::close).map(|()| code);
     }
     let (repo, report, pipeline) = match &args.listen {
@@ -91,7 +107,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
             let checksums = events.as_ref().map(|_| Arc::new(|| true) as pipeline::Asks);
             execute(pipeline, true, &tell, Live { checksums, ..live() }, reload)?
         }
-        Some(address) => looked_at(pipeline, address, args.token.clone(), (&tell, events.is_some()), reload)?,
+        Some(address) => looked_at(pipeline, address, args.token.clone(), (&tell, events.is_some(), log), reload)?,
     };
     let close = |events: Option<EventLog>| events.map_or(Ok(()), EventLog::close);
     let written = || pipeline::write_tables(&pipeline, &repo);
@@ -157,7 +173,7 @@ fn looked_at(
     pipeline: Pipeline,
     address: &str,
     token: Option<String>,
-    (tell, logged): (Listener<'_>, bool),
+    (tell, logged, log): (Listener<'_>, bool, &Logbook),
     reload: Option<Reload>,
 ) -> Result<(Repository, RunReport, Pipeline), CliError> {
     let token = token.or_else(super::open::token);
@@ -168,7 +184,11 @@ fn looked_at(
     let is_tapped = board.is_tapped();
     live.checksums = Some(Arc::new(move || logged || is_tapped()));
     let site = LiveSite::new(board, Guard::new(token.as_deref()), doors);
-    let _ = writeln!(io::stderr(), "looked at under http://{}/", server.address());
+    let text = format!("looked at under http://{}/", server.address());
+    log.say(Level::Info, "run", &text, json!({ "url": format!("http://{}/", server.address()) }));
+    if !log.is_on_stderr() {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
     let told = |event: &Event| {
         tell(event);
         site.board.on(event);
@@ -210,7 +230,6 @@ pub fn execute(
             commits.fetch_add(1, Ordering::Relaxed);
         }
         progress.on(event);
-        say_where(event);
         tell(event);
     };
     let mut whole = RunReport::default();

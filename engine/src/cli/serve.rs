@@ -9,6 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::error::{CliError, IO, NOT_FOUND};
+use super::logbook::{Level, Logbook};
 use super::open::{author, bundle, is_url, now_millis, own_origin};
 use super::output::{print_json, printable, time};
 use crate::delta::Timestamp;
@@ -45,26 +46,45 @@ pub struct Args {
     /// Open it in the browser.
     #[arg(long)]
     open: bool,
-    /// Say on standard error what is asked, one line a request.
-    #[arg(long, value_enum, value_name = "FORM")]
-    log: Option<LogForm>,
+    /// Say what is asked, one line a request: `text` or `json` on standard error (`-` is `json`), or JSON added to a file.
+    #[arg(long, value_name = "text|json|FILE")]
+    log: Option<LogTo>,
+    /// How much of it is said: requests that fail are errors or warnings.
+    #[arg(long, value_enum, value_name = "LEVEL", default_value = "info", requires = "log")]
+    log_level: Level,
     /// Print the address as one JSON document.
     #[arg(long)]
     json: bool,
 }
 
 /// How requests are logged.
-#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
-pub enum LogForm {
-    /// For people.
+#[derive(Clone, Debug)]
+enum LogTo {
+    /// For people, on standard error.
     Text,
-    /// One JSON object a line.
-    Json,
+    /// One JSON object a line; `-` is standard error.
+    Json(PathBuf),
+}
+
+impl std::str::FromStr for LogTo {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "text" => LogTo::Text,
+            "json" => LogTo::Json("-".into()),
+            place => LogTo::Json(place.into()),
+        })
+    }
 }
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let token = args.token.clone().or_else(super::open::token);
+    let book = match &args.log {
+        Some(LogTo::Json(place)) => Some(Logbook::open(place, args.log_level)?),
+        Some(LogTo::Text) | None => None,
+    };
     let held = hold(&args)?;
     let web = web(args.web.as_deref())?;
     let writer = args.writable.then(|| Writer::new(args.repo.clone(), author(), now_millis));
@@ -86,8 +106,8 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     }
     let log = |entry: &Entry<'_>| {
         site.metrics.count(entry);
-        if let Some(form) = args.log {
-            log_request(form, entry);
+        if args.log.is_some() {
+            log_request(book.as_ref(), args.log_level, entry);
         }
     };
     until(&server, &|request| site.answer(request), &log, move || {
@@ -151,24 +171,29 @@ pub fn listen(text: &str, token: Option<&str>) -> Result<Server, CliError> {
 }
 
 /// Writes a line about a request.
-pub fn log_request(form: LogForm, entry: &Entry<'_>) {
-    let at = time(Timestamp { physical_millis: now_millis(), ..Timestamp::default() });
+fn log_request(log: Option<&Logbook>, level: Level, entry: &Entry<'_>) {
     let failed = entry.failed.as_ref().map(ToString::to_string);
-    let line = match form {
-        LogForm::Json => json!({
-            "time": at, "method": entry.method, "path": entry.path, "route": entry.route, "status": entry.status,
-            "bytes": entry.bytes, "seconds": entry.took.as_secs_f64(), "failed": failed,
-        })
-        .to_string(),
-        LogForm::Text => {
-            let (method, path) = (printable(entry.method), printable(entry.path));
-            let millis = entry.took.as_secs_f64() * 1000.0;
-            let failed = failed.map_or(String::new(), |why| format!("  cut short: {why}"));
-            format!("{at} {method} {path} {} {} B {millis:.1} ms{failed}", entry.status, entry.bytes)
-        }
+    let own = match (entry.status, &failed) {
+        (500.., _) => Level::Error,
+        (400.., _) | (_, Some(_)) => Level::Warn,
+        _ => Level::Info,
     };
+    if let Some(log) = log {
+        let fields = json!({
+            "method": entry.method, "path": entry.path, "route": entry.route, "status": entry.status,
+            "bytes": entry.bytes, "seconds": entry.took.as_secs_f64(), "failed": failed,
+        });
+        return log.say(own, "serve", &format!("{} {} {}", entry.method, entry.path, entry.status), fields);
+    }
+    if own > level {
+        return;
+    }
+    let at = time(Timestamp { physical_millis: now_millis(), ..Timestamp::default() });
+    let (method, path) = (printable(entry.method), printable(entry.path));
+    let millis = entry.took.as_secs_f64() * 1000.0;
+    let failed = failed.map_or(String::new(), |why| format!("  cut short: {why}"));
     // Nobody is told when the log cannot be written: requests are answered all the same.
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{at} {method} {path} {} {} B {millis:.1} ms{failed}", entry.status, entry.bytes);
 }
 
 fn percent(text: &str) -> String {

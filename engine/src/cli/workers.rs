@@ -15,6 +15,7 @@ use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::error::{BAD_CONFIG, CliError};
+use super::logbook::{Level, Logbook};
 use super::open::{author, now_millis, own_origin};
 use super::output::{count, plural, print_json, shown};
 use crate::event::{Event, Listener};
@@ -77,7 +78,13 @@ struct Done {
 }
 
 /// Runs a pipeline's partitions until all are read, or the run is asked to stop.
-pub fn run(pipeline: &Pipeline, part: Part, tell: Listener<'_>, json: bool) -> Result<ExitCode, CliError> {
+pub fn run(
+    pipeline: &Pipeline,
+    part: Part,
+    tell: Listener<'_>,
+    log: &Logbook,
+    json: bool,
+) -> Result<ExitCode, CliError> {
     let partitions = partitions(pipeline, part)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -99,8 +106,14 @@ pub fn run(pipeline: &Pipeline, part: Part, tell: Listener<'_>, json: bool) -> R
     let work = |partition: u32| {
         let mut own = pipeline.for_partition(partition);
         own.settings.memory_bytes = memory;
-        let worker =
-            Worker { partition, own: part.is_own(partition), stop: &stop, listener: &listener, logged: part.logged };
+        let worker = Worker {
+            partition,
+            own: part.is_own(partition),
+            stop: &stop,
+            listener: &listener,
+            log,
+            logged: part.logged,
+        };
         worker.work(&own).unwrap_or_else(|error| {
             // The worker ends as a whole, and others take over what it had.
             stop.store(true, Ordering::Relaxed);
@@ -154,6 +167,7 @@ struct Worker<'a> {
     own: bool,
     stop: &'a AtomicBool,
     listener: Listener<'a>,
+    log: &'a Logbook,
     logged: bool,
 }
 
@@ -226,7 +240,11 @@ impl Worker<'_> {
     }
 
     fn say(&self, what: &str) {
-        let _ = writeln!(io::stderr(), "partition {} {what}", self.partition);
+        let text = format!("partition {} {what}", self.partition);
+        self.log.say(Level::Info, "run", &text, json!({ "partition": self.partition }));
+        if !self.log.is_on_stderr() {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
     }
 
     fn is_over(&self) -> bool {

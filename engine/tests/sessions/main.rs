@@ -16,6 +16,7 @@ mod handover;
 mod history;
 mod json;
 mod live;
+mod logs;
 mod look;
 mod merges;
 mod pipelines;

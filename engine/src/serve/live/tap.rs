@@ -28,32 +28,6 @@ const RATE_MAX: u64 = 1000;
 /// A tap says that it is alive at least this often.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Returns the stage that tells of an event.
-fn stage_of(event: &Event) -> &'static str {
-    match event {
-        Event::SourceOpened { .. }
-        | Event::ObserverError { .. }
-        | Event::ObserverPaused { .. }
-        | Event::PipelineReloaded { .. }
-        | Event::PipelineReloadRefused { .. }
-        | Event::Heartbeat { .. } => "read",
-        Event::ChangeDetected { .. }
-        | Event::DeltaExtracted { .. }
-        | Event::DeltaCaptured { .. }
-        | Event::DeltaFiltered { .. }
-        | Event::CaptureBufferFlushed { .. } => "capture",
-        Event::DeltaRouted { .. } | Event::DeltaUnrouted { .. } => "route",
-        Event::WindowOpened { .. } | Event::WindowClosed { .. } | Event::WindowCompacted { .. } => "window",
-        Event::DeltaApplied { .. }
-        | Event::DeltaRejected { .. }
-        | Event::DeltaConflictDetected { .. }
-        | Event::DeltaMerged { .. }
-        | Event::DeltaRolledBack { .. }
-        | Event::TargetStateCorrupted { .. } => "apply",
-        _ => "version",
-    }
-}
-
 /// Everybody who sees what passes.
 #[derive(Default)]
 pub struct Taps {
@@ -86,7 +60,7 @@ impl Taps {
         if self.len() == 0 {
             return;
         }
-        let stage = stage_of(event);
+        let stage = event.stage();
         let mut line = None;
         let mut open = self.open.lock().expect("no thread panics with it");
         open.retain(|tap| {
