@@ -17,16 +17,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::requests::{Request, RequestBook};
 use crate::capture::read::{Place, RefusedRow};
 use crate::delta::{Element, Keys, Notes, RowBatch};
 
 /// The handle that rows are pushed into.
 #[derive(Clone)]
-pub struct Feed(Sender<Pushed>);
+pub struct Feed {
+    send: Sender<Pushed>,
+    requests: RequestBook,
+}
 
 /// The other end, for the pipeline.
 #[derive(Clone)]
-pub struct FeedEnd(pub(super) Receiver<Pushed>);
+pub struct FeedEnd {
+    pub(super) receive: Receiver<Pushed>,
+    pub(super) requests: RequestBook,
+}
 
 /// Rows on their way.
 pub(super) struct Pushed {
@@ -68,7 +75,15 @@ pub struct Refusal {
 
 /// Tells what became of pushed rows.
 #[derive(Clone, Debug)]
-pub struct Ticket(Arc<(Mutex<Option<Fate>>, Condvar)>);
+pub struct Ticket(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    fate: Mutex<Option<Fate>>,
+    told: Condvar,
+    /// The request that ends with these rows, until a commit says so.
+    request: Mutex<Option<Request>>,
+}
 
 /// The run has ended: nothing can be pushed any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +93,8 @@ pub struct FeedClosed;
 /// Makes a feed in which so many batches may wait.
 pub fn feed(batches: usize) -> (Feed, FeedEnd) {
     let (send, receive) = bounded(batches);
-    (Feed(send), FeedEnd(receive))
+    let requests = RequestBook::default();
+    (Feed { send, requests: requests.clone() }, FeedEnd { receive, requests })
 }
 
 impl Feed {
@@ -99,6 +115,28 @@ impl Feed {
         self.send(Pushed { element, dims, batch, mark, refused: Vec::new(), owed: None })
     }
 
+    /// Hands in the last rows of a request: the commit that makes them durable says that the request is done.
+    ///
+    /// # Errors
+    /// When the run has ended.
+    pub fn push_last(
+        &self,
+        element: Element,
+        dims: u32,
+        batch: RowBatch,
+        request: Request,
+    ) -> Result<Ticket, FeedClosed> {
+        let ticket = Ticket(Arc::new(Inner { request: Mutex::new(Some(request)), ..Inner::default() }));
+        let pushed = Pushed { element, dims, batch, mark: None, refused: Vec::new(), owed: Some(ticket.clone()) };
+        self.send.send(pushed).map_err(|_| FeedClosed)?;
+        Ok(ticket)
+    }
+
+    /// Returns what the history says of requests.
+    pub fn requests(&self) -> &RequestBook {
+        &self.requests
+    }
+
     /// Hands rows in that cannot be read: they become dead letters.
     ///
     /// # Errors
@@ -111,7 +149,7 @@ impl Feed {
     fn send(&self, mut pushed: Pushed) -> Result<Ticket, FeedClosed> {
         let ticket = Ticket::new();
         pushed.owed = Some(ticket.clone());
-        self.0.send(pushed).map_err(|_| FeedClosed)?;
+        self.send.send(pushed).map_err(|_| FeedClosed)?;
         Ok(ticket)
     }
 }
@@ -119,11 +157,26 @@ impl Feed {
 impl Ticket {
     /// Waits until it is known what became of the rows, at most this long.
     pub fn wait(&self, longest: Duration) -> Option<Fate> {
-        let (fate, told) = &*self.0;
+        let Inner { fate, told, .. } = &*self.0;
         let fate = fate.lock().expect("no thread panics with it");
         let (fate, _) =
             told.wait_timeout_while(fate, longest, |fate| fate.is_none()).expect("no thread panics with it");
         fate.clone()
+    }
+
+    /// Takes the request that ends with these rows, once.
+    pub(super) fn take_request(&self) -> Option<Request> {
+        self.0.request.lock().expect("no thread panics with it").take()
+    }
+
+    /// Returns whether a request ends with these rows, and no commit says so yet.
+    pub(super) fn ends_request(&self) -> bool {
+        self.0.request.lock().expect("no thread panics with it").is_some()
+    }
+
+    /// Returns whether both are of the same rows.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Makes one of which nobody has told anything.
@@ -132,11 +185,11 @@ impl Ticket {
     }
 
     pub(super) fn tell(&self, fate: Fate) {
-        let mut told = self.0.0.lock().expect("no thread panics with it");
+        let mut told = self.0.fate.lock().expect("no thread panics with it");
         if told.is_none() {
             *told = Some(fate);
         }
-        self.0.1.notify_all();
+        self.0.told.notify_all();
     }
 }
 

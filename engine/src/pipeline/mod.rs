@@ -26,6 +26,7 @@ mod online;
 mod plan;
 mod reading;
 mod reload;
+mod requests;
 mod resume;
 mod retention;
 mod run;
@@ -47,6 +48,7 @@ pub use metrics::{Figures, L2_CLASSES, Lengths, Metrics, SinkFigures, SourceFigu
 pub use online::{Asked, ask_servers};
 pub use plan::{Forecast, plan};
 pub use reload::{refusals, run_turn};
+pub use requests::{Request, RequestBook, Settled, refusal_json};
 pub use resume::last_mark;
 pub use run::{Asks, Context, Live, RunReport, run, run_with};
 pub use shares::on_threads;

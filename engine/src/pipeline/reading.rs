@@ -333,7 +333,7 @@ impl Reading<'_> {
     fn feed(&self, source: usize, feed: &FeedEnd, out: &Outlet<Row>) {
         while !self.is_over() {
             self.wait_while_paused(source);
-            match turns::receive_timeout(&feed.0, LOOK) {
+            match turns::receive_timeout(&feed.receive, LOOK) {
                 Ok(pushed) => {
                     let bytes = pushed.batch.rows.len() as u64;
                     let _turn = turns::lock(&self.floor);

@@ -20,6 +20,7 @@ use super::input::{Item, items};
 use super::link::{Budget, link};
 use super::metrics::Metrics;
 use super::reading::Reading;
+use super::requests;
 use super::resume::{self, Marks};
 use super::turns;
 use super::versioning::Versioning;
@@ -169,6 +170,11 @@ fn run_stages(
     if context.resume {
         known = resume::committed(pipeline, repo)?;
         marks = resume::pass_over(pipeline, &known, &mut inputs, &mut report.skipped)?;
+    }
+    for source in &pipeline.sources {
+        if let Some(feed) = context.live.feeds.get(&source.name) {
+            feed.requests.fill(requests::settled(pipeline, repo, &source.name)?);
+        }
     }
     let mut places = BTreeMap::new();
     for source in pipeline.sources.iter().filter(|source| source.server.is_some()) {

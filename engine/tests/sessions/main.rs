@@ -25,6 +25,7 @@ mod proofs;
 mod quickstart;
 mod rejects;
 mod reload;
+mod requests;
 mod serve;
 mod signals;
 mod sinks;

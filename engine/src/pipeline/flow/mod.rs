@@ -28,6 +28,7 @@ use super::feed::{Fate, Refusal, Ticket};
 use super::link::{Inlet, Loaded, Outlet};
 use super::metrics::Metrics;
 use super::reading::Row;
+use super::requests::Unsaid;
 use super::turns;
 use crate::apply::{Transformer, Validator, transform_each};
 use crate::capture::{Capture, CaptureError, Captured, Observer, ObserverStatus, Pace};
@@ -215,6 +216,8 @@ pub struct State {
     /// Whether windows stay open until the end of the batch that is worked on.
     holding: bool,
     marks: BTreeMap<String, String>,
+    /// Requests that are done and made no commit.
+    unsaid: Unsaid,
     unchanged: u64,
     raw_bytes: u64,
 }

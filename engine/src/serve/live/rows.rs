@@ -4,19 +4,19 @@
 //! become dead letters and the others go in: the answer names them. Where the source says `on_reject = "stop"`, a row that
 //! cannot be read leaves nothing of its body behind. Rows are changes: sent again, they change nothing.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::super::api::Parameters;
-use super::super::http::{Request, Response};
+use super::super::http::{Head, Request as HttpRequest, Response};
 use super::super::spool::Spooled;
 use super::Board;
-use crate::capture::read::{self, Place, ReadError, ReadOptions, Reader, RefusedRow, Refuser};
+use crate::capture::read::{self, ReadError, ReadOptions, Reader, RefusedRow, Refuser};
 use crate::pipeline::config::{OnReject, Pipeline, SourceKind};
-use crate::pipeline::{Fate, Feed, FeedEnd, Refusal, feed};
+use crate::pipeline::{Fate, Feed, FeedEnd, Refusal, Request, Settled, Ticket, feed, refusal_json};
 
 /// How many batches may wait for the pipeline.
 const BATCHES: usize = 16;
@@ -24,6 +24,12 @@ const BATCHES: usize = 16;
 /// How long a request waits for its rows to be durable, unless it says otherwise, and at most; in seconds.
 const WAIT: u64 = 30;
 const WAIT_MAX: u64 = 600;
+
+/// How many requests with a key are known while the run goes on.
+const KEYS_MAX: usize = 10_000;
+
+/// How long a request waits for the history to be read, at the beginning of a run.
+const HISTORY: Duration = Duration::from_secs(10);
 
 /// How many refused rows an answer names; it counts all of them.
 const NAMED_MAX: usize = 100;
@@ -36,7 +42,19 @@ struct Door {
     feed: Feed,
     options: ReadOptions,
     on_reject: OnReject,
+    entries: Mutex<Entries>,
 }
+
+/// The requests of this run that have a key.
+#[derive(Default)]
+struct Entries {
+    by_key: HashMap<String, Entry>,
+    /// The oldest first.
+    order: VecDeque<String>,
+}
+
+/// One of them, once its rows are handed in.
+type Entry = Arc<Mutex<Option<Arc<Sent>>>>;
 
 /// Makes a door for every source that takes rows; returns the other ends, by source.
 pub fn doors(pipeline: &Pipeline) -> (Doors, BTreeMap<String, FeedEnd>) {
@@ -45,7 +63,7 @@ pub fn doors(pipeline: &Pipeline) -> (Doors, BTreeMap<String, FeedEnd>) {
         let (feed, end) = feed(BATCHES);
         let options = ReadOptions { meta: Default::default(), ..source.read_options() };
         let on_reject = source.on_reject;
-        doors.insert(source.collection.clone(), Door { feed, options, on_reject });
+        doors.insert(source.collection.clone(), Door { feed, options, on_reject, entries: Mutex::default() });
         ends.insert(source.name.clone(), end);
     }
     (Doors(doors), ends)
@@ -53,7 +71,7 @@ pub fn doors(pipeline: &Pipeline) -> (Doors, BTreeMap<String, FeedEnd>) {
 
 impl Doors {
     /// Answers `POST /v1/collections/NAME`: when the rows are durable, or it is no longer waited for.
-    pub fn post(&self, board: &Board, request: &mut Request<'_>, name: &str) -> Result<Response, Response> {
+    pub fn post(&self, board: &Board, request: &mut HttpRequest<'_>, name: &str) -> Result<Response, Response> {
         let parameters = Parameters::of(&request.head, &["wait"])?;
         let longest = Duration::from_secs(parameters.number("wait")?.unwrap_or(WAIT).min(WAIT_MAX));
         let Some(door) = self.0.get(name) else {
@@ -64,29 +82,53 @@ impl Doors {
             };
             return Err(Response::refused(404, &format!("no source takes rows for `{name}`"), &help));
         };
+        let key = key(&request.head)?;
         let body = Spooled::of(request)?;
-        let bad = |error: ReadError| body.blamed(error.into());
-        let ended = || Response::error(503, "the pipeline has ended").header("Retry-After", "5");
-        let refused = Refused::default();
-        let mut looked = door.open(&body, &refused).map_err(bad)?;
-        let mut rows = 0;
-        while let Some(batch) = looked.next().map_err(bad)? {
-            rows += batch.keys.len();
-        }
-        let refused = std::mem::take(&mut *refused.lock().expect("no thread panics with it"));
-        let unread = refused.len();
-        let mut tickets = Vec::new();
-        if unread > 0 {
-            tickets.push(door.feed.refuse(refused).map_err(|_| ended())?);
-        }
-        let mut reader = door.open(&body, &Refused::default()).map_err(bad)?;
-        let (element, dims) = (reader.element(), reader.dims());
-        while let Some(batch) = reader.next().map_err(bad)? {
-            tickets.push(door.feed.push(element, dims, batch, None).map_err(|_| ended())?);
-        }
         let end = Instant::now() + longest;
+        let Some(key) = key else {
+            let sent = door.send(&body, None)?;
+            return sent.answer(board, end, false);
+        };
+        let hash = body.hash.to_hex().to_string();
+        let known = door.feed.requests().find(&key, HISTORY);
+        match known.map_err(|()| Response::error(503, "the history is not read yet").header("Retry-After", "1"))? {
+            Some(settled) if settled.body == hash => return Ok(replayed(settled)),
+            Some(_) => return Err(other_rows(&key)),
+            None => {}
+        }
+        let entry = door.entry(&key);
+        let (sent, again) = {
+            // Whoever repeats a request that is still read waits for it.
+            let mut sent = entry.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*sent {
+                Some(sent) if sent.hash != hash => return Err(other_rows(&key)),
+                Some(sent) => (sent.clone(), true),
+                None => (sent.insert(Arc::new(door.send(&body, Some(key.clone()))?)).clone(), false),
+            }
+        };
+        let answer = sent.answer(board, end, again);
+        if answer.is_err() {
+            // It does not count, and may be repeated.
+            *entry.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        answer
+    }
+}
+
+/// A request whose rows are handed in.
+struct Sent {
+    hash: String,
+    tickets: Vec<Ticket>,
+    rows: usize,
+    /// The commit that was the newest when all was durable.
+    commit: OnceLock<Option<String>>,
+}
+
+impl Sent {
+    /// Answers when all rows are durable, or at the end of the wait.
+    fn answer(&self, board: &Board, end: Instant, again: bool) -> Result<Response, Response> {
         let mut refused = Vec::new();
-        for ticket in tickets {
+        for ticket in &self.tickets {
             match ticket.wait(end.saturating_duration_since(Instant::now())) {
                 Some(Fate::Durable) => {}
                 Some(Fate::Partly(rows)) => refused.extend(rows),
@@ -94,28 +136,106 @@ impl Doors {
                 Some(Fate::Ended) => return Err(ended()),
                 None => {
                     let help = "their window is still open";
-                    let document = json!({ "rows_read": rows + unread, "durable": false, "help": help });
-                    return Ok(Response::json(202, &with_refused(document, &refused)));
+                    let document = json!({ "rows_read": self.rows, "durable": false, "help": help });
+                    return Ok(Response::json(202, &with_refused(document, &refused, refused.len())));
                 }
             }
         }
-        let status = match refused.len() {
-            0 => 201,
-            all if all == rows + unread => 422,
-            _ => 207,
-        };
-        let mut document = json!({ "rows_read": rows + unread, "durable": true, "commit": board.newest() });
-        if status == 422 {
-            document = json!({ "error": "every row is refused", "rows_read": rows + unread, "durable": false });
-        }
-        Ok(Response::json(status, &with_refused(document, &refused)))
+        let commit = self.commit.get_or_init(|| board.newest()).clone();
+        Ok(done(self.rows, &refused, refused.len(), commit, again))
     }
+}
+
+/// Answers a request that an earlier run has settled.
+fn replayed(settled: Settled) -> Response {
+    let Settled { rows, refused, refused_rows, commit, .. } = settled;
+    done(rows as usize, &refused, refused_rows as usize, Some(commit), true)
+}
+
+/// Says of a request whose rows are durable what became of them.
+fn done(rows: usize, refused: &[Refusal], refused_rows: usize, commit: Option<String>, again: bool) -> Response {
+    let status = match refused_rows {
+        0 => 201,
+        all if all == rows => 422,
+        _ => 207,
+    };
+    let mut document = json!({ "rows_read": rows, "durable": true, "commit": commit });
+    if status == 422 {
+        document = json!({ "error": "every row is refused", "rows_read": rows, "durable": false });
+    }
+    let answer = Response::json(status, &with_refused(document, refused, refused_rows));
+    if again { answer.header("Idempotent-Replay", "true") } else { answer }
+}
+
+fn ended() -> Response {
+    Response::error(503, "the pipeline has ended").header("Retry-After", "5")
+}
+
+fn other_rows(key: &str) -> Response {
+    let text = format!("the Idempotency-Key `{key}` was used for other rows");
+    Response::refused(422, &text, "each request has a key of its own; only its repetitions share it")
+}
+
+/// Returns the key of a request, if it has one.
+fn key(head: &Head) -> Result<Option<String>, Response> {
+    let key = head.header("idempotency-key").map(|key| key.trim_matches('"').to_owned());
+    if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 256 || key.chars().any(char::is_control)) {
+        return Err(Response::error(400, "an Idempotency-Key has 1 to 256 bytes"));
+    }
+    Ok(key)
 }
 
 /// Rows of a body that cannot be read.
 type Refused = Arc<Mutex<Vec<RefusedRow>>>;
 
 impl Door {
+    /// Returns the place of a key among those of this run; the oldest of many is given up.
+    fn entry(&self, key: &str) -> Entry {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.by_key.get(key) {
+            return entry.clone();
+        }
+        if entries.order.len() >= KEYS_MAX
+            && let Some(oldest) = entries.order.pop_front()
+        {
+            entries.by_key.remove(&oldest);
+        }
+        entries.order.push_back(key.to_owned());
+        entries.by_key.entry(key.to_owned()).or_default().clone()
+    }
+
+    /// Looks a body through and hands its rows in.
+    fn send(&self, body: &Spooled, key: Option<String>) -> Result<Sent, Response> {
+        let bad = |error: ReadError| body.blamed(error.into());
+        let refused = Refused::default();
+        let mut looked = self.open(body, &refused).map_err(bad)?;
+        let (mut rows, mut batches) = (0, 0);
+        while let Some(batch) = looked.next().map_err(bad)? {
+            (rows, batches) = (rows + batch.keys.len(), batches + 1);
+        }
+        let refused = std::mem::take(&mut *refused.lock().expect("no thread panics with it"));
+        rows += refused.len();
+        let mut tickets = Vec::new();
+        if !refused.is_empty() {
+            tickets.push(self.feed.refuse(refused).map_err(|_| ended())?);
+        }
+        let hash = body.hash.to_hex().to_string();
+        let mut reader = self.open(body, &Refused::default()).map_err(bad)?;
+        let (element, dims) = (reader.element(), reader.dims());
+        while let Some(batch) = reader.next().map_err(bad)? {
+            batches -= 1;
+            let ticket = match &key {
+                Some(key) if batches == 0 => {
+                    let (key, body, earlier) = (key.clone(), hash.clone(), tickets.clone());
+                    self.feed.push_last(element, dims, batch, Request { key, body, rows: rows as u64, earlier })
+                }
+                _ => self.feed.push(element, dims, batch, None),
+            };
+            tickets.push(ticket.map_err(|_| ended())?);
+        }
+        Ok(Sent { hash, tickets, rows, commit: OnceLock::new() })
+    }
+
     fn open(&self, body: &Spooled, refused: &Refused) -> Result<Reader, ReadError> {
         if self.on_reject == OnReject::Stop {
             return read::open(&body.path, &self.options);
@@ -127,21 +247,10 @@ impl Door {
 }
 
 /// Says in an answer which rows were refused, and why.
-fn with_refused(mut document: Value, refused: &[Refusal]) -> Value {
-    let one = |refusal: &Refusal| {
-        let line = match refusal.place {
-            Some(Place::Line(line)) => Some(line),
-            _ => None,
-        };
-        let row = match refusal.place {
-            Some(Place::Row(row)) => Some(row),
-            _ => None,
-        };
-        json!({ "line": line, "row": row, "id": refusal.id, "reason": refusal.reason, "letter": refusal.letter })
-    };
-    if !refused.is_empty() {
-        document["refused_rows"] = json!(refused.len());
-        document["refused"] = refused.iter().take(NAMED_MAX).map(one).collect();
+fn with_refused(mut document: Value, refused: &[Refusal], count: usize) -> Value {
+    if count > 0 {
+        document["refused_rows"] = json!(count);
+        document["refused"] = refused.iter().take(NAMED_MAX).map(refusal_json).collect();
     }
     document
 }

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::Hall;
 use super::door::Stream;
 use super::frames::Wish;
-use crate::capture::read::Place;
 use crate::pipeline::feed::{Fate, Refusal, Ticket};
+use crate::pipeline::requests::refusal_json;
 
 /// Something that is to be told of when it is durable.
 pub struct Due {
@@ -46,13 +46,7 @@ impl<'a> Answers<'a> {
 
     fn refused(&self, refusals: &[Refusal]) {
         for refusal in refusals {
-            let (line, row) = match refusal.place {
-                Some(Place::Line(line)) => (Some(line), None),
-                Some(Place::Row(row)) => (None, Some(row)),
-                _ => (None, None),
-            };
-            let Refusal { id, reason, letter, .. } = refusal;
-            self.say(&json!({ "refused": { "line": line, "row": row, "id": id, "reason": reason, "letter": letter } }));
+            self.say(&json!({ "refused": refusal_json(refusal) }));
         }
     }
 }

@@ -1,0 +1,168 @@
+//! Requests that are known again: rows that were handed in under a key count once, also after a crash.
+//!
+//! The commit that makes the last row of a request durable says so in its metadata, under `key:SOURCE:KEY`: what was
+//! handed in, and what became of it. So the key is known exactly if the rows are there.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::PipelineError;
+use super::config::Pipeline;
+use super::feed::{Fate, Refusal, Ticket};
+use crate::capture::read::Place;
+use crate::version::Repository;
+
+/// How many keys of a source are looked for in the history, and in how many commits.
+const KEYS_MAX: usize = 10_000;
+
+/// How many refused rows of a request are named in its commit.
+const NAMED_MAX: usize = 100;
+
+/// A request whose rows are on their way.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Its key.
+    pub key: String,
+    /// What tells its body from others.
+    pub body: String,
+    /// How many rows it had.
+    pub rows: u64,
+    /// What was handed in before the last batch of it.
+    pub earlier: Vec<Ticket>,
+}
+
+/// A request that was settled by an earlier run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// What tells its body from others.
+    pub body: String,
+    /// How many rows it had.
+    pub rows: u64,
+    /// How many of them were refused.
+    pub refused_rows: u64,
+    /// The first of these.
+    pub refused: Vec<Refusal>,
+    /// The commit that made it durable.
+    pub commit: String,
+}
+
+/// What the history says of requests, once it was read.
+#[derive(Clone, Default)]
+pub struct RequestBook(Arc<(Mutex<Option<BTreeMap<String, Settled>>>, Condvar)>);
+
+impl RequestBook {
+    /// Returns the request of a key, if an earlier run settled it; waits until that is known, at most this long.
+    ///
+    /// # Errors
+    /// When it is not known in time.
+    pub fn find(&self, key: &str, longest: Duration) -> Result<Option<Settled>, ()> {
+        let (known, read) = &*self.0;
+        let known = known.lock().expect("no thread panics with it");
+        let (known, _) =
+            read.wait_timeout_while(known, longest, |known| known.is_none()).expect("no thread panics with it");
+        known.as_ref().map(|known| known.get(key).cloned()).ok_or(())
+    }
+
+    pub(super) fn fill(&self, settled: BTreeMap<String, Settled>) {
+        *self.0.0.lock().expect("no thread panics with it") = Some(settled);
+        self.0.1.notify_all();
+    }
+}
+
+impl Request {
+    /// Returns what the commit says of it: name and text.
+    pub(super) fn note(&self, source: &str, refused: &[Refusal]) -> (String, String) {
+        let named: Vec<Value> = refused.iter().take(NAMED_MAX).map(refusal_json).collect();
+        let text = json!({ "body": self.body, "rows": self.rows, "refused_rows": refused.len(), "refused": named });
+        (format!("key:{source}:{}", self.key), text.to_string())
+    }
+
+    /// Adds up what was refused of it; `waiting` says what is known of a batch that is not settled.
+    pub(super) fn refused<'w>(&self, waiting: impl Fn(&Ticket) -> Option<&'w [Refusal]>) -> Vec<Refusal> {
+        let mut all = Vec::new();
+        for ticket in &self.earlier {
+            match (ticket.wait(Duration::ZERO), waiting(ticket)) {
+                (Some(Fate::Partly(refused)), _) => all.extend(refused),
+                (None, Some(refused)) => all.extend_from_slice(refused),
+                _ => {}
+            }
+        }
+        all
+    }
+}
+
+/// Reads what the history says of the requests of a source: the newest of them.
+///
+/// # Errors
+/// When the history is damaged.
+pub(super) fn settled(
+    pipeline: &Pipeline,
+    repo: &Repository,
+    source: &str,
+) -> Result<BTreeMap<String, Settled>, PipelineError> {
+    let mut found = BTreeMap::new();
+    let Some(head) = repo.head(&pipeline.version.branch) else { return Ok(found) };
+    let prefix = format!("key:{source}:");
+    for commit in repo.first_parents(head).take(KEYS_MAX) {
+        let metadata = repo.commit(commit)?.body.metadata;
+        for (name, text) in metadata.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix)) {
+            if let Some(one) = read(text, repo.entry(commit).id.to_hex()) {
+                found.entry(name[prefix.len()..].to_owned()).or_insert(one);
+            }
+        }
+        if found.len() >= KEYS_MAX {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn read(text: &str, commit: String) -> Option<Settled> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let refused = value["refused"].as_array()?.iter().filter_map(refusal_of).collect();
+    Some(Settled {
+        body: value["body"].as_str()?.to_owned(),
+        rows: value["rows"].as_u64()?,
+        refused_rows: value["refused_rows"].as_u64()?,
+        refused,
+        commit,
+    })
+}
+
+/// Writes a refused row for an answer or a commit.
+pub fn refusal_json(refusal: &Refusal) -> Value {
+    let (line, row) = match refusal.place {
+        Some(Place::Line(line)) => (Some(line), None),
+        Some(Place::Row(row)) => (None, Some(row)),
+        _ => (None, None),
+    };
+    json!({ "line": line, "row": row, "id": refusal.id, "reason": refusal.reason, "letter": refusal.letter })
+}
+
+fn refusal_of(value: &Value) -> Option<Refusal> {
+    let text = |name: &str| value[name].as_str().map(str::to_owned);
+    let place = value["line"].as_u64().map(Place::Line).or_else(|| value["row"].as_u64().map(Place::Row));
+    Some(Refusal { place, id: text("id"), reason: text("reason")?, letter: text("letter")? })
+}
+
+/// Notes that are to stand in the next commit, because what they tell of made none.
+#[derive(Default)]
+pub(super) struct Unsaid(VecDeque<(String, String)>);
+
+impl Unsaid {
+    /// Keeps one; the oldest goes when there are too many.
+    pub fn push(&mut self, note: (String, String)) {
+        self.0.push_back(note);
+        if self.0.len() > KEYS_MAX / 10 {
+            self.0.pop_front();
+        }
+    }
+
+    /// Hands all over.
+    pub fn take(&mut self) -> impl Iterator<Item = (String, String)> {
+        std::mem::take(&mut self.0).into_iter()
+    }
+}
