@@ -449,7 +449,10 @@ impl Model {
     fn ask_measures(&self, from: usize, to: usize) {
         let mut found: BTreeMap<(String, String), Change> = BTreeMap::new();
         compare(self.repo.as_ref().unwrap(), from, to, None, &mut |table, m| {
-            assert!(found.insert((table.collection.clone(), m.key), m.change).is_none(), "a source comes twice");
+            assert!(
+                found.insert((table.collection.clone(), m.key.to_owned()), m.change).is_none(),
+                "a source comes twice"
+            );
             Ok::<_, VersionError>(())
         })
         .unwrap();
