@@ -16,6 +16,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 
 use super::disk::{Disk, DiskFile};
+use super::index_records::Records;
 
 /// The directory of index files.
 pub const INDEX: &str = "cache/index";
@@ -27,7 +28,7 @@ const MAGIC: &[u8; 8] = b"VDINDX02";
 const PAGE: usize = 4096;
 const ROOM: usize = PAGE - 8;
 /// Pages are written and merged in groups of this many.
-const GROUP: usize = 64;
+pub(super) const GROUP: usize = 64;
 
 /// What a file covers.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -97,9 +98,6 @@ impl From<io::Error> for Flaw {
 /// What a file answers.
 pub type Answer<T> = Result<T, Flaw>;
 
-/// Records of one width in ascending order, from memory or a file.
-pub type Records<'a> = Box<dyn Iterator<Item = Option<Vec<u8>>> + 'a>;
-
 /// Returns the names of the files there are, with the records that they claim to cover.
 pub fn list(disk: &dyn Disk) -> Vec<(String, u64, u64)> {
     let range = |name: String| {
@@ -145,7 +143,12 @@ impl IndexFile {
 
     /// Returns whether a table is there, be it empty: one of no width was left out.
     pub fn has(&self, table: usize) -> bool {
-        self.header.tables[table].width > 0
+        self.width(table) > 0
+    }
+
+    /// Returns how many bytes a record of a table has.
+    pub fn width(&self, table: usize) -> usize {
+        self.header.tables[table].width as usize
     }
 
     /// Reads the graph.
@@ -186,19 +189,18 @@ impl IndexFile {
         Ok(())
     }
 
-    /// Returns all records of a table in order; an item is `None` when the file is damaged there.
+    /// Returns all records of a table in order.
     pub fn records(&self, table: usize) -> Records<'_> {
-        let width = self.header.tables[table].width.max(1) as usize;
-        let pages = 0..self.header.tables[table].pages();
-        Box::new(pages.flat_map(move |page| -> Vec<Option<Vec<u8>>> {
-            match self.page(table, page) {
-                Ok(records) => records.chunks_exact(width).map(|r| Some(r.to_vec())).collect(),
-                Err(_) => vec![None],
-            }
-        }))
+        Records::in_file(self, table, self.header.tables[table].width as usize)
     }
 
-    fn page(&self, table: usize, page: u64) -> Answer<Vec<u8>> {
+    /// Returns how many pages a table has.
+    pub(super) fn pages(&self, table: usize) -> u64 {
+        self.header.tables[table].pages()
+    }
+
+    /// Reads the records of a page.
+    pub(super) fn page(&self, table: usize, page: u64) -> Answer<Vec<u8>> {
         let section = self.header.tables[table];
         let mut bytes = vec![0; PAGE];
         let at = page.checked_mul(PAGE as u64).and_then(|p| section.offset.checked_add(p));
@@ -235,10 +237,10 @@ impl IndexFile {
     }
 }
 
-/// Writes a file from a graph and tables of records with a width each; returns its name.
+/// Writes a file from a graph and tables of records; returns its name.
 ///
 /// `None` when a record is missing, because the file that it comes from is damaged, or the disk refuses.
-pub fn write(disk: &dyn Disk, covers: Covers, graph: &[u8], tables: [(usize, Records<'_>); TABLES]) -> Option<String> {
+pub fn write(disk: &dyn Disk, covers: Covers, graph: &[u8], tables: [Records<'_>; TABLES]) -> Option<String> {
     let name = format!("{:012}-{:012}", covers.from, covers.to);
     let new = format!("{INDEX}/new");
     disk.create_dir(INDEX).ok()?;
@@ -251,13 +253,13 @@ pub fn write(disk: &dyn Disk, covers: Covers, graph: &[u8], tables: [(usize, Rec
         tables: Default::default(),
     };
     out.summed(graph)?;
-    for (place, (width, records)) in header.tables.iter_mut().zip(tables) {
-        *place = out.table(width, records)?;
+    for (place, records) in header.tables.iter_mut().zip(tables) {
+        *place = out.table(records)?;
     }
     out.flush()?;
     let mut page = MAGIC.to_vec();
     header.serialize(&mut page).ok()?;
-    file.write_at(&sealed(page, 0), 0).ok()?;
+    file.write_at(seal(&mut page, 0), 0).ok()?;
     disk.rename(&new, &format!("{INDEX}/{name}")).ok()?;
     Some(name)
 }
@@ -286,24 +288,28 @@ impl Writer<'_> {
         self.put(&xxh3_128(bytes).to_le_bytes())
     }
 
-    fn table(&mut self, width: usize, records: Records<'_>) -> Option<Section> {
+    fn table(&mut self, mut records: Records<'_>) -> Option<Section> {
+        let width = records.width();
         let mut section =
             Section { offset: self.offset + self.buffer.len() as u64, count: 0, width: u32::try_from(width).ok()? };
         let (mut page, mut fences, mut pages) = (Vec::with_capacity(PAGE), Vec::new(), 0);
-        for record in records {
-            let record = record?;
+        while let Some(record) = records.next() {
             if page.is_empty() {
-                fences.extend_from_slice(&record);
+                fences.extend_from_slice(record);
             }
-            page.extend_from_slice(&record);
+            page.extend_from_slice(record);
             section.count += 1;
             if page.len() + width > ROOM {
                 pages += 1;
-                self.put(&sealed(std::mem::take(&mut page), pages))?;
+                self.put(seal(&mut page, pages))?;
+                page.clear();
             }
         }
+        if records.is_damaged() {
+            return None;
+        }
         if !page.is_empty() {
-            self.put(&sealed(page, pages + 1))?;
+            self.put(seal(&mut page, pages + 1))?;
         }
         self.summed(&fences)?;
         Some(section)
@@ -311,9 +317,9 @@ impl Writer<'_> {
 }
 
 /// Fills a page up and adds its checksum, which also binds its number.
-fn sealed(mut page: Vec<u8>, number: u64) -> Vec<u8> {
+fn seal(page: &mut Vec<u8>, number: u64) -> &[u8] {
     page.resize(ROOM, 0);
-    let sum = xxh3_64_with_seed(&page, number);
+    let sum = xxh3_64_with_seed(page, number);
     page.extend_from_slice(&sum.to_le_bytes());
     page
 }
@@ -353,11 +359,15 @@ mod tests {
     }
 
     fn file(disk: &MemoryDisk, n: u64) -> String {
-        let some = |records: Vec<Vec<u8>>| -> Records<'static> { Box::new(records.into_iter().map(Some)) };
-        let own = [(WIDTH, some(records(n))), (WIDTH, some(Vec::new())), (5, some(vec![vec![9; 5]]))];
-        let [a, b, c] = own;
-        let tables = [a, b, c, (0, some(Vec::new()))];
+        let rows: Vec<[u8; WIDTH]> = records(n).into_iter().map(|r| r.try_into().unwrap()).collect();
+        let tables = [Records::of(&rows), Records::of::<WIDTH>(&[]), Records::of(&[[9; 5]]), Records::left_out()];
         write(disk, covers(1, 2), b"graph", tables).unwrap()
+    }
+
+    fn all(mut records: Records<'_>) -> Vec<Vec<u8>> {
+        let found = std::iter::from_fn(|| records.next().map(<[u8]>::to_vec)).collect();
+        assert!(!records.is_damaged());
+        found
     }
 
     #[test]
@@ -367,7 +377,7 @@ mod tests {
             let name = file(&disk, n);
             let index = IndexFile::open(&disk, &name).unwrap();
             assert_eq!(index.graph().unwrap(), b"graph");
-            assert_eq!(index.records(0).map(Option::unwrap).collect::<Vec<_>>(), records(n));
+            assert_eq!(all(index.records(0)), records(n));
             for key in (0..n / 3 + 2).chain([u64::MAX]) {
                 let mut found = Vec::new();
                 index.find(0, &key.to_be_bytes(), &mut |r| found.push(r.to_vec())).unwrap();
@@ -380,6 +390,37 @@ mod tests {
             index.find(3, &[1], &mut |_| all += 1).unwrap();
             assert_eq!([1, 2, 3].map(|t| index.has(t)), [true, true, false]);
             assert_eq!(all, 1);
+        }
+    }
+
+    #[test]
+    fn runs_are_merged_in_order() {
+        for (n, parts) in [(0, 2), (7, 3), (70_000, 2), (1_000, 5)] {
+            let disk = MemoryDisk::default();
+            let rows: Vec<[u8; WIDTH]> = records(n).into_iter().map(|r| r.try_into().unwrap()).collect();
+            let part = |p: usize| -> Vec<[u8; WIDTH]> {
+                rows.iter().enumerate().filter(|(i, _)| (i * i / 3 + i) % parts == p).map(|(_, row)| *row).collect()
+            };
+            let held: Vec<_> = (0..parts).map(part).collect();
+            let files: Vec<IndexFile> = (1..parts)
+                .map(|p| {
+                    let tables = [Records::of(&held[p]), Records::left_out(), Records::left_out(), Records::left_out()];
+                    let name = write(&disk, covers(p as u64, p as u64), b"", tables).unwrap();
+                    IndexFile::open(&disk, &name).unwrap()
+                })
+                .collect();
+            let merged = || files.iter().fold(Records::of(&held[0]), |records, file| records.and(file.records(0)));
+            assert_eq!(all(merged()), records(n), "{n} in {parts}");
+            if n > 1_000 {
+                let path = format!("{INDEX}/{}", files[0].name());
+                let mut bytes = disk.files()[&path].clone();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                disk.put(&path, bytes);
+                let mut records = merged();
+                while records.next().is_some() {}
+                assert!(records.is_damaged() && records.next().is_none());
+            }
         }
     }
 

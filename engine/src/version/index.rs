@@ -17,8 +17,8 @@ use super::keys::read_keys_block;
 use super::repository::{CommitIndex, Repository};
 use super::states::{NewStates, StateDeltas, StatePrefix, StateRow, state_row};
 use crate::delta::key_hash;
-use crate::store::index_file::{self, Covers, Flaw, IndexFile, Records};
-use crate::store::{Action, BlockKind, BlockRef, CommitRecord, Disk, Place, StoreError};
+use crate::store::index_file::{self, Covers, Flaw, IndexFile};
+use crate::store::{Action, BlockKind, BlockRef, CommitRecord, Disk, Place, Records, StoreError};
 
 /// A writer that goes on for long adds a file after this many records.
 const RECORDS_MAX: usize = 1024;
@@ -108,7 +108,8 @@ impl Index {
             let Some(file) = whole(disk, IndexFile::open(disk, &name))? else { continue };
             let covers = file.covers();
             let own = (covers.origin, covers.first, covers.from, covers.to, covers.before);
-            if own != (*origin, first, from, to, before) {
+            let fits = (0..WIDTHS.len()).all(|table| !file.has(table) || file.width(table) == WIDTHS[table]);
+            if own != (*origin, first, from, to, before) || !fits {
                 continue;
             }
             match whole(disk, file.graph())?.and_then(|bytes| take_entries(&mut graph, &bytes)) {
@@ -247,9 +248,12 @@ impl Index {
     pub fn all_states(&self) -> Option<Vec<StateRow>> {
         let mut all: Vec<StateRow> = self.made_up.values().flatten().chain(&self.states).copied().collect();
         for file in self.files.iter().filter(|f| !self.made_up.contains_key(f.name())) {
-            let records = file.has(STATES).then(|| file.records(STATES))?;
-            for row in records {
-                all.push(row?.try_into().ok()?);
+            let mut records = file.has(STATES).then(|| file.records(STATES))?;
+            while let Some(row) = records.next() {
+                all.push(row.try_into().ok()?);
+            }
+            if records.is_damaged() {
+                return None;
             }
         }
         self.unstated.is_empty().then_some(all)
@@ -427,8 +431,8 @@ impl Index {
             before: hash(from - 1),
             last: hash(to),
         };
-        let states = if stated { rows_of(&self.states) } else { left_out() };
-        let tables = [rows_of(&self.keys), rows_of(&self.touches), rows_of(&self.words), states];
+        let states = if stated { Records::of(&self.states) } else { Records::left_out() };
+        let tables = [Records::of(&self.keys), Records::of(&self.touches), Records::of(&self.words), states];
         let disk = repo.disk().as_ref();
         let name = index_file::write(disk, covers, &self.recent, tables);
         let Some(file) = name.and_then(|n| IndexFile::open(disk, &n).ok()) else { return };
@@ -449,13 +453,12 @@ impl Index {
         let held: Vec<Vec<u8>> = self.files.iter().map(IndexFile::graph).collect::<index_file::Answer<_>>().ok()?;
         let entries = [held.concat(), self.recent.clone()].concat();
         let stated = self.unstated.is_empty() && self.files.iter().all(|f| f.has(STATES));
-        let states = if stated { rows_of(&self.states) } else { left_out() };
-        let own = [rows_of(&self.keys), rows_of(&self.touches), rows_of(&self.words), states];
-        let mut number = 0;
-        let tables = own.map(|(width, rows)| {
-            number += 1;
-            let files = self.files.iter().filter(|_| width > 0);
-            (width, files.map(|f| f.records(number - 1)).fold(rows, merged))
+        let states = if stated { Records::of(&self.states) } else { Records::left_out() };
+        let own = [Records::of(&self.keys), Records::of(&self.touches), Records::of(&self.words), states];
+        let mut numbers = 0..own.len();
+        let tables = own.map(|rows| match (numbers.next(), rows.width()) {
+            (Some(table), 1..) => self.files.iter().fold(rows, |rows, file| rows.and(file.records(table))),
+            _ => rows,
         });
         index_file::write(disk, covers, &entries, tables).map(|_| ())
     }
@@ -467,8 +470,8 @@ impl Index {
         let covers = Covers { from: a.covers().from, before: a.covers().before, ..b.covers().clone() };
         let graph = [a.graph().ok()?, b.graph().ok()?].concat();
         let table = |t: usize| match a.has(t) && b.has(t) {
-            true => (WIDTHS[t], merged(a.records(t), b.records(t))),
-            false => left_out(),
+            true => a.records(t).and(b.records(t)),
+            false => Records::left_out(),
         };
         let name = index_file::write(disk, covers, &graph, [table(KEYS), table(TOUCHES), table(WORDS), table(STATES)])?;
         let file = IndexFile::open(disk, &name).ok()?;
@@ -506,11 +509,6 @@ fn number(bytes: &[u8]) -> u32 {
     u32::from_be_bytes(std::array::from_fn(|i| bytes[i]))
 }
 
-/// A table that a file does without.
-fn left_out<'a>() -> (usize, Records<'a>) {
-    (0, Box::new(std::iter::empty()))
-}
-
 fn touch_row(collection: u16, slot: u32, touch: Touch) -> TouchRow {
     let mut row = TouchRow::default();
     row[..2].copy_from_slice(&collection.to_be_bytes());
@@ -540,25 +538,4 @@ fn word_hash(word: &str) -> [u8; 8] {
 fn pick<const N: usize>(rows: &[[u8; N]], prefix: &[u8], hits: &mut Vec<u8>) {
     let from = rows.partition_point(|r| &r[..prefix.len()] < prefix);
     rows[from..].iter().take_while(|r| r.starts_with(prefix)).for_each(|r| hits.extend_from_slice(r));
-}
-
-fn rows_of<const N: usize>(rows: &[[u8; N]]) -> (usize, Records<'_>) {
-    (N, Box::new(rows.iter().map(|r| Some(r.to_vec()))))
-}
-
-/// Merges two ascending runs; what is missing in one ends the result.
-fn merged<'a>(a: Records<'a>, b: Records<'a>) -> Records<'a> {
-    let (mut a, mut b) = (a.peekable(), b.peekable());
-    Box::new(std::iter::from_fn(move || match (a.peek(), b.peek()) {
-        (Some(None), _) | (_, Some(None)) => Some(None),
-        (Some(Some(x)), Some(Some(y))) => {
-            if x <= y {
-                a.next()
-            } else {
-                b.next()
-            }
-        }
-        (Some(_), None) => a.next(),
-        (None, _) => b.next(),
-    }))
 }
