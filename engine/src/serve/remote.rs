@@ -14,6 +14,9 @@ const FIRST: u64 = 64 << 10;
 /// Whoever reads on where the last answer ended is given more and more at once, up to this.
 const AHEAD_MAX: u64 = 4 << 20;
 
+/// How much before a place that has nothing to do with the last one comes along.
+const BEFORE: u64 = 16 << 10;
+
 /// How many pieces are kept.
 const PIECES: usize = 16;
 
@@ -70,26 +73,29 @@ impl RangeFile {
         Ok(Self { client, path: state.unwrap_or(path), tag, len, pieces })
     }
 
-    /// Finds the piece that holds a stretch of bytes, or asks for one that begins there.
+    /// Finds the piece that holds a stretch of bytes, or asks for one.
     fn piece(&self, offset: u64, len: u64) -> io::Result<(u64, Arc<Vec<u8>>)> {
-        let want = {
+        let (start, end) = {
             let mut pieces = self.pieces.lock().expect("no thread panics with it");
             let holds =
                 |(start, bytes): &&(u64, Arc<Vec<u8>>)| *start <= offset && offset + len <= start + bytes.len() as u64;
             if let Some(found) = pieces.held.iter().rev().find(holds) {
                 return Ok(found.clone());
             }
-            pieces.ahead = if offset == pieces.end { (pieces.ahead * 2).min(AHEAD_MAX) } else { FIRST };
-            len.max(pieces.ahead).min(self.len - offset)
+            let goes_on = offset == pieces.end;
+            pieces.ahead = if goes_on { (pieces.ahead * 2).min(AHEAD_MAX) } else { FIRST };
+            // The log's last record lies before the index, which is read first.
+            let start = if goes_on || len >= FIRST { offset } else { offset.saturating_sub(BEFORE) };
+            (start, (offset + len).max(start + pieces.ahead).min(self.len))
         };
-        let bytes = Arc::new(self.fetch(offset, want)?);
+        let bytes = Arc::new(self.fetch(start, end - start)?);
         let mut pieces = self.pieces.lock().expect("no thread panics with it");
-        pieces.end = offset + want;
-        pieces.held.push_back((offset, bytes.clone()));
+        pieces.end = end;
+        pieces.held.push_back((start, bytes.clone()));
         if pieces.held.len() > PIECES {
             pieces.held.pop_front();
         }
-        Ok((offset, bytes))
+        Ok((start, bytes))
     }
 
     fn fetch(&self, offset: u64, len: u64) -> io::Result<Vec<u8>> {
