@@ -1,6 +1,7 @@
 //! How long the graph takes: its layout, and one frame, beside the floor of only going through the commits.
 //!
-//! `cargo bench -p vecdelta-inspector`. Prints the best of several runs; close other programs first.
+//! `cargo bench -p vecdelta-inspector --bench graph`. Layouts are the best of several runs, frames are not: close other
+//! programs first.
 
 use std::time::Instant;
 
@@ -58,6 +59,7 @@ fn history(n: u32) -> History {
         branches: vec![("main".to_owned(), heads[0])],
         tags: Vec::new(),
         distant: true,
+        writable: false,
     };
     let mut history = History::open(opened);
     history.take_graph(GraphSlice {
@@ -94,6 +96,7 @@ fn main() {
     }
 }
 
+/// Draws frames that each show another commit, so that what is visible is laid out anew, and turns them into triangles.
 fn frames(n: u32, history: History) {
     let ctx = Context::default();
     theme::install(&ctx);
@@ -102,39 +105,46 @@ fn frames(n: u32, history: History) {
     state.rows = Rows::all(history.len());
     state.history = history;
     let mut graph = Graph::default();
-    for (name, zoom) in
-        [("rows with text", Zoom::Normal), ("rows of 7 points", Zoom::Out), ("whole history", Zoom::All)]
-    {
+    let scales = [
+        ("rows with text", Zoom::Normal, 1),
+        ("rows of 7 points", Zoom::Out, 3),
+        ("densities", Zoom::Out, 4),
+        ("whole history", Zoom::All, 1),
+    ];
+    for (name, zoom, times) in scales {
         let screen = Rect::from_min_size(Pos2::ZERO, vec2(1920.0, 1080.0));
-        let input = || RawInput { screen_rect: Some(screen), ..RawInput::default() };
-        let mut shapes = Vec::new();
+        let mut vertices = 0;
         let mut run = |graph: &mut Graph, state: &mut State| {
-            let mut output = ctx.run_ui(input(), |ui| graph.draw(ui, state));
+            let start = Instant::now();
+            let input = RawInput { screen_rect: Some(screen), ..RawInput::default() };
+            let mut output = ctx.run_ui(input, |ui| graph.draw(ui, state));
             output.textures_delta.clear();
-            shapes = output.shapes;
+            let primitives = ctx.tessellate(output.shapes, 1.0);
+            let took = start.elapsed().as_secs_f64() * 1e3;
+            let points = |p: &egui::ClippedPrimitive| match &p.primitive {
+                egui::epaint::Primitive::Mesh(mesh) => mesh.vertices.len(),
+                egui::epaint::Primitive::Callback(_) => 0,
+            };
+            vertices = vertices.max(primitives.iter().map(points).sum());
+            took
         };
         run(&mut graph, &mut state);
-        graph.zoom(zoom, &mut state);
-        if zoom == Zoom::Out {
-            graph.zoom(zoom, &mut state);
-            graph.zoom(zoom, &mut state);
-        }
+        (0..times).for_each(|_| graph.zoom(zoom, &mut state));
         run(&mut graph, &mut state);
         let mut row = 0;
-        let draw = best(30, || {
-            // Another commit every time, so that what is visible is laid out anew.
-            row = (row + 7_919) % n;
-            state.selection.commit = Some(n - 1 - row);
-            state.reveal = true;
-            run(&mut graph, &mut state);
-        });
-        let start = Instant::now();
-        let primitives = ctx.tessellate(shapes.clone(), 1.0);
-        let tessellate = start.elapsed().as_secs_f64() * 1e3;
-        let vertices: usize = primitives
-            .iter()
-            .map(|p| if let egui::epaint::Primitive::Mesh(mesh) = &p.primitive { mesh.vertices.len() } else { 0 })
-            .sum();
-        println!("  frame of {n}, {name}: {draw:.2} ms, tessellated in {tessellate:.2} ms, {vertices} vertices");
+        let mut took: Vec<f64> = (0..400)
+            .map(|_| {
+                row = (row + 7_919) % n;
+                state.selection.commit = Some(n - 1 - row);
+                state.reveal = true;
+                run(&mut graph, &mut state)
+            })
+            .collect();
+        took.sort_by(f64::total_cmp);
+        let at = |share: f64| took[((took.len() - 1) as f64 * share).round() as usize];
+        let (half, most_of, most) = (at(0.5), at(0.95), at(1.0));
+        println!(
+            "  frames of {n}, {name}: median {half:.2} ms, 95 % {most_of:.2} ms, most {most:.2} ms; {vertices} vertices"
+        );
     }
 }

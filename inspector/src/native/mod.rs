@@ -6,6 +6,6 @@ pub mod open;
 pub mod recent;
 mod save;
 pub mod screenshot;
-mod thread;
+pub mod thread;
 pub mod watch;
 pub mod window;
