@@ -5,7 +5,7 @@ import { page } from './host.js';
 const canvas = document.getElementById('canvas');
 const loader = document.getElementById('loader');
 const began = performance.now();
-let files = 0, fetched = { requests: 0, bytes: 0, held: 0 }, shown = '';
+let files = 0, fetched = { requests: 0, bytes: 0, held: 0, memory: 0 }, atGraph, shown = '';
 
 function trouble(title, text) {
     document.getElementById('title').textContent = title;
@@ -15,6 +15,9 @@ function trouble(title, text) {
     loader.hidden = false;
     loader.setAttribute('role', 'alert');
 }
+
+/** The number of the answer that carries a piece of the graph, behind the number of the question and the sign of success. */
+const GRAPH = 1;
 
 /** The least module that uses SIMD. */
 const SIMD = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11]);
@@ -113,10 +116,11 @@ async function main() {
     page.worker.onmessage = ({ data }) => {
         if (data.fetched) fetched = data.fetched;
         if (data.reply) deliver(data.reply);
+        if (atGraph === undefined && fetched.requests > 0 && data.reply?.[9] === GRAPH) atGraph = { ...fetched };
         if (data.broken) trouble('The reading of the file stopped', data.broken);
     };
     page.worker.postMessage({ module });
-    await init({ module_or_path: module });
+    const { memory } = await init({ module_or_path: module });
     listen();
     await start(canvas, place, location.hash);
     await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -126,6 +130,8 @@ async function main() {
     window.__vecdelta = {
         state: () => { const text = state(); return text ? JSON.parse(text) : undefined; },
         fetched: () => ({ ...fetched }),
+        firstGraph: () => atGraph,
+        memory: () => ({ worker: fetched.memory, page: memory.buffer.byteLength }),
         firstFrameMillis: firstFrame,
         loadMillis: firstFrame - began,
     };

@@ -5,11 +5,11 @@ import { fetchFront } from './remote.js';
 const files = new Map();
 const requests = [];
 const fetched = { requests: 0, bytes: 0 };
-let answerer, read, busy = false;
+let answerer, memory, read, busy = false;
 
 self.onmessage = async ({ data }) => {
     if (data.module) {
-        await init({ module_or_path: data.module });
+        ({ memory } = await init({ module_or_path: data.module }));
         answerer = new Answerer();
     }
     if (data.file) files.set(data.number, data.file);
@@ -23,7 +23,7 @@ async function run() {
     try {
         while (requests.length > 0) {
             const reply = await answer(requests.shift());
-            self.postMessage({ reply, fetched: { ...fetched, held: answerer.held() } });
+            self.postMessage({ reply, fetched: { ...fetched, held: answerer.held(), memory: memory.buffer.byteLength } });
         }
     } catch (error) {
         self.postMessage({ broken: String(error.stack ?? error) });

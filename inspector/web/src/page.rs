@@ -85,17 +85,12 @@ impl eframe::App for Shown {
 fn text_of(place: &Place) -> String {
     match place {
         Place::Demo => "demo".to_owned(),
-        Place::Url(url) => url.clone(),
-        Place::Path(_) | Place::File(..) => String::new(),
+        place => place.text().unwrap_or_default().to_owned(),
     }
 }
 
 fn place_of(text: &str) -> Option<Place> {
-    match text {
-        "" => None,
-        "demo" => Some(Place::Demo),
-        url => Some(Place::Url(url.to_owned())),
-    }
+    if text == "demo" { Some(Place::Demo) } else { Place::parse(text) }
 }
 
 /// Shows the window in a canvas; `place` is `demo`, an address, or nothing, `link` where to go in it.
@@ -109,9 +104,7 @@ pub async fn start(canvas: HtmlCanvasElement, place: String, link: String) -> Re
     let make = move |cc: &eframe::CreationContext<'_>| {
         cc.egui_ctx.add_plugin(Mirror::default());
         let mut app = inspector(&cc.egui_ctx, &shown);
-        if let Some(place) = place_of(&place) {
-            app.open(place, &link);
-        }
+        app.start(place_of(&place), &link);
         *shown.app.borrow_mut() = Some(app);
         *shown.window.borrow_mut() = Some((cc.egui_ctx.clone(), kept));
         Ok(Box::new(Shown { page: shown, address: Default::default() }) as Box<dyn eframe::App>)
@@ -124,7 +117,7 @@ fn inspector(ctx: &Context, page: &Page) -> Inspector {
     let arrived = page.arrived.clone();
     let mut app = Inspector::new(ctx, Box::new(Messages(page.clone())))
         .with_shell(|ctx, wish| match wish {
-            Wish::OpenDialog => {
+            Wish::ChoosePlace(_) => {
                 host::open_dialog();
                 None
             }
@@ -142,6 +135,7 @@ fn inspector(ctx: &Context, page: &Page) -> Inspector {
                 host::save(&piece.to, &piece.bytes, piece.first, piece.last);
                 piece.last.then(|| format!("{} vectors in {}", piece.rows, piece.to))
             }
+            Wish::Say(text) => Some(text),
             Wish::ChooseFile(_) => None,
             Wish::GiveUpSaving => {
                 host::save("", &[], true, false);
@@ -175,10 +169,7 @@ pub fn open_file(number: u32, name: String) {
 pub fn go(place: &str, link: &str) {
     let page = page();
     if let Some(app) = page.app.borrow_mut().as_mut() {
-        match place_of(place).or_else(|| app.state.place.clone()) {
-            Some(place) => app.open(place, link),
-            None => return,
-        }
+        app.start(place_of(place).or_else(|| app.state.place.clone()), link);
     }
     page.wake();
 }
