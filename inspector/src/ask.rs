@@ -6,6 +6,7 @@
 
 mod export;
 mod merge;
+mod place;
 mod projection;
 mod stages;
 
@@ -14,7 +15,8 @@ use std::collections::BTreeMap;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 pub use export::{Export, ExportPiece, Format};
-pub use merge::{Conflict, ConflictRows, MergePreview};
+pub use merge::{Chosen, Conflict, ConflictRows, MergePreview};
+pub use place::{Place, is_address};
 pub use projection::{Axes, Basis, Generations, Places, Points, Shifts};
 pub use stages::Stages;
 
@@ -29,19 +31,6 @@ pub const GRAPH_SLICE: u32 = 65_536;
 
 /// About how many bytes of rows one answer holds.
 pub const SLICE_BYTES: usize = 1 << 20;
-
-/// Where a repository is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
-pub enum Place {
-    /// The history that is built in.
-    Demo,
-    /// A directory, or a file that is a bundle.
-    Path(String),
-    /// A bundle on a web server.
-    Url(String),
-    /// A file that was dropped on the window, by the number that the shell gave it, and its name.
-    File(u32, String),
-}
 
 /// A question to the worker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
@@ -108,6 +97,8 @@ pub enum Ask {
         /// Sources with a strategy of their own.
         rows: Vec<(String, String)>,
     },
+    /// Make a merge: the one question that writes into a repository.
+    MergeNow(Chosen),
     /// The bits of one source in a merge.
     Conflict {
         /// The branch that is merged into.
@@ -266,6 +257,8 @@ pub enum Answer {
     Spread(Vec<Spread>),
     /// To [`Ask::Merge`].
     Merge(MergePreview),
+    /// To [`Ask::MergeNow`]: how many sources changed.
+    Merged(u64),
     /// To [`Ask::Conflict`].
     Conflict(ConflictRows),
     /// To [`Ask::Axes`].
@@ -299,6 +292,8 @@ pub struct Opened {
     pub tags: Vec<(String, CommitNumber)>,
     /// Whether reading is dear, so that only what is looked at is read.
     pub distant: bool,
+    /// Whether a merge can be written into it.
+    pub writable: bool,
 }
 
 /// The shape of a piece of the graph, in columns.

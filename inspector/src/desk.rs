@@ -174,7 +174,7 @@ impl Answer {
             Answer::Export(piece) => 64 + piece.bytes.len(),
             Answer::Stages(stages) => 64 + stages.lines.len(),
             Answer::Rehash(r) => 128 + r.problems.iter().map(|p| 32 + p.1.len()).sum::<usize>(),
-            Answer::Opened(_) | Answer::Commit(_) => 2048,
+            Answer::Opened(_) | Answer::Commit(_) | Answer::Merged(_) => 2048,
         }
     }
 }

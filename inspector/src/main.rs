@@ -13,7 +13,7 @@ mod program {
     #[derive(Parser)]
     #[command(name = "vecdelta-inspector", version, max_term_width = 100)]
     struct Args {
-        /// A repository's directory or a bundle's file; without it the start page is shown.
+        /// A repository's directory, a bundle's file, or the address of either on a web server; without it the start page is shown.
         #[arg(value_name = "REPO")]
         repo: Option<String>,
         /// Open the demo history that is built in.
@@ -55,14 +55,7 @@ mod program {
 
     pub fn main() -> ExitCode {
         let args = Args::parse();
-        let place = match (&args.repo, args.demo) {
-            (_, true) => Some(Place::Demo),
-            (Some(url), _) if url.starts_with("http://") || url.starts_with("https://") => {
-                Some(Place::Url(url.clone()))
-            }
-            (Some(path), _) => Some(Place::Path(path.clone())),
-            (None, _) => None,
-        };
+        let place = if args.demo { Some(Place::Demo) } else { args.repo.as_deref().and_then(Place::parse) };
         let theme = args.theme.map(|t| match t {
             Theme::Dark => egui::Theme::Dark,
             Theme::Light => egui::Theme::Light,

@@ -1,6 +1,9 @@
 //! Frames of a long history: few points whatever the scale, and nothing to do while nothing changes.
 
-use egui::{Context, Pos2, RawInput, Rect, vec2};
+use egui::{
+    Context, Event, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, RawInput, Rect, TouchPhase, pos2,
+    vec2,
+};
 use vecdelta_inspector::ask::{NONE, Reply, Request};
 use vecdelta_inspector::desk::{Desk, Wire};
 use vecdelta_inspector::model::lanes::Lanes;
@@ -62,4 +65,82 @@ fn a_frame_has_few_points_whatever_the_scale() {
         frame(&mut graph, &mut state);
     }
     assert!(heights.len() > 15, "from text to the whole history: {heights:?}");
+}
+
+/// A graph without a window around it.
+struct Bare {
+    ctx: Context,
+    graph: Graph,
+    state: State,
+    time: f64,
+}
+
+impl Bare {
+    fn frame(&mut self, events: Vec<Event>) {
+        self.time += 0.1;
+        let screen = Some(Rect::from_min_size(Pos2::ZERO, vec2(900.0, 700.0)));
+        let input = RawInput { screen_rect: screen, time: Some(self.time), events, ..RawInput::default() };
+        self.ctx.run_ui(input, |ui| self.graph.draw(ui, &mut self.state)).textures_delta.clear();
+    }
+
+    fn press(&mut self, at: Pos2) {
+        let button = |pressed| Event::PointerButton {
+            pos: at,
+            button: PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        };
+        for events in [vec![Event::PointerMoved(at)], vec![button(true)], vec![button(false)]] {
+            self.frame(events);
+        }
+    }
+
+    /// Returns where the upper edge of a row is, as the views beside the graph are told.
+    fn top(&self, row: u32) -> f64 {
+        let shown = self.state.rows_shown;
+        f64::from(shown.top) + (f64::from(row) - shown.scroll) * shown.row
+    }
+}
+
+#[test]
+fn scrolling_is_exact_among_ten_million_rows() {
+    const N: u32 = 10_000_000;
+    let parents: Vec<[u32; 2]> = (0..N).map(|i| [i.checked_sub(1).unwrap_or(NONE), NONE]).collect();
+    let (ctx, mut state) = (Context::default(), State::new(Desk::new(Box::new(Nobody))));
+    theme::install(&ctx);
+    state.history = history(&parents, &vec![0; N as usize], &[("main", N - 1)]);
+    state.rows = Rows::all(N);
+    let mut bare = Bare { ctx, graph: Graph::default(), state, time: 0.0 };
+    bare.frame(Vec::new());
+    for row in [0, 1, 77, 4_194_305, 8_388_609, 9_999_989, N - 1] {
+        bare.state.selection.commit = Some(N - 1 - row);
+        bare.state.reveal = true;
+        bare.frame(Vec::new());
+        let top = bare.top(row);
+        assert!((-1e-6..=674.000_001).contains(&top), "row {row} is at {top}");
+        // Half a point inside either edge it is this row, half a point outside another one.
+        for (away, expected) in [(-0.5, row.wrapping_sub(1)), (0.5, row), (25.5, row), (26.5, row + 1)] {
+            if expected < N && top + away > 0.0 && top + away < 700.0 {
+                bare.press(pos2(300.0, (top + away) as f32));
+                assert_eq!(bare.state.selection.commit, Some(N - 1 - expected), "{away} from row {row}");
+            }
+        }
+    }
+    // A thousand steps down and up again lead to where they began, to the bit.
+    bare.state.selection.commit = Some(1_000_000);
+    bare.state.reveal = true;
+    bare.frame(vec![Event::PointerMoved(pos2(300.0, 300.0))]);
+    let begun = bare.state.rows_shown;
+    for down in [true, false] {
+        for _ in 0..500 {
+            let delta = vec2(0.0, if down { -26.0 } else { 26.0 });
+            let (unit, phase) = (MouseWheelUnit::Point, TouchPhase::Move);
+            let source = MouseWheelSource::Unknown;
+            bare.frame(vec![Event::MouseWheel { unit, delta, phase, source, modifiers: Modifiers::NONE }]);
+        }
+        // What is smoothed over some frames comes to its end.
+        (0..30).for_each(|_| bare.frame(Vec::new()));
+        let by = bare.state.rows_shown.scroll - begun.scroll;
+        assert!((by - if down { 500.0 } else { 0.0 }).abs() < 1e-6, "{by} rows");
+    }
 }

@@ -5,22 +5,14 @@ use std::sync::Arc;
 use vecdelta::delta::{Element, Table};
 use vecdelta::store::{Bundle, Disk, MemoryDisk};
 use vecdelta::version::{
-    Actor, CommitInfo, Differences, Repository, bundle, commit_differences, difference, new_origin, set_branch,
+    Actor, CommitInfo, Differences, Repository, commit_differences, difference, new_origin, set_branch,
 };
 use vecdelta_inspector::ask::{Answer, Ask, Export, Format, Place, Reply, Request, Trouble};
-use vecdelta_inspector::work::{Opener, Worker, demo};
+use vecdelta_inspector::work::{Opener, Worker};
 
-use super::support::{asks, shown, window};
+use super::support::{asks, bundled, demo_bundle, shown, window};
 
 const NAME: &str = "shop.vdpack";
-
-/// Returns the demo history as one file.
-fn whole() -> Vec<u8> {
-    let repo = Repository::open(demo().expect("memory does not refuse")).expect("it was just made");
-    let disk = MemoryDisk::default();
-    bundle(&repo, &disk, NAME, &mut |_| {}).expect("memory does not refuse");
-    disk.files()[NAME].clone()
-}
 
 /// Finds the bundle with these bytes.
 fn opener(bytes: Vec<u8>) -> Opener {
@@ -52,9 +44,7 @@ fn small() -> Vec<u8> {
     set_branch(&mut repo, "side", 0, &actor).expect("it is free");
     commit(&mut repo, "side", 3, &[("a", Some(1), Some(4)), ("d", None, Some(7))]);
     commit(&mut repo, "main", 4, &[("a", Some(1), Some(5)), ("b", Some(2), None)]);
-    let disk = MemoryDisk::default();
-    bundle(&repo, &disk, NAME, &mut |_| {}).expect("memory does not refuse");
-    disk.files()[NAME].clone()
+    bundled(&repo)
 }
 
 /// Asks everything; returns what came of it, and how many commits there are.
@@ -102,7 +92,7 @@ fn shown_commits(results: &[Result<Answer, Trouble>]) -> usize {
 
 #[test]
 fn a_bundle_that_is_cut_anywhere_is_a_trouble() {
-    let bytes = whole();
+    let bytes = demo_bundle();
     assert_eq!(shown_commits(&ask_everything(bytes.clone()).0), 16);
     for len in (0..bytes.len()).step_by(bytes.len() / 50) {
         ask_everything(bytes[..len].to_vec());
@@ -157,7 +147,7 @@ fn a_bundle_with_flipped_bits_is_a_trouble_or_the_truth() {
 #[test]
 fn the_window_tells_of_a_damaged_file_and_stays_usable() {
     fn broken() -> Opener {
-        let mut bytes = whole();
+        let mut bytes = demo_bundle();
         let middle = bytes.len() / 2;
         bytes.truncate(middle);
         opener(bytes)

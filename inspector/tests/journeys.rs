@@ -155,6 +155,13 @@ fn a_link_restores_what_was_shown() {
     press(&mut w, Key::V);
     press(&mut w, Key::M);
     press(&mut w, Key::J);
+    press(&mut w, Key::Period);
+    for _ in 0..2 {
+        w.key_press_modifiers(Modifiers::SHIFT, Key::L);
+        w.run();
+        press(&mut w, Key::ArrowRight);
+    }
+    assert_eq!((&shown(&w)["range"], &shown(&w)["speed"]), (&serde_json::json!([0, 1]), &4.0.into()));
     let link = shown(&w)["link"].as_str().expect("a text").to_owned();
     let again = demo(Box::leak(format!("{link}&later=1").into_boxed_str()));
     let (mut a, mut b) = (shown(&w), shown(&again));
@@ -167,7 +174,7 @@ fn a_link_restores_what_was_shown() {
 fn a_place_without_a_repository_says_so_and_the_way_out() {
     let w = window([900.0, 600.0], egui::Theme::Light, Some(Place::Path("/nowhere/at.all".to_owned())), "", opener);
     assert!(shown(&w)["trouble"].as_str().is_some_and(|t| t.contains("/nowhere/at.all")));
-    w.get_by_label("Open…");
+    w.get_by_label("Choose a directory…");
     w.get_by_label_contains("vecdelta ingest");
 }
 

@@ -3,9 +3,12 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
+use egui::Theme;
 use egui_kittest::kittest::Queryable;
+use vecdelta_inspector::ask::Place;
+use vecdelta_inspector::native::open::opener;
 
-use super::support::{demo, shown};
+use super::support::{Window, demo, shown, window};
 
 fn leaked(link: String) -> &'static str {
     Box::leak(link.into_boxed_str())
@@ -50,6 +53,29 @@ fn a_server_is_asked_and_one_that_is_gone_is_said_to_be() {
     answers.join().expect("it answered");
     assert!(w.query_by_label_contains("catalogue, running for ").is_some());
     assert!(w.query_by_label_contains("row 8112 is no number").is_some());
+}
+
+#[test]
+fn a_pipeline_is_watched_without_any_history() {
+    let alone = |w: &Window| {
+        assert_eq!((&shown(w)["watching"], &shown(w)["ready"]), (&true.into(), &false.into()));
+        assert!(w.query_by_label_contains("catalogue, running for 1 min 36 s").is_some());
+    };
+    // By the name of a record, as by argument, dialog or drop.
+    let record = Place::Path("tests/stages.jsonl".to_owned());
+    let mut w = window([1280.0, 720.0], Theme::Dark, Some(record), "", opener);
+    alone(&w);
+    let link = shown(&w)["link"].as_str().expect("a link").to_owned();
+    w.get_by_label("Back to the start page").click();
+    w.run();
+    assert_eq!(shown(&w)["watching"], false);
+    w.get_by_label("Watch a pipeline").click();
+    w.run();
+    w.get_by_label("Watch").click();
+    w.run();
+    assert!(w.query_all_by_label_contains("127.0.0.1:7879").next().is_some(), "there it is looked for");
+    // By a link alone.
+    alone(&window([1280.0, 720.0], Theme::Dark, None, leaked(link), opener));
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! Histories for tests, and a window without a display.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use egui_kittest::{Harness, TestRenderer};
 use proptest::prelude::*;
+use vecdelta::delta::{Element, Table};
+use vecdelta::store::MemoryDisk;
+use vecdelta::version::{CommitInfo, Differences, Repository, bundle, commit_differences, difference, new_origin};
 use vecdelta_inspector::ask::{Ask, Basis, GraphSlice, NONE, Opened, Place};
 use vecdelta_inspector::model::history::History;
 use vecdelta_inspector::native::inline::Inline;
@@ -12,7 +16,45 @@ use vecdelta_inspector::raster::Raster;
 use vecdelta_inspector::ui::app::Inspector;
 use vecdelta_inspector::ui::state::{Saved, Wish};
 use vecdelta_inspector::ui::theme;
-use vecdelta_inspector::work::Opener;
+use vecdelta_inspector::work::{Opener, demo as demo_disk};
+
+/// Returns the demo history as one file.
+pub fn demo_bundle() -> Vec<u8> {
+    bundled(&Repository::open(demo_disk().expect("memory does not refuse")).expect("it was just made"))
+}
+
+/// Returns a repository as one file.
+pub fn bundled(repo: &Repository) -> Vec<u8> {
+    const NAME: &str = "a.vdpack";
+    let disk = MemoryDisk::default();
+    bundle(repo, &disk, NAME, &mut |_| {}).expect("memory does not refuse");
+    disk.files()[NAME].clone()
+}
+
+/// Returns a history of 1,000 commits, each of eight rows of 768 random numbers, as one file.
+pub fn long_bundle() -> Vec<u8> {
+    let mut repo =
+        Repository::open_writer(Arc::new(MemoryDisk::default()), Some(new_origin(1, 0))).expect("it is empty");
+    let table = Arc::new(Table { collection: "rows".into(), element: Element::F32, dims: 768 });
+    let mut bits = 0x2545_f491_4f6c_dd1d_u64;
+    let mut row = || {
+        let number = |_| {
+            bits ^= bits << 13;
+            bits ^= bits >> 7;
+            bits ^= bits << 17;
+            ((bits >> 40) as f32 / 1e7).to_le_bytes()
+        };
+        (0..768).flat_map(number).collect::<Vec<u8>>()
+    };
+    for commit in 0..1_000 {
+        let new = (0..8).map(|i| (format!("{commit}-{i}"), row()));
+        let rows = new.filter_map(|(key, row)| difference(&table, &key, None, Some(&row), true)).collect();
+        let part = Differences::new(table.clone(), rows);
+        let info = CommitInfo { branch: "main".into(), author: "ana".into(), ..CommitInfo::default() };
+        commit_differences(&mut repo, info, 1_000 + commit, |_, write| write(part)).expect("it fits");
+    }
+    bundled(&repo)
+}
 
 /// Makes a history of a list of parents; commit `i` is on branch `branches[i]`.
 pub fn history(parents: &[[u32; 2]], branches: &[u16], heads: &[(&str, u32)]) -> History {
@@ -23,6 +65,7 @@ pub fn history(parents: &[[u32; 2]], branches: &[u16], heads: &[(&str, u32)]) ->
         branches: heads.iter().map(|(name, c)| ((*name).to_owned(), *c)).collect(),
         tags: Vec::new(),
         distant: false,
+        writable: false,
     });
     history.take_graph(GraphSlice {
         from: 0,
@@ -87,9 +130,7 @@ pub fn window(
             let ctx = ui.ctx().clone();
             let wire = Inline::new(open(), move || ctx.request_repaint());
             let mut app = Inspector::new(ui.ctx(), Box::new(wire)).with_shell(shell);
-            if let Some(place) = place.take() {
-                app.open(place, link);
-            }
+            app.start(place.take(), link);
             app
         });
         app.ui(ui);

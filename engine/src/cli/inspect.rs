@@ -10,7 +10,7 @@ use super::error::{CliError, NOT_FOUND};
 /// It is a program of its own, vecdelta-inspector, and is looked for beside this one.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A repository or a bundle; without it the inspector's start page is shown.
+    /// A repository, a bundle or the address of a server; without it the inspector's start page is shown.
     #[arg(value_name = "REPO")]
     repo: Option<String>,
     /// What else the inspector is to be told, such as --state or --screenshot.

@@ -52,6 +52,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use error::CliError;
+pub use open::actor;
 
 /// Version control and change streaming for embedding tables.
 #[derive(Parser)]

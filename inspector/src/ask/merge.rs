@@ -23,6 +23,19 @@ pub struct MergePreview {
     pub rows: Vec<Conflict>,
 }
 
+/// A merge of two branches as somebody chose it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Chosen {
+    /// The branch that is merged into, and the one that is merged.
+    pub branches: [String; 2],
+    /// Where they pointed when that was chosen.
+    pub heads: [CommitNumber; 2],
+    /// The strategy for every conflict.
+    pub strategy: String,
+    /// Sources with a strategy of their own.
+    pub rows: Vec<(String, String)>,
+}
+
 /// A source that both sides changed in different ways. Measures are the bits of an f64; NaN where there is none.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Conflict {

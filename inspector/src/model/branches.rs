@@ -76,7 +76,8 @@ mod tests {
 
     fn history(parents: &[[CommitNumber; 2]]) -> History {
         let n = parents.len();
-        let opened = Opened { title: String::new(), commits: n as u32, branches: vec![], tags: vec![], distant: false };
+        let (title, commits) = (String::new(), n as u32);
+        let opened = Opened { title, commits, branches: vec![], tags: vec![], distant: false, writable: false };
         let mut history = History::open(opened);
         history.take_graph(GraphSlice {
             from: 0,

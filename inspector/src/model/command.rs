@@ -3,10 +3,12 @@
 /// Something that can be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
-    /// Open a directory or file.
+    /// Open a directory, a file or an address.
     Open,
     /// Open the built-in history.
     OpenDemo,
+    /// Watch a pipeline.
+    Watch,
     /// Go back to the start page.
     Close,
     /// Put the cursor into the query bar.
@@ -159,6 +161,7 @@ pub const GROUPS: [&str; 6] = ["History", "Go", "Projection", "Replay", "Look", 
 pub const COMMANDS: &[Entry] = &[
     entry(Command::Open, "History", "Open…", &[ctrl("O")]),
     entry(Command::OpenDemo, "History", "Open the demo history", &[]),
+    entry(Command::Watch, "History", "Watch a pipeline", &[key("W")]),
     entry(Command::CopyLink, "History", "Copy a link to this view", &[key("Y")]),
     entry(Command::CopyId, "History", "Copy the commit's hash", &[shift("Y")]),
     entry(Command::Export, "History", "Write vectors to a file…", &[key("E")]),

@@ -24,6 +24,10 @@ pub struct Link {
     pub zoom: Option<String>,
     /// `fold`: quiet stretches are folded when it is `1`.
     pub fold: Option<String>,
+    /// `loop`: `1` for all of the path, or the first and the last commit of a stretch, as `A..B`.
+    pub looped: Option<String>,
+    /// `speed`: commits a second.
+    pub speed: Option<String>,
     /// Everything else, in order.
     pub rest: Vec<(String, String)>,
 }
@@ -55,6 +59,8 @@ impl Link {
             ("q", &self.query),
             ("z", &self.zoom),
             ("fold", &self.fold),
+            ("loop", &self.looped),
+            ("speed", &self.speed),
         ];
         let known = known.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
         let rest = self.rest.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -78,6 +84,8 @@ impl Link {
             "q" => &mut self.query,
             "z" => &mut self.zoom,
             "fold" => &mut self.fold,
+            "loop" => &mut self.looped,
+            "speed" => &mut self.speed,
             _ => return None,
         })
     }
@@ -139,11 +147,11 @@ mod tests {
     proptest! {
         #[test]
         fn comes_back_as_it_was(
-            fields in prop::array::uniform8(prop::option::of(any::<String>())),
+            fields in prop::array::uniform10(prop::option::of(any::<String>())),
             rest in prop::collection::vec(("x[a-zé#&=%]{0,5}", any::<String>()), 0..3),
         ) {
-            let [commit, branch, vector, view, with, query, zoom, fold] = fields;
-            let link = Link { commit, branch, vector, view, with, query, zoom, fold, rest };
+            let [commit, branch, vector, view, with, query, zoom, fold, looped, speed] = fields;
+            let link = Link { commit, branch, vector, view, with, query, zoom, fold, looped, speed, rest };
             prop_assert_eq!(Link::parse(&link.to_text()), link);
         }
 

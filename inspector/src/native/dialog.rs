@@ -6,6 +6,7 @@ use egui::Context;
 
 use crate::ask::Place;
 use crate::ui::app::Arrival;
+use crate::ui::state::Pick;
 
 /// Dialogs that are open, and what came of them.
 pub struct Dialogs {
@@ -20,12 +21,19 @@ impl Dialogs {
         Self { chosen, places }
     }
 
-    /// Shows the dialog in a thread of its own.
-    pub fn ask(&self, ctx: &Context) -> std::io::Result<()> {
+    /// Shows the dialog for a directory or a file to open, in a thread of its own: no system has one for both.
+    pub fn ask(&self, ctx: &Context, what: Pick) -> std::io::Result<()> {
         let (chosen, ctx) = (self.chosen.clone(), ctx.clone());
         std::thread::Builder::new().name("dialog".to_owned()).spawn(move || {
-            let dialog = rfd::FileDialog::new().set_title("Open a vecdelta repository");
-            if let Some(path) = dialog.pick_folder() {
+            let dialog = rfd::FileDialog::new();
+            let path = match what {
+                Pick::Directory => dialog.set_title("Open a vecdelta repository").pick_folder(),
+                Pick::File => {
+                    let dialog = dialog.set_title("Open a bundle").add_filter("Bundles", &["vdpack"]);
+                    dialog.add_filter("All files", &["*"]).pick_file()
+                }
+            };
+            if let Some(path) = path {
                 let _ = chosen.send(Arrival::Place(Place::Path(path.display().to_string())));
                 ctx.request_repaint();
             }

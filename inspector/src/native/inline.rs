@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::open::writer;
 use super::watch::watcher;
 use crate::ask::{Reply, Request};
 use crate::desk::Wire;
@@ -17,7 +18,11 @@ pub struct Inline {
 impl Inline {
     /// Makes the worker. `wake` is called after every answer.
     pub fn new(open: Opener, wake: impl Fn() + 'static) -> Self {
-        Self { worker: Worker::new(open).with_watcher(watcher()), replies: VecDeque::new(), wake: Box::new(wake) }
+        Self {
+            worker: Worker::new(open).with_watcher(watcher()).with_writer(writer()),
+            replies: VecDeque::new(),
+            wake: Box::new(wake),
+        }
     }
 }
 

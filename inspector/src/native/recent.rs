@@ -20,15 +20,14 @@ fn file() -> Option<PathBuf> {
 /// Reads the list; a file that cannot be read is an empty list.
 pub fn read() -> Vec<Place> {
     let bytes = file().and_then(|file| fs::read(file).ok()).unwrap_or_default();
-    let paths: Vec<String> = serde_json::from_slice(&bytes).unwrap_or_default();
-    paths.into_iter().take(KEPT).map(Place::Path).collect()
+    let places: Vec<String> = serde_json::from_slice(&bytes).unwrap_or_default();
+    places.iter().take(KEPT).filter_map(|text| Place::parse(text)).collect()
 }
 
 /// Keeps the list; that it cannot be kept is no reason to stop.
 pub fn keep(places: &[Place]) {
-    let paths: Vec<&String> =
-        places.iter().filter_map(|p| if let Place::Path(path) = p { Some(path) } else { None }).collect();
-    let (Some(file), Ok(bytes)) = (file(), serde_json::to_vec(&paths)) else { return };
+    let places: Vec<&str> = places.iter().filter_map(Place::text).collect();
+    let (Some(file), Ok(bytes)) = (file(), serde_json::to_vec(&places)) else { return };
     if let Some(dir) = file.parent() {
         let _ = fs::create_dir_all(dir);
     }

@@ -36,9 +36,7 @@ pub fn take(shot: &Shot) -> Picture {
     ctx.set_theme(shot.theme);
     let mut raster = Raster::default();
     let mut app = Inspector::new(&ctx, Box::new(Inline::new(open::opener(), || {})));
-    if let Some(place) = &shot.place {
-        app.open(place.clone(), &shot.link);
-    }
+    app.start(shot.place.clone(), &shot.link);
     let [width, height] = shot.size.map(|n| n as f32);
     let screen = Rect::from_min_size(Pos2::ZERO, vec2(width, height));
     let mut quiet = 0;

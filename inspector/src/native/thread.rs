@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
+use super::open::writer;
 use super::watch::watcher;
 use crate::ask::{Cost, Reply, Request, Trouble};
 use crate::desk::Wire;
@@ -25,7 +26,8 @@ impl Thread {
         std::thread::Builder::new().name("worker".to_owned()).spawn(move || {
             let began = Instant::now();
             let clock = move || u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-            let mut worker = Worker::new(open).with_clock(Box::new(clock)).with_watcher(watcher());
+            let worker = Worker::new(open).with_clock(Box::new(clock));
+            let mut worker = worker.with_watcher(watcher()).with_writer(writer());
             while let Ok(request) = asked.recv() {
                 let missing = || Trouble {
                     text: "the bytes cannot be fetched".to_owned(),

@@ -32,9 +32,7 @@ pub fn run(place: Option<Place>, link: &str, theme: Option<egui::Theme>) -> Resu
         Box::new(move |cc| {
             let mut app = inspector(&cc.egui_ctx)?;
             cc.egui_ctx.set_theme(theme.map_or(ThemePreference::System, ThemePreference::from));
-            if let Some(place) = place {
-                app.open(place, &link);
-            }
+            app.start(place, &link);
             Ok(Box::new(app))
         }),
     )
@@ -50,7 +48,7 @@ fn inspector(ctx: &Context) -> std::io::Result<Inspector> {
     let list = Rc::new(RefCell::new(recent::read()));
     let mut app = Inspector::new(ctx, Box::new(wire))
         .with_shell(move |ctx, wish| match wish {
-            Wish::OpenDialog => shown.ask(ctx).err().map(|e| format!("No dialog can be shown: {e}")),
+            Wish::ChoosePlace(what) => shown.ask(ctx, what).err().map(|e| format!("No dialog can be shown: {e}")),
             Wish::Copy(text) => {
                 let says = format!("Copied: {text}");
                 ctx.copy_text(text);
@@ -61,6 +59,7 @@ fn inspector(ctx: &Context) -> std::io::Result<Inspector> {
                 None
             }
             Wish::ChooseFile(path) => shown.ask_file(ctx, &path).err().map(|e| format!("No dialog can be shown: {e}")),
+            Wish::Say(text) => Some(text),
             Wish::Save(piece) => saving.piece(&piece),
             Wish::GiveUpSaving => {
                 saving.give_up();

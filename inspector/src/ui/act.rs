@@ -20,8 +20,9 @@ pub enum Look {
 /// Carries out a command.
 pub fn act(state: &mut State, command: Command) -> Look {
     match command {
-        Command::Open => state.wishes.push(Wish::OpenDialog),
+        Command::Open => state.opening = !state.opening,
         Command::OpenDemo => state.open(Place::Demo, None),
+        Command::Watch => state.watch(),
         Command::Close => state.close(),
         Command::Search => state.focus_search = true,
         Command::Palette => state.palette = Some(String::new()),

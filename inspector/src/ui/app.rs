@@ -5,7 +5,7 @@ use egui::{Context, Theme, Ui};
 use super::act::{Look, act};
 use super::graph::Graph;
 use super::state::{State, Wish};
-use super::{export, help, keys, palette, shell, start, theme};
+use super::{export, help, keys, merging, opening, palette, shell, start, theme};
 use crate::ask::Place;
 use crate::desk::{Desk, Wire};
 use crate::model::link::Link;
@@ -71,6 +71,14 @@ impl Inspector {
         self
     }
 
+    /// Begins with a place, or without one where a link alone leads.
+    pub fn start(&mut self, place: Option<Place>, link: &str) {
+        match place {
+            Some(place) => self.open(place, link),
+            None => self.state.follow(Link::parse(link)),
+        }
+    }
+
     /// Opens a place.
     pub fn open(&mut self, place: Place, link: &str) {
         self.state.open(place, Some(Link::parse(link)));
@@ -95,10 +103,14 @@ impl Inspector {
         }
         if self.state.is_ready() && !self.state.history.is_empty() {
             shell::draw(ui, &mut self.state, &mut self.graph);
+        } else if self.state.watching {
+            start::watch(ui, &mut self.state);
         } else {
             start::draw(ui, &mut self.state);
         }
         help::draw(&ctx, &mut self.state);
+        opening::draw(&ctx, &mut self.state);
+        merging::draw(&ctx, &mut self.state);
         export::draw(&ctx, &mut self.state);
         palette::draw(&ctx, &mut self.state);
         self.notices(&ctx);
@@ -120,7 +132,8 @@ impl Inspector {
             }
         }
         for wish in std::mem::take(&mut self.state.wishes) {
-            if let Some(text) = (self.shell)(ctx, wish) {
+            let says = if let Wish::Say(text) = wish { Some(text) } else { (self.shell)(ctx, wish) };
+            if let Some(text) = says {
                 self.state.notice = Some((text, ctx.input(|i| i.time) + NOTICE));
             }
         }

@@ -1,4 +1,4 @@
-//! The view of two branches: how they stand to each other, and what a merge would make of them. It writes nothing.
+//! The view of two branches: how they stand to each other, and what a merge would make of them.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use vecdelta::version::Strategy;
 use super::state::{State, Wish};
 use super::theme::Palette;
 use super::view::View;
-use super::{font, widgets};
-use crate::ask::{Answer, Ask, Conflict, ConflictRows, MergePreview, Place};
+use super::{font, merging, widgets};
+use crate::ask::{Answer, Ask, Chosen, Conflict, ConflictRows, MergePreview};
 use crate::desk::Loaded;
 use crate::model::{branches, format, versions};
 
@@ -18,7 +18,7 @@ use crate::model::{branches, format, versions};
 pub const VIEW: View = View {
     name: "compare",
     title: "Merge",
-    about: "Two branches: what each has that the other has not, their conflicts, and what a merge would do. Writes nothing.",
+    about: "Two branches: what each has that the other has not, their conflicts, and what a merge would do. Nothing is written until you say so.",
     draw,
 };
 
@@ -177,22 +177,27 @@ impl Own {
         self.one(ui, state, preview, of, p);
     }
 
-    /// Shows the command that would do it.
+    /// Shows the command that would do it, and the button that does.
     fn command(&self, ui: &mut Ui, state: &mut State, preview: &MergePreview, [ours, theirs]: [&str; 2]) {
-        let Some(Place::Path(repo)) = &state.place else { return };
+        let branches = state.history.opened.iter().flat_map(|o| &o.branches);
+        let head = |name: &str| branches.clone().find(|b| b.0 == name).map(|b| b.1);
+        let (Some(a), Some(b)) = (head(ours), head(theirs)) else { return };
         if preview.merged_already {
             return;
         }
-        let all: Vec<&str> = preview.rows.iter().map(|c| c.source.as_str()).collect();
-        // Conflicts without a name here cannot be resolved by name.
-        if !self.rows.is_empty() && (all.len() as u64) < preview.conflicts {
-            ui.label(
-                RichText::new("Too many conflicts for a command that names each.").color(Palette::of(ui.ctx()).quiet),
-            );
+        let chosen = Chosen {
+            branches: [ours.to_owned(), theirs.to_owned()],
+            heads: [a, b],
+            strategy: strategy(state),
+            rows: self.rows.clone(),
+        };
+        let lines = merging::command(state, preview, &chosen);
+        if lines.is_none() && !merging::is_possible(state) {
             return;
         }
-        let lines = branches::merge_command(repo, theirs, ours, &strategy(state), &self.rows, &all);
         ui.horizontal(|ui| {
+            merging::button(ui, state, preview, &chosen, lines.as_deref().unwrap_or_default());
+            let Some(lines) = lines else { return };
             if ui.button("Copy").on_hover_text("Copy the command that would merge").clicked() {
                 state.wishes.push(Wish::Copy(lines.clone()));
             }

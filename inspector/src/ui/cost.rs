@@ -80,6 +80,7 @@ fn words(ask: &Ask, state: &State) -> String {
         Ask::Generations { commit, .. } => format!("generations on the way to {}", id(*commit)),
         Ask::Export { what, turn } => format!("export of {} at {}, piece {turn}", what.collection, id(what.commit)),
         Ask::Stages { of, .. } => format!("pipeline at {of}"),
+        Ask::MergeNow(chosen) => format!("making the merge of {} into {}", chosen.branches[1], chosen.branches[0]),
         Ask::Rehash { from } => format!("check from record {from}"),
     };
     format::line(&text, 70)

@@ -15,6 +15,8 @@ pub mod help;
 pub mod icon;
 pub mod integrity;
 pub mod keys;
+pub mod merging;
+pub mod opening;
 pub mod palette;
 pub mod pipeline;
 pub mod projection;

@@ -1,10 +1,12 @@
-//! All commands, found by typing.
+//! All commands, found by typing; a path or an address that is typed is opened.
 
 use egui::{Align2, Area, Context, Frame, Id, Key, Margin, Modifiers, Order, RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use super::state::State;
 use super::theme::Palette;
+use crate::ask::{Place, is_address};
 use crate::model::command::{Entry, matching};
+use crate::model::format;
 
 /// Shows the palette while it is wanted.
 pub fn draw(ctx: &Context, state: &mut State) {
@@ -12,7 +14,7 @@ pub fn draw(ctx: &Context, state: &mut State) {
     let p = Palette::of(ctx);
     let chosen_id = Id::unique("palette chosen");
     let mut chosen: usize = ctx.data(|d| d.get_temp(chosen_id)).unwrap_or(0);
-    let (mut open, mut run) = (true, None);
+    let (mut open, mut run, mut place, mut go) = (true, None, None, false);
     ctx.input_mut(|i| {
         open = !i.consume_key(Modifiers::NONE, Key::Escape);
         chosen = chosen.saturating_add(usize::from(i.consume_key(Modifiers::NONE, Key::ArrowDown)));
@@ -29,6 +31,13 @@ pub fn draw(ctx: &Context, state: &mut State) {
             field.request_focus();
             if field.changed() {
                 chosen = 0;
+            }
+            // A path or an address is opened.
+            place = Place::parse(&text).filter(|_| is_address(text.trim()) || text.starts_with(['/', '.']));
+            if let Some(place) = &place {
+                let says = format!("Open {}", format::line(place.describe(), 200));
+                go = enter || ui.add(egui::Button::selectable(true, says).truncate()).clicked();
+                return;
             }
             let found = matching(&text);
             chosen = chosen.min(found.len().saturating_sub(1));
@@ -49,7 +58,11 @@ pub fn draw(ctx: &Context, state: &mut State) {
     if let Some(command) = run {
         state.commands.push(command);
     }
-    if open && run.is_none() && !away {
+    if let Some(place) = place.take_if(|_| go) {
+        state.open(place, None);
+        ctx.request_repaint();
+    }
+    if open && run.is_none() && !go && !away {
         state.palette = Some(text);
     } else {
         ctx.data_mut(|d| d.remove::<usize>(chosen_id));

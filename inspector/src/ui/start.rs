@@ -1,14 +1,12 @@
 //! What is shown while nothing is open: ways in, places opened before, and what went wrong.
 
-use egui::{Align, Button, CentralPanel, Frame, Layout, Margin, RichText, ScrollArea, Ui, vec2};
+use egui::{Align, CentralPanel, Frame, Layout, Margin, RichText, ScrollArea, Ui, vec2};
 
 use super::state::State;
 use super::theme::Palette;
-use super::{font, shell, widgets};
-use crate::ask::Place;
+use super::{font, opening, shell, widgets};
 use crate::model::command::Command;
 use crate::model::format;
-use crate::work::title;
 
 /// Draws the page.
 pub fn draw(ui: &mut Ui, state: &mut State) {
@@ -37,49 +35,50 @@ fn page(ui: &mut Ui, state: &mut State) {
     ui.add_space(14.0);
     if let (Some(trouble), Some(place)) = (state.trouble.clone(), state.place.clone()) {
         ui.label(
-            RichText::new(format!("Could not open {}", format::line(&describe(&place), 200))).font(font::bold(14.0)),
+            RichText::new(format!("Could not open {}", format::line(&place.describe(), 200))).font(font::bold(14.0)),
         );
         widgets::trouble(ui, &trouble);
         ui.add_space(14.0);
     } else if let Some(place) = &state.place {
         if state.is_ready() {
-            ui.label(RichText::new(format!("{} is open, but has no commit yet.", title(place))).font(font::bold(14.0)));
+            ui.label(
+                RichText::new(format!("{} is open, but has no commit yet.", place.title())).font(font::bold(14.0)),
+            );
         } else {
             let known = state.history.len();
-            let says = format!("Opening {}…", format::line(&describe(place), 200));
+            let says = format!("Opening {}…", format::line(&place.describe(), 200));
             let says = if known == 0 { says } else { format!("{says} {} commits", format::count(u64::from(known))) };
             ui.label(RichText::new(says).font(font::bold(14.0)));
         }
         ui.add_space(14.0);
     }
-    ui.horizontal(|ui| {
-        let big = |text: &str| Button::new(RichText::new(text).font(font::bold(13.5))).min_size(vec2(120.0, 34.0));
-        if ui.add(big("Open…").stroke(egui::Stroke::new(1.0, p.accent))).clicked() {
-            state.commands.push(Command::Open);
-        }
-        if ui.add(big("Demo history")).clicked() {
-            state.commands.push(Command::OpenDemo);
-        }
-    });
+    opening::ways(ui, state);
+    ui.add_space(6.0);
     ui.label(RichText::new("Or drop a repository's directory or a .vdpack file on this window.").color(p.quiet));
-    if !state.recent.is_empty() {
-        widgets::heading(ui, "Opened before");
-        for place in state.recent.clone() {
-            let row = Button::new(RichText::new(format::line(&describe(&place), 200))).frame(false).truncate();
-            if ui.add(row).clicked() {
-                state.open(place, None);
-                ui.ctx().request_repaint();
-            }
-        }
-    }
 }
 
-/// Returns where a place is, in words.
-pub fn describe(place: &Place) -> String {
-    match place {
-        Place::Demo => "the demo history".to_owned(),
-        Place::Path(path) => path.clone(),
-        Place::Url(url) => url.clone(),
-        Place::File(_, name) => name.clone(),
-    }
+/// Draws a pipeline that is watched while no history is open.
+pub fn watch(ui: &mut Ui, state: &mut State) {
+    let p = Palette::of(ui.ctx());
+    CentralPanel::default().frame(Frame::new().fill(p.ground)).show(ui, |ui| {
+        let bar = Frame::new().fill(p.panel).inner_margin(Margin::symmetric(12, 7));
+        bar.show(ui, |ui| {
+            ui.horizontal(|ui| {
+                shell::menu(ui, state);
+                ui.label(RichText::new("Pipeline").font(font::bold(14.0)));
+                ui.label(RichText::new("no history is open").color(p.quiet));
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    if ui.button("Back to the start page").clicked() {
+                        state.commands.push(Command::Close);
+                        ui.ctx().request_repaint();
+                    }
+                });
+            });
+        });
+        let inner = Frame::new().inner_margin(Margin { left: 16, right: 12, top: 10, bottom: 8 });
+        inner.show(ui, |ui| {
+            ui.set_min_size(ui.available_size());
+            (super::pipeline::VIEW.draw)(ui, state);
+        });
+    });
 }

@@ -4,23 +4,28 @@ use std::any::{Any, TypeId};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::merging::Merging;
 use super::view::VIEWS;
-use crate::ask::{Answer, Ask, CommitNumber, ExportPiece, Place, Trouble};
+use crate::ask::{Answer, Ask, Chosen, CommitNumber, ExportPiece, Place, Trouble};
 use crate::desk::Desk;
 use crate::model::command::Command;
 use crate::model::exporting::Exporting;
+use crate::model::format;
 use crate::model::history::History;
 use crate::model::integrity::Integrity;
 use crate::model::lanes::Lanes;
 use crate::model::link::Link;
 use crate::model::path;
-use crate::model::playback::Playback;
+use crate::model::playback::{Playback, SPEEDS};
 use crate::model::rows::{NORMAL, Rows};
 use crate::model::search::Search;
-use crate::model::selection::Selection;
+use crate::model::selection::{Selection, unique_id};
 
 /// How many records are asked for at a time in the background.
 const RECORDS_AHEAD: u32 = 2048;
+
+/// What the names of records of pipelines end with.
+const RECORD: &str = ".jsonl";
 
 /// What the window shows.
 pub struct State {
@@ -60,12 +65,20 @@ pub struct State {
     pub graph_shown: bool,
     /// Whether the help page is shown.
     pub help: bool,
+    /// Whether the window for opening a history is shown.
+    pub opening: bool,
+    /// What is written where a place can be written.
+    pub place_text: String,
+    /// Whether a pipeline is watched without any history.
+    pub watching: bool,
     /// Whether the window for writing files is shown.
     pub export_shown: bool,
     /// The export that is under way.
     pub export: Option<Exporting>,
     /// Why the last export came to nothing.
     pub export_trouble: Option<Arc<Trouble>>,
+    /// The merge that somebody wants to make.
+    pub merging: Option<Merging>,
     /// The directory where files go unless told otherwise; empty where there are none.
     pub save_dir: String,
     /// The file that somebody chose to write into, until it is taken over.
@@ -99,11 +112,20 @@ pub struct RowsShown {
     pub row: f64,
 }
 
+/// What people choose in a dialog of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// A repository's directory.
+    Directory,
+    /// A bundle's file.
+    File,
+}
+
 /// Something that only the shell can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// Let people choose a directory or file.
-    OpenDialog,
+    /// Let people choose what to open.
+    ChoosePlace(Pick),
     /// Put a text on the clipboard.
     Copy(String),
     /// Keep the list of places.
@@ -114,6 +136,8 @@ pub enum Wish {
     Save(Saved),
     /// Leave nothing of the file that is being written.
     GiveUpSaving,
+    /// Show a short message.
+    Say(String),
 }
 
 /// A piece of a file that is written out.
@@ -153,9 +177,13 @@ impl State {
             rows_below: 0.0,
             graph_shown: true,
             help: false,
+            opening: false,
+            place_text: String::new(),
+            watching: false,
             export_shown: false,
             export: None,
             export_trouble: None,
+            merging: None,
             save_dir: String::new(),
             save_to: None,
             palette: None,
@@ -172,12 +200,44 @@ impl State {
 
     /// Opens a place, and goes where a link leads once it is open.
     pub fn open(&mut self, place: Place, link: Option<Link>) {
+        if let Place::Path(path) = &place
+            && path.ends_with(RECORD)
+        {
+            return self.watch_record(path.clone());
+        }
         let view = std::mem::take(&mut self.selection.view);
         self.close();
         self.selection.view = view;
         self.link = link;
         self.desk.want(Ask::Open(place.clone()));
+        self.place_text = place.text().unwrap_or_default().to_owned();
         self.place = Some(place);
+        self.opening = false;
+    }
+
+    /// A record of a pipeline is no history: it is watched, beside the open history if there is one.
+    fn watch_record(&mut self, path: String) {
+        if !self.is_ready() {
+            self.close();
+        }
+        self.selection.set_param("pipe", Some(path));
+        self.opening = false;
+        self.watch();
+    }
+
+    /// Watches a pipeline, beside the open history or alone.
+    pub fn watch(&mut self) {
+        self.selection.view = super::pipeline::VIEW.name.to_owned();
+        self.watching = self.place.is_none();
+    }
+
+    /// Goes where a link leads without any history: to a pipeline, if it names one.
+    pub fn follow(&mut self, link: Link) {
+        if link.view.as_deref() == Some(super::pipeline::VIEW.name) {
+            self.close();
+            self.selection.rest = link.rest;
+            self.watch();
+        }
     }
 
     /// Goes back to the start page.
@@ -185,6 +245,7 @@ impl State {
         self.desk.clear();
         self.place = None;
         self.trouble = None;
+        self.watching = false;
         self.set_history(History::default());
         self.selection = Selection { view: std::mem::take(&mut self.selection.view), ..Selection::default() };
         self.path.clear();
@@ -192,6 +253,7 @@ impl State {
         self.search = Search::default();
         self.integrity = Integrity::default();
         self.unfolded.clear();
+        self.merging = None;
         if self.export.take().is_some() {
             self.wishes.push(Wish::GiveUpSaving);
         }
@@ -226,11 +288,14 @@ impl State {
         if let Some(from) = self.integrity.next().filter(|_| self.is_ready()) {
             self.desk.want(Ask::Rehash { from });
         }
+        if let Some(merging) = self.merging.as_ref().filter(|m| m.going) {
+            self.desk.want(Ask::MergeNow(merging.chosen.clone()));
+        }
         if let Some(export) = &self.export {
             self.desk.want(Ask::Export { what: export.what.clone(), turn: export.turn });
         }
         let shell = |ask: &Ask| {
-            let rows = matches!(ask, Ask::Export { .. } | Ask::Rehash { .. });
+            let rows = matches!(ask, Ask::Export { .. } | Ask::Rehash { .. } | Ask::MergeNow(_));
             rows || matches!(ask, Ask::Open(_) | Ask::Graph { .. } | Ask::Records { .. })
         };
         for (ask, result) in self.desk.pump(shell) {
@@ -242,6 +307,7 @@ impl State {
                         self.take_piece(result);
                     }
                 }
+                (Ask::MergeNow(chosen), result) => self.take_merge(chosen, result),
                 (_, Ok(answer)) => self.take_answer(answer),
                 // The rest of the history can be looked at all the same.
                 (Ask::Records { from, count }, Err(_)) => self.history.give_up_records(from, count),
@@ -268,6 +334,25 @@ impl State {
                 (self.export, self.export_trouble) = (None, Some(Arc::new(trouble)));
                 self.wishes.push(Wish::GiveUpSaving);
             }
+        }
+    }
+
+    /// A merge was made: the history is opened anew and shows it.
+    fn take_merge(&mut self, chosen: Chosen, result: Result<Answer, Trouble>) {
+        let Some(merging) = self.merging.as_mut().filter(|m| m.chosen == chosen) else { return };
+        match result {
+            Ok(Answer::Merged(sources)) => {
+                self.merging = None;
+                let [ours, theirs] = chosen.branches;
+                let changed = format::plural(sources, "vector");
+                self.wishes.push(Wish::Say(format!("Merged {theirs} into {ours}: {changed} changed")));
+                let link = Link { commit: Some(ours.clone()), branch: Some(ours), ..self.link() };
+                if let Some(place) = self.place.clone() {
+                    self.open(place, Some(link));
+                }
+            }
+            Ok(_) => {}
+            Err(trouble) => (merging.going, merging.trouble) = (false, Some(Arc::new(trouble))),
         }
     }
 
@@ -303,8 +388,21 @@ impl State {
         self.selection = Selection::of(&link, &self.history, &self.selection.view);
         self.search.text = link.query.unwrap_or_default();
         self.find_path();
+        self.follow_replay(link.looped.as_deref(), link.speed.as_deref());
         self.reveal = true;
         self.remember();
+    }
+
+    /// Sets the replay as a link says.
+    fn follow_replay(&mut self, looped: Option<&str>, speed: Option<&str>) {
+        self.playback.looping = looped.is_some();
+        let place = |text: &str| self.path.binary_search(&self.history.find(text)?).ok();
+        let ends = looped.and_then(|text| text.split_once("..")).map(|(from, to)| (place(from), place(to)));
+        if let Some((Some(from), Some(to))) = ends {
+            self.playback.loop_between(from, to);
+        }
+        let speed = speed.and_then(|text| text.parse().ok());
+        self.playback.speed = SPEEDS.into_iter().find(|s| Some(*s) == speed).unwrap_or(Playback::default().speed);
     }
 
     fn remember(&mut self) {
@@ -397,6 +495,10 @@ impl State {
         let mut link = self.selection.link(&self.history, &self.search.text);
         link.zoom = (self.row_height != NORMAL).then(|| format!("{}", self.row_height));
         link.fold = self.folding.then(|| "1".to_owned());
+        let id = |place: usize| self.path.get(place).map(|&c| unique_id(&self.history, c));
+        let stretch = self.playback.range.and_then(|(a, b)| Some(format!("{}..{}", id(a)?, id(b)?)));
+        link.looped = stretch.or_else(|| self.playback.looping.then(|| "1".to_owned()));
+        link.speed = (self.playback.speed != Playback::default().speed).then(|| format!("{}", self.playback.speed));
         link
     }
 
@@ -427,6 +529,9 @@ impl State {
                 "found": self.integrity.found, "first_broken": id(self.integrity.first_broken()),
             },
             "help": self.help,
+            "merging": self.merging.as_ref().map(|m| m.going),
+            "opening": self.opening,
+            "watching": self.watching,
             "export": { "shown": self.export_shown, "rows": self.export.as_ref().map(|e| e.rows) },
             "palette": self.palette,
         })

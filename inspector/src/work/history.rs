@@ -8,13 +8,13 @@ use vecdelta::version::{Repository, VersionError};
 use crate::ask::{CommitNumber, GRAPH_SLICE, GraphSlice, NONE, Opened, Record, RecordSlice};
 
 /// Describes a repository that was just opened.
-pub fn opened(repo: &Repository, title: String, distant: bool) -> Result<Opened, VersionError> {
+pub fn opened(repo: &Repository, title: String, [distant, writable]: [bool; 2]) -> Result<Opened, VersionError> {
     let commits = u32::try_from(repo.len()).ok().filter(|&n| n < NONE);
     let commits = commits.ok_or_else(|| VersionError::Refused("more commits than can be shown".to_owned()))?;
     let names = |names: &std::collections::BTreeMap<String, usize>| {
         names.iter().map(|(name, &commit)| (name.clone(), number(commit))).collect()
     };
-    Ok(Opened { title, commits, branches: names(repo.branches()), tags: names(repo.tags()), distant })
+    Ok(Opened { title, commits, branches: names(repo.branches()), tags: names(repo.tags()), distant, writable })
 }
 
 /// Returns the shape of the graph from a commit on.

@@ -1,14 +1,17 @@
-//! What a merge would do; nothing is written.
+//! What a merge would do, and the one thing that is ever written: a merge that somebody chose.
+
+use std::sync::Arc;
 
 use vecdelta::delta::Source;
-use vecdelta::store::Resolution;
+use vecdelta::store::{Disk, Resolution};
 use vecdelta::version::{
-    CommitIndex, Ending, Merge, Policy, Repository, Strategy, VersionError, merge_base, preview_merge, value,
+    Actor, CommitIndex, Ending, Merge, Policy, Repository, Strategy, VersionError, merge as merge_into, merge_base,
+    preview_merge, value,
 };
 use vecdelta_kernels::measure;
 
 use super::history::number;
-use crate::ask::{Conflict, ConflictRows, MergePreview};
+use crate::ask::{Chosen, Conflict, ConflictRows, MergePreview};
 
 /// How many conflicts an answer names.
 const NAMED: usize = 20_000;
@@ -20,8 +23,7 @@ pub fn preview(
     strategy: &str,
     rows: &[(String, String)],
 ) -> Result<MergePreview, VersionError> {
-    let resolved = rows.iter().map(|(source, s)| (vec![source.clone()], Resolution::Strategy(s.clone()))).collect();
-    let merge = request(repo, [ours, theirs], strategy, resolved)?;
+    let merge = request(repo, [ours, theirs], strategy, resolved(rows))?;
     let mut out = MergePreview::default();
     let merged = preview_merge::<VersionError>(repo, &merge, &mut |conflict| {
         if out.rows.len() < NAMED {
@@ -38,6 +40,33 @@ pub fn preview(
         open: merged.open,
         ..out
     })
+}
+
+/// Makes a merge; `seen` is the repository as it was when somebody chose that.
+pub fn make(seen: &Repository, disk: Arc<dyn Disk>, actor: &Actor, chosen: &Chosen) -> Result<u64, VersionError> {
+    let mut repo = Repository::open_writer(disk, None)?;
+    let [ours, theirs] = [0, 1].map(|i| chosen.branches[i].as_str());
+    for (branch, commit) in chosen.branches.iter().zip(chosen.heads) {
+        // Somebody else may have gone on meanwhile.
+        let shown = ((commit as usize) < seen.len()).then(|| seen.entry(commit as usize).id);
+        if shown.is_none() || Some(repo.entry(head(&repo, branch)?).id) != shown {
+            let text = format!("branch `{branch}` has moved since this was shown: open the history again");
+            return Err(VersionError::Refused(text));
+        }
+    }
+    let merge = Merge { dry_run: false, ..request(&repo, [ours, theirs], &chosen.strategy, resolved(&chosen.rows))? };
+    let merged = merge_into::<VersionError>(&mut repo, &merge, actor, &mut |_| Ok(()))?;
+    match merged.ending {
+        Ending::Commit | Ending::FastForward => Ok(merged.merged),
+        Ending::AlreadyMerged => Err(VersionError::Refused("everything is merged already".to_owned())),
+        Ending::Conflicts | Ending::DryRun => {
+            Err(VersionError::Refused(format!("{} of the conflicts are open; nothing was written", merged.open)))
+        }
+    }
+}
+
+fn resolved(rows: &[(String, String)]) -> Vec<(Vec<String>, Resolution)> {
+    rows.iter().map(|(source, s)| (vec![source.clone()], Resolution::Strategy(s.clone()))).collect()
 }
 
 fn request(

@@ -20,15 +20,15 @@ mod versions;
 use std::sync::Arc;
 
 use vecdelta::store::Disk;
-use vecdelta::version::{Repository, VersionError};
+use vecdelta::version::{Actor, Repository, VersionError};
 
 use count::{Counting, Counts};
 use export::Exporting;
 use projection::Fits;
 
-use crate::ask::{Answer, Ask, CommitNumber, Cost, Opened, Place, Reply, Request, Stages};
+use crate::ask::{Answer, Ask, Chosen, CommitNumber, Cost, Opened, Place, Reply, Request, Stages};
 
-pub use place::{demo, title};
+pub use place::demo;
 pub use trouble::trouble;
 
 /// Finds the disk that a place stands for, and tells whether reading it is dear.
@@ -37,10 +37,15 @@ pub type Opener = Box<dyn FnMut(&Place) -> Result<(Arc<dyn Disk>, bool), Version
 /// Asks a pipeline what it does, or reads the record of one.
 pub type Watcher = Box<dyn FnMut(&str) -> Result<Stages, VersionError> + Send>;
 
+/// Finds where a place is written, and who writes there; nothing for a place that can only be read.
+pub type Writer = Box<dyn FnMut(&Place) -> Option<(Arc<dyn Disk>, Actor)> + Send>;
+
 /// The worker's state: at most one open repository.
 pub struct Worker {
     open: Opener,
+    write: Writer,
     repo: Option<Repository>,
+    place: Option<Place>,
     counts: Arc<Counts>,
     clock: Clock,
     desk: Desk,
@@ -62,7 +67,9 @@ impl Worker {
     pub fn new(open: Opener) -> Self {
         Self {
             open,
+            write: Box::new(|_| None),
             repo: None,
+            place: None,
             counts: Arc::default(),
             clock: Box::new(|| 0),
             desk: Desk::default(),
@@ -74,6 +81,13 @@ impl Worker {
     #[must_use]
     pub fn with_watcher(mut self, watch: Watcher) -> Self {
         self.watch = watch;
+        self
+    }
+
+    /// Sets who finds where merges are written.
+    #[must_use]
+    pub fn with_writer(mut self, write: Writer) -> Self {
+        self.write = write;
         self
     }
 
@@ -90,6 +104,7 @@ impl Worker {
         let result = match &request.ask {
             Ask::Open(place) => self.open(place).map(Answer::Opened),
             Ask::Stages { of, .. } => (self.watch)(of).map(Answer::Stages),
+            Ask::MergeNow(chosen) => self.merge(chosen).map(Answer::Merged),
             ask => match &self.repo {
                 Some(repo) => answer_with(repo, &mut self.desk, ask),
                 None => Err(VersionError::Refused("no repository is open".to_owned())),
@@ -112,9 +127,18 @@ impl Worker {
         self.desk = Desk::default();
         let (disk, distant) = (self.open)(place)?;
         let repo = Repository::open(Arc::new(Counting::new(disk, self.counts.clone())))?;
-        let opened = history::opened(&repo, title(place), distant)?;
-        self.repo = Some(repo);
+        let writable = (self.write)(place).is_some();
+        let opened = history::opened(&repo, place.title(), [distant, writable])?;
+        (self.repo, self.place) = (Some(repo), Some(place.clone()));
         Ok(opened)
+    }
+
+    /// Writes a merge into the open repository.
+    fn merge(&mut self, chosen: &Chosen) -> Result<u64, VersionError> {
+        let refused = || VersionError::Refused("what is open here can only be read".to_owned());
+        let (repo, place) = self.repo.as_ref().zip(self.place.as_ref()).ok_or_else(refused)?;
+        let (disk, actor) = (self.write)(place).ok_or_else(refused)?;
+        merge::make(repo, disk, &actor, chosen)
     }
 }
 
@@ -130,7 +154,7 @@ pub fn answer(repo: &Repository, ask: &Ask) -> Result<Answer, VersionError> {
 fn answer_with(repo: &Repository, desk: &mut Desk, ask: &Ask) -> Result<Answer, VersionError> {
     match ask {
         Ask::Stages { of, .. } => nobody(of).map(Answer::Stages),
-        Ask::Open(_) => Err(VersionError::Refused("a repository is open already".to_owned())),
+        Ask::Open(_) | Ask::MergeNow(_) => Err(VersionError::Refused("only a worker of its own does this".to_owned())),
         Ask::Graph { from } => Ok(Answer::Graph(history::graph(repo, *from))),
         Ask::Records { from, count } => Ok(Answer::Records(history::records(repo, *from, *count)?)),
         Ask::Commit { commit } => Ok(Answer::Commit(Box::new(commit::commit(repo, checked(repo, *commit)?)?))),
