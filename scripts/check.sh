@@ -14,8 +14,8 @@ cargo fmt --all --check
 say "clippy"
 cargo clippy --locked --workspace --all-targets -- -D warnings
 
-say "clippy, with all wires"
-cargo clippy --locked -p vecdelta --all-targets --features postgres,nats -- -D warnings
+say "clippy, with all features"
+cargo clippy --locked -p vecdelta --all-targets --features postgres,nats,ruvector -- -D warnings
 
 say "the rules of ARCHITECTURE.md"
 scripts/python.sh scripts/tidy.py

@@ -31,6 +31,9 @@ eval "$servers"
 cargo test --locked -p vecdelta --features postgres,nats --test wires 2>&1 | tee -a "$log"
 cargo test --locked -p vecdelta --features postgres,nats --lib -- store::postgres wire:: 2>&1 | tee -a "$log"
 
+say "an index of ruvector-core"
+cargo test --locked -p vecdelta --features ruvector --test ruvector 2>&1 | tee -a "$log"
+
 say "release build"
 cargo build --locked --release
 

@@ -51,22 +51,29 @@ pub struct Settled {
 
 /// What the history says of requests, once it was read.
 #[derive(Clone, Default)]
-pub struct RequestBook(Arc<(Mutex<Option<BTreeMap<String, Settled>>>, Condvar)>);
+pub struct RequestBook(Arc<(Mutex<Option<ByKey>>, Condvar)>);
+
+type ByKey = BTreeMap<String, Settled>;
+
+/// The history was not read in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the history is not read yet")]
+pub struct NotRead;
 
 impl RequestBook {
     /// Returns the request of a key, if an earlier run settled it; waits until that is known, at most this long.
     ///
     /// # Errors
     /// When it is not known in time.
-    pub fn find(&self, key: &str, longest: Duration) -> Result<Option<Settled>, ()> {
+    pub fn find(&self, key: &str, longest: Duration) -> Result<Option<Settled>, NotRead> {
         let (known, read) = &*self.0;
         let known = known.lock().expect("no thread panics with it");
         let (known, _) =
             read.wait_timeout_while(known, longest, |known| known.is_none()).expect("no thread panics with it");
-        known.as_ref().map(|known| known.get(key).cloned()).ok_or(())
+        known.as_ref().map(|known| known.get(key).cloned()).ok_or(NotRead)
     }
 
-    pub(super) fn fill(&self, settled: BTreeMap<String, Settled>) {
+    pub(super) fn fill(&self, settled: ByKey) {
         *self.0.0.lock().expect("no thread panics with it") = Some(settled);
         self.0.1.notify_all();
     }
@@ -98,11 +105,7 @@ impl Request {
 ///
 /// # Errors
 /// When the history is damaged.
-pub(super) fn settled(
-    pipeline: &Pipeline,
-    repo: &Repository,
-    source: &str,
-) -> Result<BTreeMap<String, Settled>, PipelineError> {
+pub(super) fn settled(pipeline: &Pipeline, repo: &Repository, source: &str) -> Result<ByKey, PipelineError> {
     let mut found = BTreeMap::new();
     let Some(head) = repo.head(&pipeline.version.branch) else { return Ok(found) };
     let prefix = format!("key:{source}:");

@@ -140,6 +140,7 @@ fn sink(name: &str, node: &Node, base_dir: &Path) -> Sink {
         what,
         fields: if matches!(kind, SinkKind::Jsonl | SinkKind::Webhook) { fields } else { Vec::new() },
         url: view.text("url"),
+        metric: view.choice("metric").unwrap_or_default(),
         roll_bytes: view.size("roll"),
         guarantee: view.choice("guarantee").unwrap_or(match kind {
             SinkKind::Webhook => DeliveryGuarantee::AtLeastOnce,

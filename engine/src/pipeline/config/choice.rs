@@ -3,10 +3,10 @@
 use super::followed::{MessageFormat, OnGap};
 use super::keys::Word;
 use super::table::{
-    CHANGES, CLOCKS, FILE_ORDERS, GUARANTEES, LATE, MESSAGE_FORMATS, MISSING, ON_GAP, ON_REJECT, ON_SLOW, PRIORITIES,
-    SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, SOURCE_KINDS,
+    CHANGES, CLOCKS, FILE_ORDERS, GUARANTEES, INDEX_METRICS, LATE, MESSAGE_FORMATS, MISSING, ON_GAP, ON_REJECT,
+    ON_SLOW, PRIORITIES, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, SOURCE_KINDS,
 };
-use super::types::{ClockKind, FileOrder, Late, OnReject, SinkContent, SinkField, SinkKind, SourceKind};
+use super::types::{ClockKind, FileOrder, IndexMetric, Late, OnReject, SinkContent, SinkField, SinkKind, SourceKind};
 use crate::capture::Missing;
 use crate::delta::Change;
 use crate::pipeline::deliver::OnSlow;
@@ -76,8 +76,21 @@ impl Choice for Change {
 
 impl Choice for SinkKind {
     const WORDS: &'static [Word] = SINK_KINDS;
-    const ALL: &'static [Self] =
-        &[Self::Parquet, Self::Arrow, Self::Npy, Self::Jsonl, Self::Webhook, Self::Nats, Self::Postgres];
+    const ALL: &'static [Self] = &[
+        Self::Parquet,
+        Self::Arrow,
+        Self::Npy,
+        Self::Jsonl,
+        Self::Webhook,
+        Self::Nats,
+        Self::Postgres,
+        Self::RuVector,
+    ];
+}
+
+impl Choice for IndexMetric {
+    const WORDS: &'static [Word] = INDEX_METRICS;
+    const ALL: &'static [Self] = &[Self::Cosine, Self::Euclidean, Self::Dot];
 }
 
 impl Choice for SinkContent {
@@ -189,6 +202,7 @@ mod tests {
         words_and_values_agree::<Missing>();
         words_and_values_agree::<Change>();
         words_and_values_agree::<SinkKind>();
+        words_and_values_agree::<IndexMetric>();
         words_and_values_agree::<SinkContent>();
         words_and_values_agree::<SinkField>();
         words_and_values_agree::<Priority>();

@@ -54,7 +54,7 @@ front. They become parts of paths and metrics. The name of a branch has no space
 and it is not a row of hex digits, which could be taken for a hash."),
     ("VD0111", "The file is right, but this program cannot do what it asks for.
 
-NATS and PostgreSQL are left out of the default build, which so stays small. The help line says how to build a program
+NATS, PostgreSQL and RuVector are left out of the default build, which so stays small. The help line says how to build a program
 that has them. `vecdelta check` of such a program finds what else is wrong."),
     ("VD0201", "The value has another type than the key needs.
 

@@ -52,9 +52,9 @@ pub use render::render;
 pub use schema::json_schema;
 pub use servers::{Built, NatsStream, SinkServer, SqlTable, StreamKeeps};
 pub use types::{
-    Apply, Capture, Clock, ClockKind, Close, Expect, FileOrder, Given, Input, Late, OnReject, Pipeline, Route,
-    Settings, Sink, SinkContent, SinkField, SinkKind, SnapshotRule, Source, SourceKind, Test, Triggers, Version, When,
-    Window,
+    Apply, Capture, Clock, ClockKind, Close, Expect, FileOrder, Given, IndexMetric, Input, Late, OnReject, Pipeline,
+    Route, Settings, Sink, SinkContent, SinkField, SinkKind, SnapshotRule, Source, SourceKind, Test, Triggers, Version,
+    When, Window,
 };
 
 pub use crate::apply::{Transformer, Validator};

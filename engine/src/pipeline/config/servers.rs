@@ -90,23 +90,30 @@ impl SinkServer {
     }
 }
 
-/// Which servers this program was built to speak with.
+/// What this program was built to speak with.
 #[derive(Clone, Copy, Debug)]
 pub struct Built {
     /// NATS.
     pub nats: bool,
     /// PostgreSQL.
     pub postgres: bool,
+    /// Indexes of ruvector-core.
+    pub ruvector: bool,
 }
 
 impl Built {
     /// What is in this program.
-    pub const HERE: Self = Self { nats: cfg!(feature = "nats"), postgres: cfg!(feature = "postgres") };
+    pub const HERE: Self = Self {
+        nats: cfg!(feature = "nats"),
+        postgres: cfg!(feature = "postgres"),
+        ruvector: cfg!(feature = "ruvector"),
+    };
 
     fn has(self, kind: &str) -> bool {
         match kind {
             "nats" => self.nats,
             "postgres" => self.postgres,
+            "ruvector" => self.ruvector,
             _ => true,
         }
     }
@@ -123,6 +130,7 @@ const OWN_KEYS: &[(&str, &[SinkKind])] = &[
     ("table", &[SinkKind::Postgres]),
     ("id", &[SinkKind::Postgres]),
     ("vector", &[SinkKind::Postgres]),
+    ("metric", &[SinkKind::RuVector]),
 ];
 
 /// Reads what a sink asks a server for; `None` for a file.

@@ -50,7 +50,7 @@ fn check_kind(checks: &mut Checks<'_, '_>, sink: &Sink) {
 
 /// What makes sense for one kind of content only.
 fn check_content(checks: &mut Checks<'_, '_>, sink: &Sink) {
-    let server = sink.server.is_some() || sink.kind == SinkKind::Webhook;
+    let server = sink.server.is_some() || matches!(sink.kind, SinkKind::Webhook | SinkKind::RuVector);
     let table = server && sink.what == SinkContent::Table;
     let rolls = sink.what == SinkContent::Deltas && matches!(sink.kind, SinkKind::Parquet | SinkKind::Arrow);
     for (key, wrong) in [("what", table), ("roll", !rolls)] {

@@ -404,6 +404,8 @@ pub struct Sink {
     pub fields: Vec<SinkField>,
     /// The address that deltas are posted to.
     pub url: Option<String>,
+    /// By what the index tells how near vectors are.
+    pub metric: IndexMetric,
     /// How large a part file grows.
     pub roll_bytes: Option<u64>,
     /// What is promised.
@@ -449,6 +451,20 @@ pub enum SinkKind {
     Nats,
     /// Rows of a table of PostgreSQL.
     Postgres,
+    /// An index of ruvector-core.
+    RuVector,
+}
+
+/// By what an index tells how near vectors are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IndexMetric {
+    /// The angle between them.
+    #[default]
+    Cosine,
+    /// The distance between them.
+    Euclidean,
+    /// The product of them.
+    Dot,
 }
 
 /// What a sink writes.

@@ -6,7 +6,7 @@
 //! [`flush`](Sink::flush) by turns, [`close`](Sink::close) at the end. It may block and fail as it likes: what it does
 //! not take stays in the log, and nobody else waits for it unless the settings say so.
 
-#[cfg(not(all(feature = "nats", feature = "postgres")))]
+#[cfg(not(all(feature = "nats", feature = "postgres", feature = "ruvector")))]
 mod absent;
 mod jsonl;
 mod line;
@@ -15,6 +15,8 @@ mod nats;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod rolling;
+#[cfg(feature = "ruvector")]
+mod ruvector;
 mod table;
 mod webhook;
 
@@ -257,6 +259,10 @@ pub fn open(sink: &config::Sink, branch: &str, collection: &str) -> Option<Box<d
         SinkKind::Parquet => Some(Box::new(rolling::Rolling::new(path, PartFormat::Parquet, sink.roll_bytes))),
         SinkKind::Arrow => Some(Box::new(rolling::Rolling::new(path, PartFormat::Arrow, sink.roll_bytes))),
         SinkKind::Webhook => Some(Box::new(webhook::Webhook::new(sink))),
+        #[cfg(feature = "ruvector")]
+        SinkKind::RuVector => Some(Box::new(ruvector::RuVector::new(path, sink.metric))),
+        #[cfg(not(feature = "ruvector"))]
+        SinkKind::RuVector => Some(Box::new(absent::Absent("ruvector"))),
         SinkKind::Npy | SinkKind::Nats | SinkKind::Postgres => None,
     }
 }

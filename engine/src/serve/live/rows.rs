@@ -91,7 +91,7 @@ impl Doors {
         };
         let hash = body.hash.to_hex().to_string();
         let known = door.feed.requests().find(&key, HISTORY);
-        match known.map_err(|()| Response::error(503, "the history is not read yet").header("Retry-After", "1"))? {
+        match known.map_err(|late| Response::error(503, late.to_string()).header("Retry-After", "1"))? {
             Some(settled) if settled.body == hash => return Ok(replayed(settled)),
             Some(_) => return Err(other_rows(&key)),
             None => {}

@@ -18,7 +18,7 @@ pub(super) use input::{
 };
 pub(super) use later::LATER;
 pub(super) use output::{
-    EXPECT, GIVEN, GUARANTEES, LIMITS, ON_SLOW, SINK, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, TEST,
+    EXPECT, GIVEN, GUARANTEES, INDEX_METRICS, LIMITS, ON_SLOW, SINK, SINK_CONTENTS, SINK_FIELDS, SINK_KINDS, TEST,
 };
 
 const fn key(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Key {

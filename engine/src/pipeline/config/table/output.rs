@@ -16,7 +16,15 @@ pub(in crate::pipeline::config) static SINK_KINDS: &[Word] = &[
         "postgres",
         "rows of a table that is kept in step; deltas only; needs a program built with `--features postgres`",
     ),
+    word(
+        "ruvector",
+        "an index of ruvector-core that is kept in step; deltas only; needs a program built with `--features ruvector`",
+    ),
 ];
+
+/// By what an index tells how near vectors are.
+pub(in crate::pipeline::config) static INDEX_METRICS: &[Word] =
+    &[word("cosine", "the angle between them"), word("euclidean", "the distance"), word("dot", "the product")];
 
 /// What a sink writes.
 pub(in crate::pipeline::config) static SINK_CONTENTS: &[Word] =
@@ -129,6 +137,12 @@ pub(in crate::pipeline::config) static SINK: Section = section(
             Kind::Text,
             Optional("`embedding`"),
             "The table's column of the vector: `real[]`, `double precision[]`, or pgvector's `vector`.",
+        ),
+        key(
+            "metric",
+            Kind::Word(INDEX_METRICS),
+            Optional("`cosine`"),
+            "By what the index of `ruvector` tells how near vectors are; it cannot be changed later.",
         ),
         key(
             "roll",

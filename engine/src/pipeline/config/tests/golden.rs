@@ -49,7 +49,7 @@ fn show(path: &Path, text: &str) -> String {
     let env: BTreeMap<String, String> = pragmas(text, "# env: ").into_iter().collect();
     let lookup = |name: &str| env.get(name).cloned();
     let servers = !text.contains("# built: small");
-    let built = Built { nats: servers, postgres: servers };
+    let built = Built { nats: servers, postgres: servers, ruvector: servers };
     let (first, found) = match parse_for(built, &name, text, Path::new("/base"), &sets, &lookup) {
         Ok((_, warnings)) => ("ok\n".to_owned(), warnings),
         Err(diagnosis) => (String::new(), [diagnosis.errors, diagnosis.warnings].concat()),
