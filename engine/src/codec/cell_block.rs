@@ -17,7 +17,7 @@ use super::error::CodecError;
 use super::layout::{FROM_OLD, NARROW_SHIFT, NEEDS_BASE, SPARSE, Shape, mode};
 use super::level::{self, Level};
 use super::numbers::{encode_lengths, read_lengths};
-use super::positions::Positions;
+use super::positions::{Positions, gather, scatter};
 use super::precision::Narrow;
 use super::reader::Reader;
 use super::source::Source;
@@ -158,13 +158,13 @@ impl<'a> CellBlock<'a> {
     }
 
     fn apply_as<W: Word>(&self, first: usize, rows: &mut [u8]) -> Result<(), CodecError> {
-        let mut words = Vec::<W>::new();
+        let (mut words, mut cells) = (Vec::<W>::new(), Vec::new());
         let mut scratch = Scratch::default();
         for (r, row) in (first..).zip(rows.chunks_exact_mut(self.shape.row_bytes())) {
             words.clear();
             match &self.positions {
                 None => self.apply_dense(r, row, &mut words, &mut scratch)?,
-                Some(positions) => self.apply_sparse(r, row, positions, &mut words, &mut scratch)?,
+                Some(positions) => self.apply_sparse(r, row, positions, &mut words, &mut cells, &mut scratch)?,
             }
         }
         Ok(())
@@ -194,22 +194,23 @@ impl<'a> CellBlock<'a> {
         row: &mut [u8],
         positions: &Positions,
         words: &mut Vec<W>,
+        cells: &mut Vec<u8>,
         scratch: &mut Scratch,
     ) -> Result<(), CodecError> {
         let element = self.shape.element;
         let range = positions.range(r);
         let columns = positions.columns(range.clone());
-        let cell = |column: u32| column as usize * element.size()..(column as usize + 1) * element.size();
+        cells.clear();
         if self.from_old {
-            W::load(element, self.narrow, row, words);
-            positions.pick(r, words);
+            gather(element.size(), row, columns, cells);
+            W::load(element, self.narrow, cells, words);
         } else {
             words.resize(columns.len(), W::default());
         }
         self.decode(r, range, words, scratch)?;
-        for (&column, word) in columns.iter().zip(words) {
-            W::store(element, self.narrow, &[*word], &mut row[cell(column)]);
-        }
+        cells.resize(columns.len() * element.size(), 0);
+        W::store(element, self.narrow, words, cells);
+        scatter(element.size(), cells, columns, row);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use super::cell_block::{self, Steps};
 use super::fresh::write_alone;
 use super::integers;
 use super::layout::{Shape, raw_if_smaller};
-use super::positions::Positions;
+use super::positions::Few;
 use super::precision;
 use super::scaled;
 use super::source::Source;
@@ -60,9 +60,12 @@ fn encode<W: Word>(source: Source, old: &[u8], out: &mut Vec<u8>) -> bool {
     // A cell that is not stored keeps its old bits, so these must be the ones which the narrow form stands for.
     let few = changed_cells(shape.element.size(), old, new) < shape.cells / SPARSE_PART;
     let sparse = few && precision::is_exact(shape.element, narrow, old);
-    let positions = sparse.then(|| Positions::of_changes::<W>(shape, narrow, old, new));
-    let change = Source { positions: positions.as_ref(), ..source };
-    match trial::best::<W>(change) {
+    let few = sparse.then(|| Few::of(shape, old, new));
+    let change = match &few {
+        Some(few) => Source { old: Some(&few.old), new: &few.new, positions: Some(&few.positions), ..source },
+        None => source,
+    };
+    match trial::best::<W>(change, few.as_ref()) {
         Best::Old(steps) => {
             cell_block::write::<W>(change, steps, out);
             true

@@ -3,10 +3,9 @@
 use super::error::CodecError;
 use super::layout::Shape;
 use super::numbers::{encode_sorted, read_sorted};
-use super::precision::Narrow;
 use super::reader::Reader;
-use super::word::Word;
 use std::ops::Range;
+use vecdelta_kernels::{extract, xor_into};
 
 /// Changed columns, row by row.
 #[derive(Debug, Default)]
@@ -17,34 +16,13 @@ pub(super) struct Positions {
 }
 
 impl Positions {
-    /// Collects the positions at which the values of two blocks differ.
-    pub(super) fn of_changes<W: Word>(shape: Shape, narrow: Narrow, old: &[u8], new: &[u8]) -> Self {
-        let mut found = Self::default();
-        let (mut old_words, mut new_words) = (Vec::<W>::new(), Vec::new());
-        let row = shape.row_bytes();
-        for (old, new) in old.chunks_exact(row).zip(new.chunks_exact(row)) {
-            if old != new {
-                old_words.clear();
-                new_words.clear();
-                W::load(shape.element, narrow, old, &mut old_words);
-                W::load(shape.element, narrow, new, &mut new_words);
-                found.push_changes(&old_words, &new_words);
-            }
-            found.ends.push(found.columns.len() as u32);
-        }
-        found
-    }
-
-    fn push_changes<W: Word>(&mut self, old: &[W], new: &[W]) {
-        for (column, (old, new)) in old.iter().zip(new).enumerate() {
-            if old != new {
-                self.columns.push(column as u32);
-            }
-        }
-    }
-
     pub(super) fn len(&self) -> usize {
         self.columns.len()
+    }
+
+    /// Returns how many rows there are.
+    pub(super) fn rows(&self) -> usize {
+        self.ends.len()
     }
 
     /// Returns where the changed cells of row `r` are among all changed cells.
@@ -56,15 +34,6 @@ impl Positions {
     /// Returns the changed columns among `range` of all changed cells.
     pub(super) fn columns(&self, range: Range<usize>) -> &[u32] {
         &self.columns[range]
-    }
-
-    /// Reduces row `r` to its changed cells.
-    pub(super) fn pick<W: Copy>(&self, r: usize, row: &mut Vec<W>) {
-        let columns = self.columns(self.range(r));
-        for (i, &column) in columns.iter().enumerate() {
-            row[i] = row[column as usize];
-        }
-        row.truncate(columns.len());
     }
 
     pub(super) fn write(&self, dims: usize, out: &mut Vec<u8>) {
@@ -93,4 +62,75 @@ impl Positions {
         }
         Ok(Self { columns, ends })
     }
+}
+
+/// The changed cells of a block, without the others.
+#[derive(Debug, Default)]
+pub(super) struct Few {
+    pub(super) positions: Positions,
+    /// Their old bits, row by row, as many bytes a cell as an element has.
+    pub(super) old: Vec<u8>,
+    /// Their new bits.
+    pub(super) new: Vec<u8>,
+}
+
+impl Few {
+    /// Collects the cells at which two blocks differ.
+    pub(super) fn of(shape: Shape, old: &[u8], new: &[u8]) -> Self {
+        let mut few = Self::default();
+        let (size, row) = (shape.element.size(), shape.row_bytes());
+        for (old, new) in old.chunks_exact(row).zip(new.chunks_exact(row)) {
+            let first = few.positions.columns.len();
+            // What is collected of a cell at first is how its bits differ.
+            extract(shape.element, old, new, &mut few.positions.columns, &mut few.new);
+            few.positions.ends.push(few.positions.columns.len() as u32);
+            gather(size, old, few.positions.columns(first..few.positions.columns.len()), &mut few.old);
+        }
+        xor_into(&mut few.new, &few.old);
+        few
+    }
+
+    /// Takes one row in so many.
+    pub(super) fn every(&self, nth: usize, size: usize) -> Self {
+        let mut some = Self::default();
+        for r in (0..self.positions.ends.len()).step_by(nth) {
+            let range = self.positions.range(r);
+            some.positions.columns.extend_from_slice(self.positions.columns(range.clone()));
+            some.positions.ends.push(some.positions.columns.len() as u32);
+            let bytes = range.start * size..range.end * size;
+            some.old.extend_from_slice(&self.old[bytes.clone()]);
+            some.new.extend_from_slice(&self.new[bytes]);
+        }
+        some
+    }
+}
+
+/// Appends the cells of a row at some columns.
+pub(super) fn gather(size: usize, row: &[u8], columns: &[u32], cells: &mut Vec<u8>) {
+    match size {
+        8 => gather_as::<8>(row, columns, cells),
+        4 => gather_as::<4>(row, columns, cells),
+        2 => gather_as::<2>(row, columns, cells),
+        _ => gather_as::<1>(row, columns, cells),
+    }
+}
+
+fn gather_as<const SIZE: usize>(row: &[u8], columns: &[u32], cells: &mut Vec<u8>) {
+    let row = row.as_chunks::<SIZE>().0;
+    columns.iter().for_each(|&column| cells.extend_from_slice(&row[column as usize]));
+}
+
+/// Puts cells back to where [`gather`] found them.
+pub(super) fn scatter(size: usize, cells: &[u8], columns: &[u32], row: &mut [u8]) {
+    match size {
+        8 => scatter_as::<8>(cells, columns, row),
+        4 => scatter_as::<4>(cells, columns, row),
+        2 => scatter_as::<2>(cells, columns, row),
+        _ => scatter_as::<1>(cells, columns, row),
+    }
+}
+
+fn scatter_as<const SIZE: usize>(cells: &[u8], columns: &[u32], row: &mut [u8]) {
+    let (cells, row) = (cells.as_chunks::<SIZE>().0, row.as_chunks_mut::<SIZE>().0);
+    columns.iter().zip(cells).for_each(|(&column, cell)| row[column as usize] = *cell);
 }

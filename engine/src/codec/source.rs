@@ -14,6 +14,7 @@ pub(super) struct Source<'a> {
     pub(super) narrow: Narrow,
     /// Rows that predict the new ones; zeros without them.
     pub(super) old: Option<&'a [u8]>,
+    /// Whole rows, or of each only the cells at its positions; so with the old ones.
     pub(super) new: &'a [u8],
     /// The cells to encode, if not all.
     pub(super) positions: Option<&'a Positions>,
@@ -46,11 +47,8 @@ impl Source<'_> {
     }
 
     fn words<W: Word>(&self, r: usize, rows: &[u8], words: &mut Vec<W>) {
-        let row = &rows[r * self.shape.row_bytes()..][..self.shape.row_bytes()];
+        let (range, size) = (self.range(r), self.shape.element.size());
         words.clear();
-        W::load(self.shape.element, self.narrow, row, words);
-        if let Some(positions) = self.positions {
-            positions.pick(r, words);
-        }
+        W::load(self.shape.element, self.narrow, &rows[range.start * size..range.end * size], words);
     }
 }

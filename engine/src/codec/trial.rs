@@ -5,7 +5,7 @@ use super::exponents;
 use super::integers::entropy;
 use super::layout::Shape;
 use super::level::Level;
-use super::positions::Positions;
+use super::positions::Few;
 use super::rans::COST_PARTS;
 use super::source::Source;
 use super::word::Word;
@@ -29,21 +29,30 @@ pub(super) enum Best {
     Alone,
 }
 
-/// Finds out how the values of a source with old rows cost least.
-pub(super) fn best<W: Word>(source: Source) -> Best {
-    let Some(old) = source.old else {
-        return Best::Alone;
-    };
-    // Where few cells changed, more have to be looked at.
-    let cells = SAMPLE * source.shape.cells.div_ceil(source.len().max(1));
-    let (shape, old) = sample(source.shape, cells, old);
-    let (_, new) = sample(source.shape, cells, source.new);
-    let positions = source.positions.map(|_| Positions::of_changes::<W>(shape, source.narrow, &old, &new));
-    let change = Source { shape, old: Some(&old), new: &new, positions: positions.as_ref(), ..source };
+/// Finds out how the values of a source with old rows cost least; `few` are its cells where it does not have all.
+pub(super) fn best<W: Word>(source: Source, few: Option<&Few>) -> Best {
+    match (few, source.old) {
+        (Some(few), _) => {
+            let size = source.shape.element.size();
+            let some = few.every(few.positions.len().div_ceil(SAMPLE).max(1), size);
+            let shape = Shape { n_rows: some.positions.rows(), ..source.shape };
+            let (old, new) = (Some(&*some.old), &*some.new);
+            compare::<W>(Source { shape, old, new, positions: Some(&some.positions), ..source })
+        }
+        (None, Some(old)) => {
+            let (shape, old) = sample(source.shape, SAMPLE, old);
+            let (_, new) = sample(source.shape, SAMPLE, source.new);
+            compare::<W>(Source { shape, old: Some(&old), new: &new, ..source })
+        }
+        (None, None) => Best::Alone,
+    }
+}
+
+fn compare<W: Word>(change: Source) -> Best {
     let alone = Source { old: None, ..change };
     let (small, large) = (level::<W>(change), level::<W>(alone));
     let mut steps = Steps::Even;
-    let last_places = source.format.mantissa.saturating_sub(VALUES_OCTAVES);
+    let last_places = change.format.mantissa.saturating_sub(VALUES_OCTAVES);
     if small.is_below(large, last_places) && cost::<W>(change, Steps::Values) < cost::<W>(change, Steps::Even) {
         steps = Steps::Values;
     }
