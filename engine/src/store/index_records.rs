@@ -62,19 +62,20 @@ impl<'a> Records<'a> {
         if let Some(run) = self.taken.take() {
             self.runs[run].advance(self.width);
         }
-        let mut least: Option<usize> = None;
-        for i in 0..self.runs.len() {
-            if self.runs[i].fill(self.width).is_none() {
+        let mut least: Option<(usize, &[u8])> = None;
+        for (i, run) in self.runs.iter_mut().enumerate() {
+            if run.fill(self.width).is_none() {
                 self.damaged = true;
                 return None;
             }
-            let Some(record) = self.runs[i].first(self.width) else { continue };
-            if least.is_none_or(|least| self.runs[least].first(self.width).is_some_and(|held| record < held)) {
-                least = Some(i);
+            let Some(record) = run.first(self.width) else { continue };
+            if least.is_none_or(|(_, held)| record < held) {
+                least = Some((i, record));
             }
         }
-        self.taken = least;
-        self.runs[least?].first(self.width)
+        let (run, record) = least?;
+        self.taken = Some(run);
+        Some(record)
     }
 
     /// Returns whether records are missing because a file is damaged.

@@ -23,6 +23,9 @@ use crate::store::{Action, BlockKind, BlockRef, CommitRecord, Disk, Place, Recor
 /// A writer that goes on for long adds a file after this many records.
 const RECORDS_MAX: usize = 1024;
 
+/// How many files of similar size become one.
+const MERGED: usize = 4;
+
 /// A commit that touches at least this many rows, and a sixteenth of its collection, is noted once and not row by row.
 const DENSE_ROWS: usize = 4096;
 
@@ -463,19 +466,27 @@ impl Index {
         index_file::write(disk, covers, &entries, tables).map(|_| ())
     }
 
+    /// Merges the newest files when they are of similar size: so a record is written anew once for every four times as many.
     fn merge_last(&mut self, disk: &dyn Disk) -> Option<()> {
-        let [.., a, b] = self.files.as_slice() else { return None };
+        let kept = self.files.len().checked_sub(MERGED)?;
+        let (first, others) = self.files[kept..].split_first()?;
+        let largest = others.iter().map(IndexFile::weight).max()?;
         // One with states and one without stay apart, or the states of both were lost.
-        (b.weight() * 4 >= a.weight() && a.has(STATES) == b.has(STATES)).then_some(())?;
-        let covers = Covers { from: a.covers().from, before: a.covers().before, ..b.covers().clone() };
-        let graph = [a.graph().ok()?, b.graph().ok()?].concat();
-        let table = |t: usize| match a.has(t) && b.has(t) {
-            true => a.records(t).and(b.records(t)),
+        let alike = others.iter().all(|f| f.has(STATES) == first.has(STATES));
+        (first.weight() < 2 * largest && alike).then_some(())?;
+        let last = others.last()?.covers().clone();
+        let covers = Covers { from: first.covers().from, before: first.covers().before, ..last };
+        let mut graph = first.graph().ok()?;
+        for file in others {
+            graph.extend(file.graph().ok()?);
+        }
+        let table = |t: usize| match first.has(t) {
+            true => others.iter().fold(first.records(t), |records, file| records.and(file.records(t))),
             false => Records::left_out(),
         };
         let name = index_file::write(disk, covers, &graph, [table(KEYS), table(TOUCHES), table(WORDS), table(STATES)])?;
         let file = IndexFile::open(disk, &name).ok()?;
-        self.files.truncate(self.files.len() - 2);
+        self.files.truncate(kept);
         self.files.push(file);
         Some(())
     }
