@@ -15,6 +15,9 @@ use crate::store::Mirror;
 /// How many rows one task compares: their old bits fit into the second-level cache.
 const TASK_ROWS: usize = 128;
 
+/// How many tasks' rows one core copies at least, when few of them changed.
+const COPIED_TASKS: usize = 8;
+
 /// How many deletes go into one batch.
 const DELETE_ROWS: usize = 4096;
 
@@ -98,13 +101,14 @@ impl Room {
             });
             if few {
                 let mut copy = spare.take(found * size);
-                let mut end = 0;
+                let (mut rest, mut jobs) = (&mut copy[..found * size], Vec::with_capacity(counts.len()));
                 for piece in pieces {
-                    let len = piece.len();
-                    copy[end..end + len].copy_from_slice(&room[piece]);
-                    end += len;
+                    let (own, others) = rest.split_at_mut(piece.len());
+                    jobs.push((own, &room[piece]));
+                    rest = others;
                 }
-                return spare.lend(copy, end);
+                jobs.into_par_iter().with_min_len(COPIED_TASKS).for_each(|(to, from)| to.copy_from_slice(from));
+                return spare.lend(copy, found * size);
             }
             let mut own = std::mem::take(room);
             let mut end = 0;
