@@ -99,7 +99,8 @@ fn pipeline(args: &Args) -> Pipeline {
         settings: Settings {
             name: "ingest".to_owned(),
             store: args.repo.clone(),
-            memory_bytes: 512 << 20,
+            // More on its way between the stages would only be more memory to clear.
+            memory_bytes: 256 << 20,
             // Nobody has said how long a stop may take.
             drain: Duration::MAX,
             ..Settings::default()
