@@ -198,6 +198,25 @@ impl Capture {
         })
     }
 
+    /// Deletes sources that an epoch says are gone; those that are absent already are passed over.
+    ///
+    /// # Errors
+    /// When the epoch has a row of one of them too, or names it twice; when the mirror is damaged or cannot be read.
+    pub fn remove_of_epoch(&mut self, ids: &[String]) -> Result<Captured, CaptureError> {
+        {
+            let mut mirror = self.mirror.write().expect("no thread panics with it");
+            let keys = mirror.keys_mut();
+            keys.index();
+            for (row, key) in ids.iter().enumerate() {
+                // One that is not known yet gets a slot, so that it is known again if a row of it comes.
+                let slot = keys.find(key).unwrap_or_else(|| keys.push(key));
+                mark(&mut self.seen, slot, row as u64, key)?;
+            }
+        }
+        let keys = Keys::from_texts(ids.iter().map(String::as_str));
+        self.remove(&keys, &Notes::default(), &|_| None)
+    }
+
     fn compare(&mut self, rows: &RowBatch, pending: Option<Pending<'_>>) -> Result<Captured, CaptureError> {
         let slots = self.slots(rows)?;
         let mirror = self.mirror.read().expect("no thread panics with it");
@@ -259,18 +278,24 @@ impl Capture {
                 keys.find(key).unwrap_or_else(|| keys.push(key))
             };
             self.expected = slot + 1;
-            let (word, bit) = (slot as usize / 64, 1u64 << (slot % 64));
-            if word >= self.seen.len() {
-                self.seen.resize(word + 1, 0);
-            }
-            if self.seen[word] & bit != 0 {
-                return Err(CaptureError::Repeated { row: rows.first_row + row as u64, key: key.to_owned() });
-            }
-            self.seen[word] |= bit;
+            mark(&mut self.seen, slot, rows.first_row + row as u64, key)?;
             slots.push(slot);
         }
         Ok(slots)
     }
+}
+
+/// Notes that an epoch mentions a slot, once.
+fn mark(seen: &mut Vec<u64>, slot: u32, row: u64, key: &str) -> Result<(), CaptureError> {
+    let (word, bit) = (slot as usize / 64, 1u64 << (slot % 64));
+    if word >= seen.len() {
+        seen.resize(word + 1, 0);
+    }
+    if seen[word] & bit != 0 {
+        return Err(CaptureError::Repeated { row, key: key.to_owned() });
+    }
+    seen[word] |= bit;
+    Ok(())
 }
 
 /// What the tasks of one batch share.

@@ -38,6 +38,9 @@ pub struct Args {
     /// What becomes of ids that a file does not mention.
     #[arg(long, default_value = "keep")]
     missing: MissingArg,
+    /// The field of JSON lines that says that an id is gone: {"id": "a", "gone": true} with --deleted gone.
+    #[arg(long, value_name = "FIELD")]
+    deleted: Option<String>,
     /// Leave out components that moved by no more than this (0 keeps every bit).
     #[arg(long, default_value_t = 0.0)]
     epsilon: f64,
@@ -121,6 +124,7 @@ fn pipeline(args: &Args) -> Pipeline {
             epoch: true,
             meta: Vec::new(),
             watch: false,
+            deleted: args.deleted.clone(),
             server: None,
             on_reject: OnReject::Stop,
         }],

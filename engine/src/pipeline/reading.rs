@@ -49,6 +49,8 @@ pub enum Row {
     },
     /// Some of its rows.
     Rows(usize, RowBatch),
+    /// Ids that an epoch says are gone.
+    Gone(usize, Vec<String>),
     /// Rows that were handed in.
     Fed(usize, Box<Pushed>),
     /// What a server brought.
@@ -76,7 +78,11 @@ impl Row {
     pub fn source(&self) -> usize {
         match self {
             Row::Begin { source, .. } | Row::End { source, .. } | Row::Failed { source, .. } => *source,
-            Row::Rows(source, _) | Row::Fed(source, _) | Row::Followed(source, _) | Row::Refused(source, _) => *source,
+            Row::Rows(source, _)
+            | Row::Gone(source, _)
+            | Row::Fed(source, _)
+            | Row::Followed(source, _)
+            | Row::Refused(source, _) => *source,
         }
     }
 }
@@ -307,7 +313,13 @@ impl Reading<'_> {
         if !say(Row::Begin { source, item: item.clone(), element, dims, rows_hint, mark }, 0) {
             return Ok(false);
         }
-        while let Some(batch) = reader.next()? {
+        loop {
+            let batch = reader.next()?;
+            let gone = reader.take_gone();
+            if !gone.is_empty() && !say(Row::Gone(source, gone), 0) {
+                return Ok(false);
+            }
+            let Some(batch) = batch else { break };
             self.wait_while_paused(source);
             let stopped = self.stop.load(Ordering::Relaxed);
             if stopped && epoch {

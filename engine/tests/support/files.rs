@@ -59,6 +59,7 @@ pub fn epochs(files: Vec<PathBuf>, missing: Missing) -> Pipeline {
             epoch: true,
             meta: Vec::new(),
             watch: false,
+            deleted: None,
             server: None,
             on_reject: config::OnReject::Stop,
         }],

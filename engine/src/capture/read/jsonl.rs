@@ -41,9 +41,13 @@ pub(super) fn open(
     let mut lines =
         Lines { input: BufReader::with_capacity(1 << 18, Box::new(input)), line: Vec::new(), number: 0, bytes: 0 };
     let element = options.element.unwrap_or(Element::F32);
+    let mut gone = Gone { field: options.deleted.clone(), id: options.id.clone(), ids: Vec::new() };
     let names = loop {
         if !lines.next()? {
             break Names::default();
+        }
+        if gone.takes(&lines.line).map_err(|fault| fault.on_line(lines.number))? {
+            continue;
         }
         match find_names(&lines.line, options).map_err(|fault| fault.on_line(lines.number)) {
             Ok(names) => break names,
@@ -63,6 +67,7 @@ pub(super) fn open(
             // Where rows are refused one by one, so is a first one of another width.
             dims: options.dims.filter(|_| waiting && refuser.is_some()),
             refuser,
+            gone,
             next_row: 0,
         }),
     })
@@ -155,6 +160,35 @@ impl Lines {
     }
 }
 
+/// The ids that lines say are gone.
+struct Gone {
+    /// The field that says so.
+    field: Option<String>,
+    id: Option<String>,
+    ids: Vec<String>,
+}
+
+impl Gone {
+    /// Takes a line that says that its id is gone; returns whether it is one. What is no object is for others to refuse.
+    fn takes(&mut self, line: &[u8]) -> Result<bool, Fault> {
+        let Some(field) = &self.field else { return Ok(false) };
+        let Ok(row) = serde_json::from_slice::<Map<String, Value>>(line) else { return Ok(false) };
+        match row.get(field) {
+            None | Some(Value::Null | Value::Bool(false)) => return Ok(false),
+            Some(Value::Bool(true)) => {}
+            Some(_) => return Err(Fault::data(format!("`{field}` is neither true nor false"))),
+        }
+        let name = self.id.as_deref().unwrap_or("id");
+        let id = match row.get(name) {
+            Some(Value::String(id)) if !id.is_empty() => id.clone(),
+            Some(Value::Number(id)) if !id.is_f64() => id.to_string(),
+            _ => return Err(Fault::data(format!("there is no `{name}`, or it is no text and no integer"))),
+        };
+        self.ids.push(id);
+        Ok(true)
+    }
+}
+
 struct JsonRows {
     lines: Lines,
     source: Source,
@@ -162,6 +196,7 @@ struct JsonRows {
     element: Element,
     dims: Option<u32>,
     refuser: Option<Refuser>,
+    gone: Gone,
     next_row: u64,
     /// Whether the current line has not been taken over yet.
     waiting: bool,
@@ -176,13 +211,21 @@ impl Rows for JsonRows {
         self.lines.bytes
     }
 
+    fn take_gone(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.gone.ids)
+    }
+
     fn next(&mut self) -> Result<Option<RowBatch>, Fault> {
         let first_row = self.next_row;
         let mut keys = KeyList::new(first_row, 0);
         let mut rows = Vec::new();
         let mut notes = Notes::new(self.names.meta.clone());
         while self.waiting || self.lines.next()? {
-            self.waiting = false;
+            // The first line was looked at when the fields were found.
+            let looked_at = std::mem::take(&mut self.waiting);
+            if !looked_at && self.gone.takes(&self.lines.line).map_err(|fault| fault.on_line(self.lines.number))? {
+                continue;
+            }
             let whole = rows.len();
             if let Err(fault) = self.parse(&mut keys, &mut rows, &mut notes) {
                 rows.truncate(whole);

@@ -72,6 +72,8 @@ pub struct ReadOptions {
     pub dims: Option<u32>,
     /// The columns whose values are notes of the rows.
     pub meta: std::sync::Arc<[String]>,
+    /// The field that says that an id is gone; only for JSON lines.
+    pub deleted: Option<String>,
     /// The element type that the table must have; JSON numbers, which have none, become it (`f32` unless named).
     pub element: Option<Element>,
 }
@@ -113,6 +115,11 @@ trait Rows: Send {
 
     /// Returns about how many bytes of the file lie behind the rows that were handed on; 0 if that is not known.
     fn passed(&self) -> u64;
+
+    /// Returns the ids that are said to be gone since the last call.
+    fn take_gone(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Opens a table file, in the format that its first bytes show, or else its name.
@@ -218,7 +225,12 @@ fn open_path(path: &Path, options: &ReadOptions) -> Result<(Opened, Option<Behin
 }
 
 fn open_bytes(path: &Path, bytes: Bytes, options: &ReadOptions) -> Result<Opened, Fault> {
-    match format::detect(path, &bytes)?.expect(options.format)? {
+    let format = format::detect(path, &bytes)?.expect(options.format)?;
+    if let Some(field) = options.deleted.as_ref().filter(|_| format != Format::JsonLines) {
+        let message = format!("no `{field}` is looked for here: only JSON lines say that an id is gone");
+        return Err(Fault::data(message).help("leave such ids out of the epoch, and use `missing = \"delete\"`"));
+    }
+    match format {
         Format::Parquet => parquet::open(bytes, options),
         Format::ArrowFile => arrow::open_file(bytes, options),
         Format::ArrowStream => arrow::open_stream(bytes, options),
@@ -274,6 +286,11 @@ impl Reader {
     /// Returns how many rows there are, if the file says so.
     pub fn rows_hint(&self) -> Option<u64> {
         self.rows_hint
+    }
+
+    /// Returns the ids that are said to be gone, of those that were read since the last call.
+    pub fn take_gone(&mut self) -> Vec<String> {
+        self.rows.take_gone()
     }
 
     /// Returns the next rows, 1 to 4,096 of them; nothing at the end of the file.

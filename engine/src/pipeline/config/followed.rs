@@ -147,7 +147,7 @@ const OWN_KEYS: &[(&str, &[SourceKind])] = &[
     ("on_gap", &[SourceKind::Nats]),
     ("table", &[SourceKind::Postgres]),
     ("version", &[SourceKind::Postgres]),
-    ("deleted", &[SourceKind::Nats, SourceKind::Postgres, SourceKind::Socket]),
+    ("deleted", &[SourceKind::Jsonl, SourceKind::Nats, SourceKind::Postgres, SourceKind::Socket]),
     ("poll", &[SourceKind::Postgres]),
     ("overlap", &[SourceKind::Postgres]),
     ("follow", &[SourceKind::Nats, SourceKind::Postgres]),

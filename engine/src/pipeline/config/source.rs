@@ -40,6 +40,7 @@ pub(super) fn read(name: &str, node: &Node, base_dir: &Path) -> Source {
         collection: view.text("collection").unwrap_or_else(|| name.to_owned()),
         missing: view.choice("missing").unwrap_or(Missing::Keep),
         epoch,
+        deleted: view.text("deleted").filter(|_| kind == SourceKind::Jsonl),
         server,
         on_reject: OnReject::Stop,
     };
@@ -79,6 +80,7 @@ pub(super) fn check(checks: &mut Checks<'_, '_>) {
             check_stdin(checks, source);
             check_watch(checks, source);
             check_on_reject(checks, source);
+            check_deleted(checks, source);
             check_path(checks, source);
             followed::check(checks, source);
         }
@@ -160,6 +162,13 @@ fn check_on_reject(checks: &mut Checks<'_, '_>, source: &Source) {
                 .label(why)
                 .help("remove it, or read a stream of changes: standard input or a feed with `epoch = false`");
         checks.report_at(&["source", &source.name, "on_reject"], diagnostic);
+    }
+}
+
+/// In a file of a stream an id may come back behind its end, and batches of rows do not say where.
+fn check_deleted(checks: &mut Checks<'_, '_>, source: &Source) {
+    if source.deleted.is_some() && !source.epoch {
+        refuse(checks, source, &["deleted"], "only files that are epochs say that ids are gone");
     }
 }
 

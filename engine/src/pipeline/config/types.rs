@@ -106,6 +106,8 @@ pub struct Source {
     pub meta: Vec<String>,
     /// Whether more files are waited for.
     pub watch: bool,
+    /// The field that says that an id is gone, for files of JSON lines.
+    pub deleted: Option<String>,
     /// What it follows, for NATS and PostgreSQL, or where it listens.
     pub server: Option<SourceServer>,
     /// What becomes of a row that is refused.
@@ -126,6 +128,7 @@ impl Source {
             id: self.id.clone(),
             vector: self.vector.clone(),
             dims: self.dims,
+            deleted: self.deleted.clone(),
             element: None,
             meta: self.meta.clone().into(),
         }

@@ -123,6 +123,17 @@ impl Flow<'_> {
         Ok(())
     }
 
+    /// Deletes what an epoch says is gone.
+    pub(super) fn gone(&mut self, source: usize, ids: &[String]) -> Result<(), Stop> {
+        let at = &self.state.current[&source];
+        let (file, collection) = (at.input.file.clone(), at.table.collection.clone());
+        let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
+        let removed = capture.remove_of_epoch(ids);
+        let captured = removed.map_err(|error| Stop::Failed(PipelineError::Capture { file, error }))?;
+        let ticket = self.state.ticket;
+        self.captured(source, captured, ids.len(), ticket, None)
+    }
+
     /// Applies deltas, of which no two are of one id, to what the collection holds; one that was applied before does nothing.
     fn apply(&mut self, source: usize, deltas: &[Delta], ticket: u64) -> Result<(), Stop> {
         let Some(at) = self.state.current.get(&source) else { return Ok(()) };

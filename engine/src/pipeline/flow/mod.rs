@@ -274,6 +274,10 @@ impl Flow<'_> {
                     self.state.source = source;
                     self.arrived(source, batch, None, None)?;
                 }
+                Row::Gone(source, ids) => {
+                    self.state.source = source;
+                    self.gone(source, &ids)?;
+                }
                 Row::Fed(source, mut pushed) => {
                     self.state.source = source;
                     if !pushed.refused.is_empty() {

@@ -199,6 +199,7 @@ impl Order {
                 epoch: true,
                 meta: Vec::new(),
                 watch: false,
+                deleted: None,
                 server: None,
                 on_reject: OnReject::Stop,
             }],
