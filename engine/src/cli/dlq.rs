@@ -1,5 +1,6 @@
 //! `vecdelta dlq`: what could not be delivered or applied.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,8 +10,9 @@ use serde_json::{Value, json};
 use super::error::{CliError, NOT_FOUND};
 use super::open::writer;
 use super::output::{plural, print_table, printable};
-use crate::delta::{Element, Timestamp, hex};
+use crate::delta::{CommitId, Element, Timestamp, hex};
 use crate::store::{Disk, Letter, LetterBox, Letters, LocalDisk};
+use crate::version::{Repository, writers_of};
 
 /// List the dead letters of a repository, look at one, try them again, or drop them.
 ///
@@ -42,12 +44,16 @@ enum Action {
     /// Let the next run give deltas to their sink and rows to their source again; all of them unless some are named.
     ///
     /// A row comes before those that the run reads, whatever its time: the newest version of its id. One that is refused
-    /// again stays a dead letter.
+    /// again stays a dead letter. Where the id has changed since, the older value is left out: --force puts it over the
+    /// newer one.
     Replay {
         /// The repository.
         repo: PathBuf,
         /// Their ids.
         ids: Vec<String>,
+        /// Also those whose id has changed since.
+        #[arg(long)]
+        force: bool,
     },
     /// Drop them for good.
     Drop {
@@ -71,12 +77,25 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
             writeln!(io::stdout(), "{:#}", to_json(id, letter, again, true))?;
             Ok(ExitCode::SUCCESS)
         }
-        Action::Replay { repo, ids } => {
+        Action::Replay { repo, ids, force } => {
             let open = writer(&repo)?;
             let letters = Letters::read(open.disk().as_ref())?;
-            let ids = chosen(&letters, &ids)?;
+            let mut ids = chosen(&letters, &ids)?;
+            let all = ids.len();
+            if !force {
+                let old = overtaken(&open, &letters)?;
+                ids.retain(|id| !old.contains(id));
+            }
             LetterBox::new(open.disk().clone()).again(ids.clone())?;
-            writeln!(io::stdout(), "the next run tries {} again", plural(ids.len() as u64, "dead letter"))?;
+            let mut out = io::stdout().lock();
+            writeln!(out, "the next run tries {} again", plural(ids.len() as u64, "dead letter"))?;
+            if all > ids.len() {
+                let left = plural((all - ids.len()) as u64, "dead letter");
+                writeln!(
+                    out,
+                    "{left} left out, whose ids have changed since; --force puts the older values over them"
+                )?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         Action::Drop { repo, ids, .. } => {
@@ -105,6 +124,36 @@ fn find<'l>(letters: &'l Letters, id: &str) -> Result<(&'l str, &'l Letter, bool
         _ => Err(CliError::new(NOT_FOUND, format!("{} dead letters have an id that begins with `{id}`", fits.len()))
             .hint("`vecdelta dlq ls REPO` lists them")),
     }
+}
+
+/// Returns the ids of the letters whose source has changed since.
+///
+/// For a delta that is a later commit of its source. A row has no commit: it is older than all rows of a commit that began
+/// after it was refused, which is when the commit before that one was made.
+fn overtaken(repo: &Repository, letters: &Letters) -> Result<HashSet<String>, CliError> {
+    let mut old = HashSet::new();
+    for (id, letter, _) in letters.iter().filter(|(_, letter, _)| !letter.key.is_empty()) {
+        let writers = writers_of(repo, &letter.collection, &letter.key)?.unwrap_or_default();
+        let Some(&newest) = writers.last() else { continue };
+        let entry = repo.entry(newest);
+        let is_later = match letter.commit.as_str() {
+            "" => {
+                let before = repo.first_parents(newest).nth(1);
+                before.is_some_and(|before| repo.entry(before).time.physical_millis >= letter.millis)
+            }
+            own => entry.id.to_hex() != own && entry.time.physical_millis >= time_of(repo, own),
+        };
+        if is_later {
+            old.insert(id.to_owned());
+        }
+    }
+    Ok(old)
+}
+
+/// Returns when a commit was made; 0 where it is gone.
+fn time_of(repo: &Repository, commit: &str) -> u64 {
+    let found = CommitId::from_hex(commit).and_then(|id| repo.find(&id));
+    found.map_or(0, |commit| repo.entry(commit).time.physical_millis)
 }
 
 /// Returns the ids of those that are named, or of all.

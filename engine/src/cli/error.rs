@@ -1,5 +1,6 @@
 //! Failures of a command, as they are printed.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 pub use crate::answer::Failure as CliError;
@@ -7,11 +8,13 @@ pub use crate::answer::{BAD_CONFIG, BAD_DATA, CANNOT_CREATE, CORRUPT, IO, NOT_FO
 
 /// Prints a failure and returns its code.
 pub fn report(error: &CliError) -> ExitCode {
+    // Where nobody reads standard error any more, the code still tells.
+    let mut out = std::io::stderr().lock();
     if !error.message.is_empty() {
-        eprintln!("error: {}", error.message);
+        let _ = writeln!(out, "error: {}", error.message);
     }
     if let Some(hint) = &error.hint {
-        eprintln!("hint: {hint}");
+        let _ = writeln!(out, "hint: {hint}");
     }
     ExitCode::from(error.code)
 }

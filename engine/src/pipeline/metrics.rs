@@ -91,6 +91,8 @@ pub struct SinkFigures {
     pub queue_bytes: u64,
     /// Deltas that wait in its courier.
     pub pending: u64,
+    /// Whether the pipeline waits for it.
+    pub holds_up: bool,
 }
 
 /// All figures at one moment.

@@ -142,6 +142,7 @@ fn a_run_is_looked_at_while_it_goes_on() {
         "vecdelta_delta_l2",
         "vecdelta_checkpoint_age_seconds",
         "vecdelta_dead_letters",
+        "vecdelta_sink_holds_up",
         "vecdelta_sink_acked_total",
         "vecdelta_sink_retries_total",
         "vecdelta_sink_dropped_total",

@@ -173,6 +173,16 @@ fn a_webhook_is_told_of_deltas() {
     let letters = s.quiet(&["dlq", "ls", "t.vd", "--json"]).exits(0).lines();
     assert_eq!(letters.iter().map(|l| l["source"].as_str().unwrap()).collect::<Vec<_>>(), ["live/k3"; 2]);
     assert!(letters.iter().all(|letter| letter["subscriber"] == "hook" && letter["reason"] == "refused"));
+    // The older one of the two would go over the newer one: it is tried again only when somebody insists.
+    let again = s.quiet(&["dlq", "replay", "t.vd"]).exits(0).out;
+    assert!(again.contains("tries 1 dead letter again") && again.contains("1 dead letter left out"), "{again}");
+    let waits = |s: &Session| {
+        let letters = s.quiet(&["dlq", "ls", "t.vd", "--json"]).exits(0).lines();
+        letters.iter().map(|letter| letter["replay"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(waits(&s).iter().filter(|waits| **waits).count(), 1);
+    assert!(s.quiet(&["dlq", "replay", "t.vd", "--force"]).exits(0).out.contains("tries 2 dead letters again"));
+    assert_eq!(waits(&s), [true, true]);
 }
 
 /// A run that is killed again and again while it writes parts: the manifest names each delta once.
@@ -223,4 +233,67 @@ fn parts_hold_each_delta_once_through_kills() {
         assert_eq!(found, listed, "{sink}: nothing else lies there");
     }
     s.quiet(&["verify", "t.vd"]).exits(0);
+}
+
+/// A sink that is away and blocks holds the pipeline up, and whoever looks sees it; a stop ends that, and loses nothing.
+#[test]
+fn a_sink_that_blocks_is_seen_and_ends_with_the_run() {
+    let s = Session::new("blocks");
+    let pipeline = |url: &str| {
+        format!(
+            "config_version = 1\n[pipeline]\nstore = \"t.vd\"\nmemory = \"1MiB\"\ndrain = \"3s\"\n\
+             [source.live]\nkind = \"jsonl\"\npath = \"-\"\nepoch = false\n[window.w]\nclose = {{ after = \"50ms\", count = 200 }}\n\
+             [[route]]\nwindow = \"w\"\nto = [\"hook\"]\n\
+             [sink.hook]\nkind = \"webhook\"\nurl = \"{url}\"\nfields = [\"id\"]\non_slow = \"block\"\n"
+        )
+    };
+    s.write("t.toml", &pipeline("http://127.0.0.1:9/nobody"));
+    let args = ["run", "t.toml", "--listen", "127.0.0.1:0", "--log", "run.log"];
+    let mut child =
+        s.command(&args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stderr.take().unwrap()), &mut line).unwrap();
+    let host = line.trim().rsplit("http://").next().unwrap().trim_end_matches('/').to_owned();
+    let ask = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(&host).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = thread::spawn(move || {
+        // Whoever is held up does not read on: this waits too, until the run ends.
+        // What waits inside of the courier comes first: 16 MiB.
+        let wide = "0.25,".repeat(511);
+        for i in 0..8_000 {
+            if writeln!(stdin, "{{\"id\":\"k{i}\",\"v\":[{wide}{i}]}}").is_err() {
+                return;
+            }
+        }
+    });
+    wait_for("the sink that holds the run up", || ask("/metrics").contains("vecdelta_sink_holds_up{sink=\"hook\"} 1"));
+    assert!(ask("/v1/stages").contains("\"holds_up\":true"));
+    assert!(ask("/healthz").contains("sink hook: the pipeline waits for it"));
+    wait_for("the log", || s.read("run.log").contains("; the pipeline waits for it"));
+    let begun = Instant::now();
+    terminate(child.id());
+    let code = child.wait().unwrap().code();
+    assert!(begun.elapsed() < Duration::from_secs(12) && [Some(74), Some(75)].contains(&code), "{code:?}");
+    writer.join().unwrap();
+    s.quiet(&["verify", "t.vd"]).exits(0);
+    // The next run goes on at the cursor of the sink: every row that was committed arrives, once.
+    let (url, taken) = server(|_, _| 200);
+    s.write("t.toml", &pipeline(&url));
+    s.quiet(&["run", "t.toml"]).exits(0);
+    let mut told: Vec<String> =
+        taken.try_iter().flatten().map(|line| line["id"].as_str().unwrap().to_owned()).collect();
+    let rows: u64 = (s.quiet(&["log", "t.vd", "--json"]).exits(0).lines().iter())
+        .map(|commit| commit["inserted"].as_u64().unwrap())
+        .sum();
+    assert!(rows > 600, "{rows}");
+    assert_eq!(told.len() as u64, rows);
+    told.sort();
+    told.dedup();
+    assert_eq!(told.len() as u64, rows);
 }

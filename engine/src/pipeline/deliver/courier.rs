@@ -464,7 +464,8 @@ impl Courier<'_> {
         self.state.away = (failed, now + wait);
         self.state.away_since.get_or_insert(now);
         let pending = self.subscriber.pending() as u64;
-        let (subscriber, reason) = (self.name.clone(), error.message.clone());
+        let waits = if self.mailbox.is_blocking() { "; the pipeline waits for it" } else { "" };
+        let (subscriber, reason) = (self.name.clone(), format!("{}{waits}", error.message));
         (self.listener)(&Event::SubscriberBackpressured { subscriber, pending, reason });
         self.tell(SubscriberStatus::Backpressured);
     }
@@ -588,6 +589,7 @@ impl Courier<'_> {
             spilled,
             queue_bytes: self.state.held_bytes,
             pending: self.subscriber.pending() as u64,
+            holds_up: self.mailbox.is_blocking(),
         };
         self.metrics.update(|f| {
             f.sinks.insert(self.name.clone(), figures);

@@ -1,6 +1,7 @@
 //! Mailboxes: commits on their way to one courier, within the byte budget that all of them share.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -88,6 +89,8 @@ struct State {
     behind: bool,
     closed: bool,
     detached: bool,
+    /// Whether the pipeline waits for room.
+    blocking: bool,
     dropped: u64,
     spilled: u64,
 }
@@ -111,8 +114,8 @@ impl Mailbox {
         turns::lock(&self.state)
     }
 
-    /// Puts a commit in. Only with [`OnSlow::Block`] it may wait.
-    pub fn put(&self, commit: &Arc<Committed>) {
+    /// Puts a commit in. Only with [`OnSlow::Block`] it may wait, until the run is asked to stop: the log has it.
+    pub fn put(&self, commit: &Arc<Committed>, stop: &AtomicBool) {
         let mut state = self.lock();
         loop {
             if state.closed || state.detached {
@@ -135,7 +138,12 @@ impl Mailbox {
                     (state.behind, state.spilled) = (true, state.spilled + 1);
                     break;
                 }
+                OnSlow::Block if stop.load(Ordering::Relaxed) => {
+                    (state.behind, state.spilled) = (true, state.spilled + 1);
+                    break;
+                }
                 OnSlow::Block => {
+                    state.blocking = true;
                     state = turns::wait(&self.state, &self.changed, state, Duration::from_millis(5)).0;
                 }
                 OnSlow::DropOldest => match state.waiting.pop_front() {
@@ -155,7 +163,13 @@ impl Mailbox {
                 }
             }
         }
+        state.blocking = false;
         self.changed.notify_all();
+    }
+
+    /// Returns whether the pipeline waits for room.
+    pub fn is_blocking(&self) -> bool {
+        self.lock().blocking
     }
 
     /// Waits for news, at most this long.

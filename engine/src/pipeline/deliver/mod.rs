@@ -19,6 +19,7 @@ mod tests;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::Scope;
 
 pub use courier::Courier;
@@ -57,6 +58,8 @@ pub struct SinkEnd {
 pub struct Deliveries<'scope> {
     mailboxes: Vec<Arc<Mailbox>>,
     threads: Vec<(String, Started<'scope, SinkEnd>)>,
+    /// Whether the run was asked to stop.
+    stop: &'scope AtomicBool,
 }
 
 /// A sink that is to be served, with the collections it gets.
@@ -119,7 +122,7 @@ impl<'scope> Deliveries<'scope> {
             let (channel, guarantee) = (pipeline.version.branch.clone(), guarantee.name());
             (context.listener)(&Event::ChannelCreated { channel, guarantee });
         }
-        let mut own = Self { mailboxes: Vec::new(), threads: Vec::new() };
+        let mut own = Self { mailboxes: Vec::new(), threads: Vec::new(), stop: context.stop };
         for Served { name, setting, sink, collections, on_slow, policy } in served {
             let mailbox = Arc::new(Mailbox::new(on_slow, budget.clone()));
             own.mailboxes.push(mailbox.clone());
@@ -157,7 +160,7 @@ impl<'scope> Deliveries<'scope> {
     /// Tells every courier of a commit that is durable.
     pub fn put(&self, commit: Committed) {
         let commit = Arc::new(commit);
-        self.mailboxes.iter().for_each(|mailbox| mailbox.put(&commit));
+        self.mailboxes.iter().for_each(|mailbox| mailbox.put(&commit, self.stop));
     }
 
     /// Says that no commit will come any more, and waits until all is delivered or given up.

@@ -87,6 +87,8 @@ impl Board {
         problems.extend(figures.failure.map(|why| format!("the run ends: {why}")));
         let gone = figures.sinks.iter().filter(|(_, sink)| sink.status == "disconnected");
         problems.extend(gone.map(|(name, _)| format!("sink {name}: given up until the next run")));
+        let slow = figures.sinks.iter().filter(|(_, sink)| sink.holds_up);
+        problems.extend(slow.map(|(name, _)| format!("sink {name}: the pipeline waits for it")));
         problems
     }
 

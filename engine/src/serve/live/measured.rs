@@ -25,7 +25,7 @@ pub fn sinks(figures: &Figures) -> Vec<Value> {
         json!({
             "sink": name, "status": sink.status, "received": sink.metrics.received, "acked": sink.metrics.acked,
             "retried": sink.metrics.retried, "dead": sink.metrics.dead, "expired": sink.metrics.expired, "dropped": sink.dropped,
-            "pending": sink.pending, "queue_bytes": sink.queue_bytes,
+            "pending": sink.pending, "queue_bytes": sink.queue_bytes, "holds_up": sink.holds_up,
         })
     };
     figures.sinks.iter().map(one).collect()
@@ -76,6 +76,9 @@ pub fn expose(figures: &Figures, now_millis: u64, page: &mut Exposition) {
     let name = "vecdelta_dead_letters";
     page.metric(name, "gauge", "Dead letters of this run.");
     figures.dead_letters.iter().for_each(|(reason, n)| page.sample(name, &[("reason", reason)], *n as f64));
+    let name = "vecdelta_sink_holds_up";
+    page.metric(name, "gauge", "1 while the pipeline waits for a sink.");
+    figures.sinks.iter().for_each(|(sink, s)| page.sample(name, &[("sink", sink)], f64::from(u8::from(s.holds_up))));
     let mut sinks = |name: &str, help: &str, value: fn(&crate::pipeline::SinkFigures) -> u64| {
         page.metric(name, "counter", help);
         figures.sinks.iter().for_each(|(sink, s)| page.sample(name, &[("sink", sink)], value(s) as f64));
