@@ -112,6 +112,17 @@ events! {
         /// Why.
         reasons: Vec<String>,
     }
+    /// A window gathers the deltas of a source by other rules than before, or another one does.
+    AggregationPolicyChanged {
+        /// The source.
+        source: String,
+        /// The window.
+        window: String,
+        /// What closed it before; null where it did not gather them.
+        old_policy: Option<String>,
+        /// What closes it from now on; null where it no longer gathers them.
+        new_policy: Option<String>,
+    }
     /// A live source was quiet for the time of a heartbeat.
     Heartbeat {
         /// The source.
@@ -357,7 +368,10 @@ impl Event {
             | Event::DeltaFiltered { .. }
             | Event::CaptureBufferFlushed { .. } => "capture",
             Event::DeltaRouted { .. } | Event::DeltaUnrouted { .. } => "route",
-            Event::WindowOpened { .. } | Event::WindowClosed { .. } | Event::WindowCompacted { .. } => "window",
+            Event::WindowOpened { .. }
+            | Event::WindowClosed { .. }
+            | Event::WindowCompacted { .. }
+            | Event::AggregationPolicyChanged { .. } => "window",
             Event::DeltaApplied { .. }
             | Event::DeltaRejected { .. }
             | Event::DeltaConflictDetected { .. }
@@ -400,7 +414,7 @@ mod tests {
 
     #[test]
     fn every_event_is_in_the_documentation() {
-        let text = include_str!("../../docs/events.md").split("# Observers").next().unwrap();
+        let text = include_str!("../../docs/events.md").split("# The log").next().unwrap();
         let documented: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
         assert_eq!(documented, Event::NAMES);

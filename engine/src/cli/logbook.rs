@@ -139,6 +139,7 @@ fn level_of(event: &Event) -> Level {
         Event::SourceOpened { .. }
         | Event::ObserverPaused { .. }
         | Event::PipelineReloaded { .. }
+        | Event::AggregationPolicyChanged { .. }
         | Event::ChannelCreated { .. }
         | Event::SubscriptionChanged { .. }
         | Event::DeltaVersioned { .. }
@@ -170,6 +171,10 @@ fn message_of(event: &Event) -> String {
         Event::Heartbeat { source } => format!("source {source} is quiet"),
         Event::PipelineReloaded { pipeline } => format!("pipeline {pipeline} goes on with other settings"),
         Event::PipelineReloadRefused { reasons } => format!("other settings are refused: {}", reasons.join("; ")),
+        Event::AggregationPolicyChanged { source, window, old_policy, new_policy } => {
+            let text = |policy: &Option<String>| policy.clone().unwrap_or_else(|| "nothing".to_owned());
+            format!("window {window} closes for source {source} by {}, not {}", text(new_policy), text(old_policy))
+        }
         Event::SubscriberBackpressured { subscriber, pending, reason } => {
             format!("sink {subscriber} takes nothing, {pending} deltas wait: {reason}")
         }

@@ -254,8 +254,9 @@ pub fn execute(
             Ok((report, next)) => {
                 whole.go_on(report);
                 let Some(next) = next else { break Ok(()) };
-                pipeline = next;
+                let before = std::mem::replace(&mut pipeline, next);
                 listener(&Event::PipelineReloaded { pipeline: pipeline.settings.name.clone() });
+                pipeline::policy_changes(&before, &pipeline).iter().for_each(&listener);
             }
             Err(error) => break Err(error),
         }

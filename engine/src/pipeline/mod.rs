@@ -47,7 +47,7 @@ pub use follow::Doors;
 pub use metrics::{Figures, L2_CLASSES, Lengths, Metrics, SinkFigures, SourceFigures, StageFigures, WindowFigures};
 pub use online::{Asked, ask_servers};
 pub use plan::{Forecast, plan};
-pub use reload::{refusals, run_turn};
+pub use reload::{policy_changes, refusals, run_turn};
 pub use requests::{Request, RequestBook, Settled, refusal_json};
 pub use resume::last_mark;
 pub use run::{Asks, Context, Live, RunReport, run, run_with};

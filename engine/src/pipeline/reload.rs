@@ -3,14 +3,16 @@
 //! What is on the disk and in the hands of others stays: the repository, the shape of its collections, live sources. All
 //! else may change at the boundary of a window: routes, windows, thresholds, checks, files, sinks.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use super::PipelineError;
-use super::config::{Input, Pipeline, Sink, Source, SourceKind};
+use super::config::{Input, Pipeline, Sink, Source, SourceKind, may_match};
 use super::run::{Context, Live, RunReport, run};
+use crate::event::Event;
 use crate::version::Repository;
 
 /// How often the wish to stop is looked at, and that for other settings.
@@ -59,6 +61,30 @@ pub fn run_turn(
         report
     })?;
     Ok((report, next.filter(|_| !context.stop.load(Ordering::Relaxed))))
+}
+
+/// Says of each source which windows gather its deltas by other rules than before, and which ones begin or cease to.
+pub fn policy_changes(old: &Pipeline, new: &Pipeline) -> Vec<Event> {
+    let mut changes = Vec::new();
+    for source in &new.sources {
+        let was = old.sources.iter().find(|was| was.name == source.name);
+        let (before, after) = (was.map_or_else(BTreeMap::new, |was| policies(old, was)), policies(new, source));
+        for window in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+            let (old_policy, new_policy) = (before.get(window).cloned(), after.get(window).cloned());
+            if old_policy != new_policy {
+                let (source, window) = (source.name.clone(), window.clone());
+                changes.push(Event::AggregationPolicyChanged { source, window, old_policy, new_policy });
+            }
+        }
+    }
+    changes
+}
+
+/// Returns the windows that may get deltas of a source, with what closes them.
+fn policies(pipeline: &Pipeline, source: &Source) -> BTreeMap<String, String> {
+    let routes = pipeline.routes.iter().filter(|route| may_match(route, &source.collection));
+    let windows = routes.filter_map(|route| pipeline.windows.iter().find(|window| window.name == route.window));
+    windows.map(|window| (window.name.clone(), window.policy_text())).collect()
 }
 
 /// Returns why `new` cannot go on where `old` runs; nothing when it can.

@@ -8,9 +8,11 @@
 
 mod shell;
 
+mod deletes;
 mod empty;
 mod errors;
 mod event_time;
+mod events;
 mod generations;
 mod handover;
 mod history;

@@ -49,6 +49,7 @@ pub use followed::{Followed, Listen, MessageFormat, OnGap, SourceServer};
 pub use graph::{graph_dot, graph_json, graph_mermaid};
 pub use reference::reference;
 pub use render::render;
+pub(in crate::pipeline) use route::may_match;
 pub use schema::json_schema;
 pub use servers::{Built, NatsStream, SinkServer, SqlTable, StreamKeeps};
 pub use types::{

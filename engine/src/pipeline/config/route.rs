@@ -189,7 +189,7 @@ fn is_literal(pattern: &str) -> bool {
 }
 
 /// Returns whether a route may take rows of a collection.
-pub(super) fn may_match(route: &Route, collection: &str) -> bool {
+pub(in crate::pipeline) fn may_match(route: &Route, collection: &str) -> bool {
     let wanted = route.when.collection.as_deref().unwrap_or(collection);
     // A pattern that cannot be read was reported; nothing is concluded from it.
     let below = || Glob::new(&route.matches).map_or(true, |glob| glob.matches_below(&format!("{collection}/")));

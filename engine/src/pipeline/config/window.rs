@@ -1,5 +1,7 @@
 //! `[window.NAME]`: reading it, and whether it closes.
 
+use std::time::Duration;
+
 use super::check::Checks;
 use super::codes::{CHOOSE_ONE, CLOCK as CLOCK_CODE, EPOCH_OF_STREAM, MAY_WAIT, MEMORY, META_UNREAD, NEVER_CLOSES};
 use super::diagnostic::Diagnostic;
@@ -7,7 +9,7 @@ use super::route::may_match;
 use super::table::{CLOCK, CLOSE, WINDOW};
 use super::tree::Entry;
 use super::types::{Clock, ClockKind, Close, Late, Route, Source, Triggers, Window};
-use super::value::show_size;
+use super::value::{show_duration, show_size};
 use super::view::View;
 
 /// The window that exists without being defined.
@@ -29,6 +31,35 @@ pub(super) fn read(entries: &[Entry]) -> Vec<Window> {
             Window { name: entry.key.clone(), close, clock, late }
         })
         .collect()
+}
+
+impl Window {
+    /// Says in words when it closes, and by whose time.
+    pub(in crate::pipeline) fn policy_text(&self) -> String {
+        let mut parts = Vec::new();
+        match &self.close {
+            Close::Epoch => parts.push("epoch".to_owned()),
+            Close::First(t) => {
+                let time =
+                    |name: &str, time: Option<Duration>| time.map(|time| format!("{name} {}", show_duration(time)));
+                parts.extend(time("after", t.after));
+                parts.extend(time("every", t.every));
+                parts.extend(time("gap", t.gap));
+                parts.extend(t.count.map(|count| format!("count {count}")));
+                parts.extend(t.bytes.map(|bytes| format!("bytes {}", show_size(bytes))));
+                parts.extend(t.on_meta.as_ref().map(|column| format!("on_meta {column}")));
+            }
+        }
+        if self.clock.kind == ClockKind::Event {
+            let (column, lateness) = (self.clock.column.as_deref().unwrap_or_default(), self.clock.lateness);
+            let idle = self.clock.idle.map_or_else(String::new, |idle| format!(" idle {}", show_duration(idle)));
+            parts.push(format!("clock {column} lateness {}{idle}", show_duration(lateness)));
+        }
+        if self.late == Late::DeadLetter {
+            parts.push("late dead_letter".to_owned());
+        }
+        parts.join(", ")
+    }
 }
 
 fn triggers(view: View<'_>) -> Triggers {
