@@ -32,7 +32,7 @@ class Tool:
         import pyarrow.compute as pc
         import tables
 
-        path = self.directory + "-changes.arrow"
+        path = self.directory + "-scratch-changes.arrow"
         run("diff", self.repository, self.revision(epoch - 1), self.revision(epoch), "--output", path)
         return pc.utf8_slice_codeunits(tables.read(path)["source"], len("vectors/"))
 
