@@ -73,6 +73,11 @@ pub(super) fn read_sorted(input: &mut Reader, len_max: usize) -> Result<Vec<u32>
         return input.corrupt("ascending list leaves the 32-bit range");
     };
     let tokens = read_bytes_exact(input, len - 1, "gaps of an ascending list do not match its length")?;
+    if tokens.iter().all(|&token| token == 0)
+        && let Some(end) = u32::try_from(len).ok().and_then(|len| first.checked_add(len))
+    {
+        return Ok((first..end).collect()); // a run
+    }
     let low_bits: usize = tokens.iter().map(|&t| usize::from(tokens::LOW_BITS[usize::from(t)])).sum();
     let mut low = BitReader::new(input.take(low_bits.div_ceil(8), "gaps of an ascending list")?);
     let mut values = Vec::with_capacity(len);

@@ -97,14 +97,34 @@ pub fn read_parts_in(
     collection: u16,
 ) -> Result<Vec<Part>> {
     let within = |index: &PartIndex| range.contains(&index.slots);
-    let read = |index: PartIndex| {
-        let payload = log.block(place, blocks, index.slots)?;
-        let lists = SlotLists::decode(&payload, blocks[index.slots].rows).map_err(|p| damaged_in(log, place, p))?;
-        let path = log.disk().display("log");
-        check_part(&blocks[index.slots], &lists, &blocks[index.slots + 1..index.end], &path)?;
-        Ok(Part { index, lists })
+    parts(blocks, collection).into_iter().filter(within).map(|index| read_part(log, place, blocks, index)).collect()
+}
+
+/// Reads the parts of a collection that may touch a slot: the others tell by their bounds that they do not.
+///
+/// # Errors
+/// When a list is damaged or contradicts its blocks.
+pub fn parts_around(
+    log: &Log,
+    place: Place,
+    blocks: &[BlockRef],
+    range: Range<usize>,
+    collection: u16,
+    slot: u32,
+) -> Result<Vec<Part>> {
+    let wanted = |index: &PartIndex| {
+        let list = &blocks[index.slots];
+        range.contains(&index.slots) && (list.first_slot..=list.last_slot).contains(&slot)
     };
-    parts(blocks, collection).into_iter().filter(within).map(read).collect()
+    parts(blocks, collection).into_iter().filter(wanted).map(|index| read_part(log, place, blocks, index)).collect()
+}
+
+fn read_part(log: &Log, place: Place, blocks: &[BlockRef], index: PartIndex) -> Result<Part> {
+    let payload = log.block(place, blocks, index.slots)?;
+    let lists = SlotLists::decode(&payload, blocks[index.slots].rows).map_err(|p| damaged_in(log, place, p))?;
+    let path = log.disk().display("log");
+    check_part(&blocks[index.slots], &lists, &blocks[index.slots + 1..index.end], &path)?;
+    Ok(Part { index, lists })
 }
 
 /// The blocks that lead to a commit from the one its data are based on: its own, or those of a compaction.

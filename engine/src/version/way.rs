@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::data::{Part, read_parts, with_block};
+use super::data::{Part, parts_around, with_block};
 use super::error::Result;
 use super::graph::RecordOf;
 use super::index::{Kind, Touch, words_of};
@@ -190,7 +190,7 @@ fn resolve(
     let start = touch.block as usize;
     let range = start..start + len.unwrap_or(blocks.len());
     let Some(own) = own_number(repo, owner, collection) else { return Ok(None) };
-    let parts = read_parts(repo, place, blocks, range, own)?;
+    let parts = parts_around(repo.log(), place, blocks, range, own, slot)?;
     Ok(find_row(&parts, blocks, slot).map(|(block, row, kind)| Touch { record: touch.record, block, row, kind }))
 }
 
@@ -199,7 +199,7 @@ fn in_snapshot(repo: &Repository, commit: CommitIndex, collection: u16, slot: u3
         return Ok(None);
     };
     let blocks = Arc::new(repo.blocks_of(place)?);
-    let parts = read_parts(repo, place, &blocks, 0..blocks.len(), own)?;
+    let parts = parts_around(repo.log(), place, &blocks, 0..blocks.len(), own, slot)?;
     let found = find_row(&parts, &blocks, slot);
     Ok(found.map(|(block, row, _)| Step { place, blocks, block: block as usize, row }))
 }
@@ -211,11 +211,7 @@ fn own_number(repo: &Repository, commit: CommitIndex, collection: u16) -> Option
 }
 
 fn find_row(parts: &[Part], blocks: &[BlockRef], slot: u32) -> Option<(u32, u32, Kind)> {
-    let mut held = parts.iter().filter(|p| {
-        let list = &blocks[p.index.slots];
-        (list.first_slot..=list.last_slot).contains(&slot)
-    });
-    held.find_map(|p| p.find(blocks, slot))
+    parts.iter().find_map(|p| p.find(blocks, slot))
 }
 
 /// Returns the commits in whose author, message or metadata all words of some texts stand; `None` without an index.
