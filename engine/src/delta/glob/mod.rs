@@ -1,14 +1,14 @@
 //! Globs over `collection/key` and over paths.
 //!
-//! Braces are written out as alternatives, each a list of steps. All steps that a text may have reached are carried
-//! along together, so the time is bounded by pattern times text, whatever the wildcards; what is no longer reached costs
-//! nothing.
+//! Braces are written out as alternatives, each a list of steps. What stands before the first wildcard and behind the last one is
+//! compared as it is. Between them all steps that a text may have reached are carried along together, so the time is bounded by
+//! pattern times text, whatever the wildcards; what is no longer reached costs nothing.
 
 mod braces;
 mod compile;
 
 use std::fmt;
-use std::iter::once;
+use std::ops::Range;
 
 use braces::without_braces;
 use compile::compile;
@@ -20,7 +20,17 @@ use compile::compile;
 /// against paths relative to the glob's directory, with `/` between segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob {
-    alternatives: Vec<Vec<Step>>,
+    alternatives: Vec<Alternative>,
+}
+
+/// A pattern without braces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Alternative {
+    steps: Vec<Step>,
+    /// The characters before the first wildcard, and behind the last one.
+    ends: (String, String),
+    /// The steps between them.
+    middle: Range<usize>,
 }
 
 /// Why a text is no pattern.
@@ -63,30 +73,83 @@ impl Glob {
     /// Says what is wrong with it.
     pub fn new(pattern: &str) -> Result<Self, GlobError> {
         let plain = without_braces(pattern)?;
-        let alternatives = plain.iter().map(|plain| compile(plain)).collect::<Result<_, _>>()?;
+        let alternatives = plain.iter().map(|plain| Ok(Alternative::new(compile(plain)?))).collect::<Result<_, _>>()?;
         Ok(Self { alternatives })
     }
 
     /// Returns whether every text matches; no text is needed to tell.
     pub fn takes_all(&self) -> bool {
-        self.alternatives.iter().any(|steps| *steps == [Step::Text])
+        self.alternatives.iter().any(|own| own.steps == [Step::Text])
     }
 
     /// Returns whether a text matches.
     pub fn is_match(&self, text: &str) -> bool {
-        self.alternatives.iter().any(|steps| reaches(steps, text.chars(), Goal::End))
+        self.alternatives.iter().any(|own| own.is_match([text, "", ""]))
     }
 
     /// Returns whether `collection/key` matches, without putting that text together.
     pub fn is_source(&self, collection: &str, key: &str) -> bool {
-        let text = || collection.chars().chain(once('/')).chain(key.chars());
-        self.alternatives.iter().any(|steps| reaches(steps, text(), Goal::End))
+        self.alternatives.iter().any(|own| own.is_match([collection, "/", key]))
     }
 
     /// Returns whether some longer text that starts with `prefix` matches.
     pub fn matches_below(&self, prefix: &str) -> bool {
-        self.alternatives.iter().any(|steps| reaches(steps, prefix.chars(), Goal::BeforeEnd))
+        self.alternatives.iter().any(|own| reaches(&own.steps, prefix.chars(), Goal::BeforeEnd))
     }
+}
+
+impl Alternative {
+    fn new(steps: Vec<Step>) -> Self {
+        let plain = |step: &Step| if let Step::Char(c) = step { Some(*c) } else { None };
+        let start: String = steps.iter().map_while(plain).collect();
+        let first = start.chars().count();
+        let end: Vec<char> = steps[first..].iter().rev().map_while(plain).collect();
+        let middle = first..steps.len() - end.len();
+        Self { ends: (start, end.into_iter().rev().collect()), middle, steps }
+    }
+
+    /// Returns whether a text matches that is in three parts.
+    fn is_match(&self, text: [&str; 3]) -> bool {
+        // The end first: keys of one collection differ there.
+        let Some(text) = without_end(text, self.ends.1.as_bytes()) else { return false };
+        let Some(text) = without_start(text, self.ends.0.as_bytes()) else { return false };
+        match &self.steps[self.middle.clone()] {
+            [] => text.iter().all(|part| part.is_empty()),
+            [Step::Text] => true,
+            [Step::Segment] => text.iter().all(|part| !part.contains('/')),
+            steps => reaches(steps, text.iter().flat_map(|part| part.chars()), Goal::End),
+        }
+    }
+}
+
+/// Returns what stands behind a start, if the text has it.
+fn without_start<'t>(mut text: [&'t str; 3], mut start: &[u8]) -> Option<[&'t str; 3]> {
+    for part in &mut text {
+        let shared = start.len().min(part.len());
+        let (own, rest) = start.split_at(shared);
+        // Where bytes of two texts are the same up to the end of one, a character of the other ends there too.
+        are_same(&part.as_bytes()[..shared], own).then_some(())?;
+        *part = part.get(shared..)?;
+        start = rest;
+    }
+    start.is_empty().then_some(text)
+}
+
+/// Returns what stands before an end, if the text has it.
+fn without_end<'t>(mut text: [&'t str; 3], mut end: &[u8]) -> Option<[&'t str; 3]> {
+    for part in text.iter_mut().rev() {
+        let shared = end.len().min(part.len());
+        let (rest, own) = end.split_at(end.len() - shared);
+        are_same(&part.as_bytes()[part.len() - shared..], own).then_some(())?;
+        *part = part.get(..part.len() - shared)?;
+        end = rest;
+    }
+    end.is_empty().then_some(text)
+}
+
+/// Compares a few bytes, which a call of the C library would take longer for.
+fn are_same(a: &[u8], b: &[u8]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a == b)
 }
 
 /// Where a text must lead.
