@@ -4,11 +4,14 @@
 //! first, but a delta never overtakes an earlier one of its source; [`ack`](Subscriber::ack) and
 //! [`nack`](Subscriber::nack) say what became of them. What was taken and is not confirmed in time is handed out again.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use hashbrown::HashMap;
 
 use super::{Position, Priority, RetryPolicy};
+
+/// So many sources are remembered without a look whether they still matter.
+const FEW_SOURCES: usize = 1024;
 
 /// What a delivery promises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,6 +148,25 @@ struct Entry<T> {
     due: u64,
 }
 
+/// What waits of one priority.
+#[derive(Debug, Default)]
+struct Lane {
+    /// What was passed over or came back; all of it is before what is new.
+    back: BTreeSet<Receipt>,
+    /// What was not looked at yet, in order. What is done meanwhile stays until its turn comes.
+    new: VecDeque<Receipt>,
+}
+
+/// The last delta of each source, as long as there are any that others must not overtake.
+#[derive(Debug, Default)]
+struct Sources {
+    last: HashMap<u64, Receipt>,
+    /// All open deltas before this one are among them.
+    known: Receipt,
+    /// The commit of the last offer: within one no source comes twice.
+    commit: Option<u64>,
+}
+
 /// A subscriber of a channel.
 #[derive(Debug)]
 pub struct Subscriber<T> {
@@ -153,11 +175,12 @@ pub struct Subscriber<T> {
     entries: VecDeque<Entry<T>>,
     /// The receipt of the first entry.
     first: Receipt,
-    lanes: [BTreeSet<Receipt>; 4],
-    /// When to look again at what was taken or failed.
-    due: BTreeMap<(u64, Receipt), ()>,
-    /// The last delta of each source that is not done.
-    last: HashMap<u64, Receipt>,
+    /// How many entries are not done.
+    open: usize,
+    lanes: [Lane; 4],
+    /// Nothing that was taken or failed is to be looked at before this time.
+    due: Option<u64>,
+    sources: Sources,
     polls: u64,
     seen: Position,
     metrics: SubscriberMetrics,
@@ -171,23 +194,51 @@ impl<T> Subscriber<T> {
             paused: false,
             entries: VecDeque::new(),
             first: 0,
+            open: 0,
             lanes: Default::default(),
-            due: BTreeMap::new(),
-            last: HashMap::new(),
+            due: None,
+            sources: Sources::default(),
             polls: 0,
             seen: Position::default(),
             metrics: SubscriberMetrics::default(),
         }
     }
 
-    /// Takes a delta to be handed out.
+    /// Takes a delta to be handed out; those of one commit are of different sources.
     pub fn offer(&mut self, offer: Offer<T>) {
         let receipt = self.first + self.entries.len() as u64;
         self.seen = Position { row: offer.at.row + 1, ..offer.at };
         self.metrics.received += 1;
-        let before = self.last.insert(offer.source, receipt);
-        self.lanes[offer.priority as usize].insert(receipt);
+        if self.sources.commit != Some(offer.at.commit) {
+            self.sources.commit = Some(offer.at.commit);
+            self.know_sources(receipt);
+        }
+        // Mostly everything before this commit is done, and nobody has to be looked for.
+        let before = if self.sources.last.is_empty() { None } else { self.sources.last.get(&offer.source).copied() };
+        self.lanes[offer.priority as usize].new.push_back(receipt);
         self.entries.push_back(Entry { offer, before, state: State::Waiting, attempts: 0, due: 0 });
+        self.open += 1;
+    }
+
+    /// Notes the source of every delta before this one that is not done.
+    fn know_sources(&mut self, until: Receipt) {
+        let Sources { last, known, .. } = &mut self.sources;
+        if self.open == 0 {
+            last.clear();
+        } else {
+            // Those that are done take up room until they are the greater part.
+            if last.len() > 2 * self.open + FEW_SOURCES {
+                last.clear();
+                *known = 0;
+            }
+            let from = known.saturating_sub(self.first) as usize;
+            for (entry, receipt) in self.entries.iter().zip(self.first..).skip(from) {
+                if entry.state != State::Done {
+                    last.insert(entry.offer.source, receipt);
+                }
+            }
+        }
+        *known = until;
     }
 
     /// Notes that everything before a place was offered, or is not for this subscriber.
@@ -213,35 +264,56 @@ impl<T> Subscriber<T> {
             let mut next = self.first;
             // What may not be taken yet is passed over, however much it is: others need not wait for it.
             while taken.len() < max {
-                let Some(&receipt) = self.lanes[priority as usize].range(next..).next() else { break };
+                let lane = &mut self.lanes[priority as usize];
+                let receipt = match lane.back.range(next..).next() {
+                    Some(&receipt) => receipt,
+                    None => match lane.new.pop_front() {
+                        Some(receipt) => receipt,
+                        None => break,
+                    },
+                };
                 next = receipt + 1;
-                let at = (receipt - self.first) as usize;
-                if !self.may_be_taken(at, poll) {
-                    continue;
+                let may = self.is_waiting(receipt).then(|| self.may_be_taken((receipt - self.first) as usize, poll));
+                let lane = &mut self.lanes[priority as usize];
+                match may {
+                    Some(false) => drop(lane.back.insert(receipt)),
+                    None => drop(lane.back.remove(&receipt)),
+                    Some(true) => {
+                        lane.back.remove(&receipt);
+                        match self.take((receipt - self.first) as usize, poll, now) {
+                            None => taken.push(receipt),
+                            Some(old) => expired.push(old),
+                        }
+                    }
                 }
-                if self.entries[at].offer.expires_millis.is_some_and(|end| now >= end) {
-                    self.metrics.expired += 1;
-                    expired.push(self.entries[at].offer.item.clone());
-                    self.settle(receipt);
-                    continue;
-                }
-                self.lanes[priority as usize].remove(&receipt);
-                self.metrics.retried += u64::from(self.entries[at].attempts > 0);
-                let entry = &mut self.entries[at];
-                entry.attempts += 1;
-                entry.state = State::Taken(poll);
-                entry.due = now.saturating_add(self.policy.ack_timeout_millis);
-                taken.push(receipt);
             }
         }
         if self.policy.guarantee == DeliveryGuarantee::AtMostOnce {
             // Nothing is asked about it again. It stays readable until the next call.
             taken.iter().for_each(|&receipt| self.settle(receipt));
-        } else {
-            let due = |&r: &Receipt| ((self.entries[(r - self.first) as usize].due, r), ());
-            self.due.extend(taken.iter().map(due));
+        } else if !taken.is_empty() {
+            self.look_again(now.saturating_add(self.policy.ack_timeout_millis));
         }
         (taken, expired)
+    }
+
+    /// Hands an entry out, or returns it as too old.
+    fn take(&mut self, at: usize, poll: u64, now: u64) -> Option<T>
+    where
+        T: Clone,
+    {
+        let entry = &mut self.entries[at];
+        if entry.offer.expires_millis.is_some_and(|end| now >= end) {
+            self.metrics.expired += 1;
+            let old = entry.offer.item.clone();
+            self.settle(self.first + at as u64);
+            return Some(old);
+        }
+        self.metrics.retried += u64::from(entry.attempts > 0);
+        entry.attempts += 1;
+        entry.state = State::Taken(poll);
+        entry.due = now.saturating_add(self.policy.ack_timeout_millis);
+        None
     }
 
     /// Every earlier delta of the source must be done, or be handed out in the same poll, before it.
@@ -264,8 +336,7 @@ impl<T> Subscriber<T> {
 
     /// Returns a delta that was handed out and is not done.
     pub fn get(&self, receipt: Receipt) -> Option<&Offer<T>> {
-        let at = receipt.checked_sub(self.first)?;
-        self.entries.get(at as usize).map(|entry| &entry.offer)
+        self.entry(receipt).map(|entry| &entry.offer)
     }
 
     /// Confirms a delta; what was confirmed before stays so.
@@ -288,14 +359,17 @@ impl<T> Subscriber<T> {
 
     /// Puts a delta back that was handed out, as if it had not been: whoever took it was away, which is no fault of it.
     pub fn put_back(&mut self, receipt: Receipt) {
-        if !self.is_open(receipt) {
-            return;
+        if self.is_open(receipt) {
+            let entry = &mut self.entries[(receipt - self.first) as usize];
+            entry.attempts = entry.attempts.saturating_sub(1);
+            self.wait_again(receipt);
         }
+    }
+
+    fn wait_again(&mut self, receipt: Receipt) {
         let entry = &mut self.entries[(receipt - self.first) as usize];
-        self.due.remove(&(entry.due, receipt));
-        entry.attempts = entry.attempts.saturating_sub(1);
         entry.state = State::Waiting;
-        self.lanes[entry.offer.priority as usize].insert(receipt);
+        self.lanes[entry.offer.priority as usize].back.insert(receipt);
     }
 
     /// Gives a delta up at once: it must not be handed out again.
@@ -318,61 +392,56 @@ impl<T> Subscriber<T> {
             self.settle(receipt);
             return Verdict::Dead;
         };
-        self.due.remove(&(entry.due, receipt));
-        entry.state = State::Later;
-        entry.due = now.saturating_add(wait);
-        let due = entry.due;
-        self.lanes[entry.offer.priority as usize].remove(&receipt);
-        self.due.insert((due, receipt), ());
+        let due = now.saturating_add(wait);
+        (entry.state, entry.due) = (State::Later, due);
+        self.look_again(due);
         Verdict::Again(due)
+    }
+
+    fn look_again(&mut self, due: u64) {
+        self.due = Some(self.due.map_or(due, |before| before.min(due)));
     }
 
     /// Puts back what was not confirmed in time, and what waited after a failure.
     fn wake(&mut self, now: u64) {
         self.drop_done();
-        while let Some((&(due, receipt), ())) = self.due.first_key_value() {
-            if due > now {
-                return;
-            }
-            self.due.pop_first();
-            let entry = &mut self.entries[(receipt - self.first) as usize];
-            entry.state = State::Waiting;
-            self.lanes[entry.offer.priority as usize].insert(receipt);
+        if self.due.is_none_or(|due| due > now) {
+            return;
         }
+        let waits = |entry: &Entry<T>| matches!(entry.state, State::Taken(_) | State::Later);
+        let late = |(entry, receipt): (&Entry<T>, Receipt)| (waits(entry) && entry.due <= now).then_some(receipt);
+        let late: Vec<Receipt> = self.entries.iter().zip(self.first..).filter_map(late).collect();
+        late.into_iter().for_each(|receipt| self.wait_again(receipt));
+        self.due = self.deadline();
     }
 
     fn is_open(&self, receipt: Receipt) -> bool {
-        let entry = receipt.checked_sub(self.first).and_then(|at| self.entries.get(at as usize));
-        entry.is_some_and(|entry| entry.state != State::Done)
+        self.entry(receipt).is_some_and(|entry| entry.state != State::Done)
+    }
+
+    fn is_waiting(&self, receipt: Receipt) -> bool {
+        self.entry(receipt).is_some_and(|entry| entry.state == State::Waiting)
     }
 
     fn settle(&mut self, receipt: Receipt) {
         let entry = &mut self.entries[(receipt - self.first) as usize];
+        self.open -= usize::from(entry.state != State::Done);
         entry.state = State::Done;
-        self.due.remove(&(entry.due, receipt));
-        self.lanes[entry.offer.priority as usize].remove(&receipt);
-        let (source, mut before) = (entry.offer.source, entry.before);
-        if self.last.get(&source) != Some(&receipt) {
-            return;
-        }
-        // The next one of the source builds on the last one that is not done.
-        while let Some(entry) = before.and_then(|before| self.entry(before)).filter(|e| e.state == State::Done) {
-            before = entry.before;
-        }
-        match before.filter(|&before| self.entry(before).is_some()) {
-            Some(before) => {
-                self.last.insert(source, before);
-            }
-            None => {
-                self.last.remove(&source);
-            }
-        }
     }
 
+    /// Forgets what is done, as far as nothing before it is open.
     fn drop_done(&mut self) {
         while self.entries.front().is_some_and(|entry| entry.state == State::Done) {
             self.entries.pop_front();
             self.first += 1;
+        }
+        for lane in &mut self.lanes {
+            while lane.new.front().is_some_and(|&receipt| receipt < self.first) {
+                lane.new.pop_front();
+            }
+            while lane.back.first().is_some_and(|&receipt| receipt < self.first) {
+                lane.back.pop_first();
+            }
         }
     }
 
@@ -400,7 +469,7 @@ impl<T> Subscriber<T> {
 
     /// Returns what it is doing; `full` says whether more waits than may.
     pub fn status(&self, full: bool) -> SubscriberStatus {
-        let failed = || self.due.keys().any(|&(_, r)| self.entries[(r - self.first) as usize].state == State::Later);
+        let failed = || self.due.is_some() && self.entries.iter().any(|entry| entry.state == State::Later);
         match (self.paused, full || failed()) {
             (true, _) => SubscriberStatus::Paused,
             (false, true) => SubscriberStatus::Backpressured,
@@ -410,17 +479,19 @@ impl<T> Subscriber<T> {
 
     /// Returns when something is to be handed out again.
     pub fn deadline(&self) -> Option<u64> {
-        self.due.first_key_value().map(|(&(due, _), ())| due)
+        self.due?;
+        let waits = |entry: &&Entry<T>| matches!(entry.state, State::Taken(_) | State::Later);
+        self.entries.iter().filter(waits).map(|entry| entry.due).min()
     }
 
     /// Returns how many deltas are not done.
     pub fn pending(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.state != State::Done).count()
+        self.open
     }
 
     /// Returns whether everything that was offered is done.
     pub fn is_idle(&self) -> bool {
-        self.last.is_empty()
+        self.open == 0
     }
 
     /// Returns how far it is: everything before the first place is done, and so are the places in the list.

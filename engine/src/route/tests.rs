@@ -6,8 +6,18 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Each in a commit of its own, for within one no source comes twice.
 fn offer(n: u32, source: u64, priority: Priority) -> Offer<u32> {
-    Offer { at: Position { commit: 0, row: n }, source, priority, expires_millis: None, item: n }
+    Offer { at: place(n), source, priority, expires_millis: None, item: n }
+}
+
+fn place(n: u32) -> Position {
+    Position { commit: u64::from(n), row: 0 }
+}
+
+/// Everything up to this offer is done.
+fn behind(n: u32) -> Position {
+    Position { row: 1, ..place(n) }
 }
 
 fn items(subscriber: &Subscriber<u32>, receipts: &[Receipt]) -> Vec<u32> {
@@ -24,13 +34,13 @@ fn the_more_urgent_overtakes_but_never_its_own_source() {
     let (taken, _) = s.poll(10, 0);
     assert_eq!(items(&s, &taken), [2, 1, 0], "3 waits for 0, which is of its source");
     s.ack(taken[0]);
-    assert_eq!(s.progress(), (Position { commit: 0, row: 0 }, vec![Position { commit: 0, row: 2 }]));
+    assert_eq!(s.progress(), (place(0), vec![place(2)]));
     s.ack(taken[2]);
     let (next, _) = s.poll(10, 0);
     assert_eq!(items(&s, &next), [3]);
     s.ack(next[0]);
     s.ack(taken[1]);
-    assert_eq!(s.progress(), (Position { commit: 0, row: 4 }, vec![]));
+    assert_eq!(s.progress(), (behind(3), vec![]));
     assert!(s.is_idle());
 }
 
@@ -91,7 +101,7 @@ fn at_most_once_is_confirmed_by_being_taken() {
     (0..3).for_each(|n| s.offer(offer(n, u64::from(n), Priority::Normal)));
     let (taken, _) = s.poll(2, 0);
     assert_eq!(items(&s, &taken), [0, 1]);
-    assert_eq!(s.progress(), (Position { commit: 0, row: 2 }, vec![]));
+    assert_eq!(s.progress(), (place(2), vec![]));
     assert_eq!(s.nack(taken[0], 0), Verdict::Done);
     assert_eq!(s.drop_oldest(5), 1);
     assert!(s.is_idle());
@@ -149,8 +159,8 @@ proptest! {
                 _ => now += u64::from(next()) * 8,
             }
             let (low, ahead) = s.progress();
-            prop_assert!((0..low.row).all(|row| done.contains(&row)));
-            prop_assert!(ahead.iter().all(|at| done.contains(&at.row)));
+            prop_assert!((0..low.commit as u32 + low.row).all(|n| done.contains(&n)));
+            prop_assert!(ahead.iter().all(|at| done.contains(&(at.commit as u32))));
             if offered == offers.len() && s.is_idle() {
                 break;
             }
@@ -167,7 +177,7 @@ proptest! {
             }
         }
         prop_assert_eq!(done.len(), offers.len());
-        prop_assert_eq!(s.progress().0.row as usize, offers.len());
+        prop_assert_eq!(s.progress().0, behind(offers.len() as u32 - 1));
         let m = s.metrics();
         prop_assert_eq!(m.acked + m.dead, m.received);
     }
