@@ -23,7 +23,7 @@ pub type StatePrefix = [u8; 8];
 /// The first bytes of a row's hash, collection, slot, commit.
 pub type StateRow = [u8; 8 + 2 + 4 + 4];
 
-/// A commit that wrote fewer rows of a collection has each of them read on its own way.
+/// A commit that wrote fewer rows of a collection may have each of them read on its own way.
 const FEW_ROWS: usize = 4096;
 /// About how many bytes of rows are read at once.
 const TASK_BYTES: usize = 8 << 20;
@@ -150,7 +150,8 @@ fn rows_of(
     slots: &[u32],
     hash: &(dyn Fn(u32, &[u8]) -> StateRow + Sync),
 ) -> Result<Vec<StateRow>> {
-    let few = slots.len() < FEW_ROWS;
+    // A row on its own way costs a block of some commits; a table, one of every commit before it.
+    let few = slots.len() < FEW_ROWS.min(commit.max(1));
     let checkout = Checkout::new(repo, commit, table.clone());
     let size = table.row_bytes();
     let one = |&slot: &u32| -> Result<Option<StateRow>> {
@@ -191,7 +192,8 @@ fn keys_at<'k>(
     }
     *before = commit;
     if table.len() < count {
-        table.extend(&read_keys(repo, commit, name, table.len()..count)?.tail(0));
+        let more = read_keys(repo, commit, name, table.len()..count)?;
+        table.extend(&more.between(0..more.len()));
     }
     Ok(table)
 }
