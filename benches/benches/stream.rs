@@ -1,7 +1,8 @@
 //! What streaming costs: capture, route, window, apply, commit and two sinks in one process.
 //!
 //! `cargo bench -p vecdelta-benches --bench stream [-- PART...]`; the parts are `speed`, `latency` and `memory`, all of them
-//! unless told otherwise. Repositories are made in a temporary directory (about 1 GB), and every commit is synced.
+//! unless told otherwise; `speed 4096` measures that window alone, and `speed 4096 streamed` or `direct` one side alone, for a profiler.
+//! Repositories are made in a temporary directory (about 1 GB), and every commit is synced.
 //!
 //! The work itself is the same deltas through the same capture, codec and commit, called directly with nothing between.
 //! Both take turns, so that a busy machine is busy for both.
@@ -28,8 +29,8 @@ const DIMS: usize = 384;
 const CHANGED: usize = DIMS / 20;
 /// Rows that are handed in at once.
 const BATCH: usize = 4_096;
-/// How often every source changes in one measurement.
-const PASSES: u64 = 4;
+/// How often every source changes in one measurement: so many times on its way, and as many back.
+const PASSES: usize = 8;
 const ROUNDS: usize = 5;
 const BUDGET: u64 = 256 << 20;
 
@@ -52,30 +53,38 @@ fn main() {
 
 /// Deltas a second by the size of the window, beside the work itself.
 fn speed(dir: &Path) {
-    println!("\nwindow   deltas/s  commits/s  the work itself  overhead  of it processor time");
+    println!("\n          streamed                               the work itself         overhead");
+    println!("window    deltas/s  commits/s  processor us    deltas/s  processor us    time  processor");
     let asked = std::env::args().filter_map(|a| a.parse().ok()).collect::<Vec<u32>>();
     let windows = if asked.is_empty() { vec![256, 1_024, 4_096, 16_384, SOURCES as u32] } else { asked };
+    let alone = |side: &str| std::env::args().any(|a| a == side);
+    let states: Vec<Vec<RowBatch>> = (0..=PASSES as u64).map(pass).collect();
     for window in windows {
         let passes = if window < 1_024 { 1 } else { PASSES };
-        let mut direct = Direct::new(&dir.join(format!("direct-{window}")));
+        let there_and_back = (1..=passes).chain((0..passes).rev());
+        let rows: Vec<RowBatch> = there_and_back.flat_map(|state| states[state].iter().cloned()).collect();
+        let mut direct = (!alone("streamed")).then(|| Direct::new(&dir.join(format!("direct-{window}"))));
         let place = dir.join(format!("stream-{window}"));
-        let mut streamed = Streamed::new(&place, &format!("count = {window}"));
-        let rounds: Vec<(Cost, Cost)> = (0..ROUNDS as u64)
-            .map(|round| {
-                let rows: Vec<RowBatch> = (1..=passes).flat_map(|p| pass(round * passes + p)).collect();
-                (Cost::of(|| direct.run(&rows, window)), streamed.run(&rows))
+        let mut streamed = (!alone("direct")).then(|| Streamed::new(&place, &format!("count = {window}")));
+        let rounds: Vec<(Cost, Cost)> = (0..ROUNDS)
+            .map(|_| {
+                let floor = direct.as_mut().map(|direct| Cost::of(|| direct.run(&rows, window)));
+                let own = streamed.as_mut().map(|streamed| streamed.run(&rows));
+                (own.unwrap_or_default(), floor.unwrap_or_default())
             })
             .collect();
-        let deltas = (passes * SOURCES as u64) as f64;
+        let deltas = (2 * passes * SOURCES) as f64;
         let best = |of: &dyn Fn(&(Cost, Cost)) -> f64| rounds.iter().map(of).fold(f64::INFINITY, f64::min);
-        let (own, floor) = (best(&|r| r.1.seconds), best(&|r| r.0.seconds));
+        let (own, floor) = (best(&|r| r.0.seconds), best(&|r| r.1.seconds));
         println!(
-            "{window:>6} {:>10.0} {:>10.0} {:>16.0} {:>8.0}% {:>12.0}%",
+            "{window:>6} {:>11.0} {:>10.0} {:>13.2} {:>11.0} {:>13.2} {:>6.0}% {:>9.0}%",
             deltas / own,
             deltas / own / f64::from(window),
+            1e6 * best(&|r| r.0.processor) / deltas,
             deltas / floor,
-            100.0 * (median(rounds.iter().map(|r| r.1.seconds / r.0.seconds)) - 1.0),
-            100.0 * (median(rounds.iter().map(|r| r.1.processor / r.0.processor)) - 1.0),
+            1e6 * best(&|r| r.1.processor) / deltas,
+            100.0 * (median(rounds.iter().map(|r| r.0.seconds / r.1.seconds)) - 1.0),
+            100.0 * (median(rounds.iter().map(|r| r.0.processor / r.1.processor)) - 1.0),
         );
         let _ = fs::remove_dir_all(dir);
     }
@@ -188,6 +197,7 @@ fn row(source: u64, moves: u64) -> Vec<u8> {
 }
 
 /// Seconds that passed and seconds that this process worked.
+#[derive(Default)]
 struct Cost {
     seconds: f64,
     processor: f64,
@@ -250,7 +260,7 @@ impl Direct {
                 let mut stage = Stage::begin(&self.repo, &info, now()).expect("the log is whole");
                 let number = stage.add_collection(self.mirror.clone()).expect("the same shape");
                 for batch in group {
-                    let captured = capture.step_stream(batch, &|_| None).expect("rows of that width");
+                    let captured = capture.step_stream(batch, 0, None).expect("rows of that width");
                     stage.count(captured.unchanged, captured.raw_bytes);
                     stage.add(number, captured.batch).expect("room on the disk");
                 }

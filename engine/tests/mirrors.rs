@@ -81,8 +81,8 @@ fn a_key_whose_row_was_not_taken_keeps_its_slot() {
             table: table(1),
             keys: vecdelta::delta::Keys::default(),
             deltas: Vec::new(),
-            old: vecdelta::delta::Rows::default(),
-            new: vecdelta::delta::Rows::default(),
+            old: Default::default(),
+            new: Default::default(),
             notes: vecdelta::delta::Notes::default(),
         };
         stage.add(number, nothing).unwrap();

@@ -282,3 +282,21 @@ fn sessions_and_rows_that_end_a_window() {
     let done = run(&pipeline, (OnSlow::Spill, well()), |feed, _| at(feed, &rows));
     assert_eq!(done.closed(), [("meta", 2), ("meta", 2), ("drain", 1)]);
 }
+
+/// A window that closes in the midst of a batch is not all of that batch: its place counts with the last of its rows.
+#[test]
+fn the_place_behind_a_batch_is_that_of_its_last_window() {
+    let mut pipeline = stream(1_000, &["a"]);
+    // Four rows, of both sides.
+    pipeline.capture.buffer_bytes = Some(4 * 2 * 4);
+    let done = run(&pipeline, (OnSlow::Spill, well()), |feed, _| {
+        let rows: Vec<_> = (0..10).map(|i| (format!("k{i}"), vec![1.0])).collect();
+        feed.push(Element::F32, 1, batch(&rows), Some("10".to_owned())).unwrap();
+    });
+    assert_eq!(done.closed(), [("memory", 4), ("memory", 4), ("drain", 2)]);
+    let mut marks = Vec::new();
+    for commit in done.repo.first_parents(done.repo.head(MAIN).unwrap()) {
+        marks.push(done.repo.commit(commit).unwrap().body.metadata.get("mark:live").cloned());
+    }
+    assert_eq!(marks, [Some("10".to_owned()), None, None], "newest first");
+}

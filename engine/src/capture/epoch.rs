@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
+use bytes::Bytes;
 use rayon::prelude::*;
 use vecdelta_kernels::{differs, max_abs, measure, norm_squared};
 
 use super::spare::Spare;
 use super::{CaptureError, CapturePolicy, Missing};
-use crate::delta::{Change, DeltaBatch, DeltaRow, Element, Keys, Notes, RowBatch, Rows, Table};
+use crate::delta::{Change, DeltaBatch, DeltaRow, Element, Keys, Notes, RowBatch, Table};
 use crate::store::Mirror;
 
 /// How many rows one task compares: their old bits fit into the second-level cache.
@@ -26,7 +27,7 @@ pub struct Capture {
     mirror: Arc<RwLock<Mirror>>,
     table: Arc<Table>,
     policy: CapturePolicy,
-    /// One bit a slot: whether this epoch mentioned it.
+    /// One bit a slot: whether this epoch mentioned it, or this batch of a stream.
     seen: Vec<u64>,
     expected: u32,
     /// Room for both sides of what a batch changes, used again as long as few rows do.
@@ -45,6 +46,13 @@ pub struct Captured {
     pub unchanged: u64,
     /// The size of the rows in bytes.
     pub raw_bytes: u64,
+}
+
+impl Captured {
+    /// Returns how many rows were compared.
+    pub fn rows(&self) -> usize {
+        self.batch.deltas.len() + self.unchanged as usize
+    }
 }
 
 /// What a task found: a delta a row that differs, with its row number in the batch. The bits of both sides go to the
@@ -90,7 +98,7 @@ impl Room {
     }
 
     /// Returns what each task found. Few rows are copied and leave the room to the next batch; many take it along.
-    fn take(&mut self, counts: &[usize], size: usize) -> (Rows, Rows) {
+    fn take(&mut self, counts: &[usize], size: usize) -> (Bytes, Bytes) {
         let found: usize = counts.iter().sum();
         let few = found < counts.len() * TASK_ROWS / 2;
         let spare = self.spare.clone();
@@ -142,16 +150,34 @@ impl Capture {
     /// # Errors
     /// When an id comes twice in the epoch, or the mirror is damaged or cannot be read.
     pub fn step(&mut self, rows: &RowBatch) -> Result<Captured, CaptureError> {
-        self.compare(rows, None)
+        let mut slots = Vec::with_capacity(rows.keys.len());
+        if let Some(row) = self.slots(rows, 0, &mut slots) {
+            let (row, key) = (rows.first_row + row as u64, rows.keys.get(row).to_owned());
+            return Err(CaptureError::Repeated { row, key });
+        }
+        self.compare(rows, &slots, None)
     }
 
-    /// Compares a batch of rows of a stream, in which no id comes twice, with what open windows hold and the mirror.
+    /// Compares rows of a stream, from one of them on, with what open windows hold and the mirror; goes as far as no id
+    /// comes twice. How many rows that are is what is captured and what is unchanged together.
     ///
     /// # Errors
     /// When the mirror is damaged or cannot be read.
-    pub fn step_stream(&mut self, rows: &RowBatch, pending: Pending<'_>) -> Result<Captured, CaptureError> {
-        self.seen.clear();
-        self.compare(rows, Some(pending))
+    pub fn step_stream(
+        &mut self,
+        rows: &RowBatch,
+        from: usize,
+        pending: Option<Pending<'_>>,
+    ) -> Result<Captured, CaptureError> {
+        let mut slots = Vec::with_capacity(rows.keys.len() - from);
+        self.slots(rows, from, &mut slots);
+        for slot in &slots {
+            self.seen[*slot as usize / 64] &= !(1 << (slot % 64));
+        }
+        match slots.len() == rows.keys.len() {
+            true => self.compare(rows, &slots, pending),
+            false => self.compare(&rows.slice(from..from + slots.len()), &slots, pending),
+        }
     }
 
     /// Returns the row that a source of a stream has now: in the open windows, or in the mirror.
@@ -203,25 +229,31 @@ impl Capture {
     /// # Errors
     /// When the epoch has a row of one of them too, or names it twice; when the mirror is damaged or cannot be read.
     pub fn remove_of_epoch(&mut self, ids: &[String]) -> Result<Captured, CaptureError> {
+        let own = self.mirror.clone();
         {
-            let mut mirror = self.mirror.write().expect("no thread panics with it");
+            let mut mirror = own.write().expect("no thread panics with it");
             let keys = mirror.keys_mut();
             keys.index();
             for (row, key) in ids.iter().enumerate() {
                 // One that is not known yet gets a slot, so that it is known again if a row of it comes.
                 let slot = keys.find(key).unwrap_or_else(|| keys.push(key));
-                mark(&mut self.seen, slot, row as u64, key)?;
+                if !self.mention(slot) {
+                    return Err(CaptureError::Repeated { row: row as u64, key: key.clone() });
+                }
             }
         }
         let keys = Keys::from_texts(ids.iter().map(String::as_str));
         self.remove(&keys, &Notes::default(), &|_| None)
     }
 
-    fn compare(&mut self, rows: &RowBatch, pending: Option<Pending<'_>>) -> Result<Captured, CaptureError> {
-        let slots = self.slots(rows)?;
+    fn compare(
+        &mut self,
+        rows: &RowBatch,
+        slots: &[u32],
+        pending: Option<Pending<'_>>,
+    ) -> Result<Captured, CaptureError> {
         let mirror = self.mirror.read().expect("no thread panics with it");
-        let compare =
-            Compare { mirror: &mirror, table: &self.table, policy: &self.policy, rows, slots: &slots, pending };
+        let compare = Compare { mirror: &mirror, table: &self.table, policy: &self.policy, rows, slots, pending };
         let size = self.table.row_bytes();
         let (old, new) = self.room.sides(slots.len() * size);
         let pieces = old.par_chunks_mut(TASK_ROWS * size).zip(new.par_chunks_mut(TASK_ROWS * size)).enumerate();
@@ -265,37 +297,61 @@ impl Capture {
         gone.par_chunks(DELETE_ROWS).map(|slots| deletes(&mirror, &self.table, slots)).collect()
     }
 
-    /// Finds or makes the slot of each row, and refuses ids that come twice.
-    fn slots(&mut self, rows: &RowBatch) -> Result<Vec<u32>, CaptureError> {
-        let mut mirror = self.mirror.write().expect("no thread panics with it");
+    /// Finds or makes the slot of each row from one of them on; returns the first one whose id came before.
+    fn slots(&mut self, rows: &RowBatch, from: usize, slots: &mut Vec<u32>) -> Option<usize> {
+        let own = self.mirror.clone();
+        let mirror = own.read().expect("no thread panics with it");
+        let mut row = from;
+        // As long as all ids are known, nobody who reads the mirror has to wait.
+        while row < rows.keys.len() {
+            let (keys, key) = (mirror.keys(), rows.keys.get(row));
+            let known = if keys.is(self.expected, key) { Some(self.expected) } else { keys.find(key) };
+            let Some(slot) = known else { break };
+            if !self.mention(slot) {
+                return Some(row);
+            }
+            slots.push(slot);
+            row += 1;
+        }
+        if row == rows.keys.len() {
+            return None;
+        }
+        drop(mirror);
+        let mut mirror = own.write().expect("no thread panics with it");
         let keys = mirror.keys_mut();
-        let mut slots = Vec::with_capacity(rows.keys.len());
-        for (row, key) in rows.keys.iter().enumerate() {
+        while row < rows.keys.len() {
+            let key = rows.keys.get(row);
             let slot = if keys.is(self.expected, key) {
                 self.expected
             } else {
                 keys.index();
                 keys.find(key).unwrap_or_else(|| keys.push(key))
             };
-            self.expected = slot + 1;
-            mark(&mut self.seen, slot, rows.first_row + row as u64, key)?;
+            if !self.mention(slot) {
+                return Some(row);
+            }
             slots.push(slot);
+            row += 1;
         }
-        Ok(slots)
+        None
     }
-}
 
-/// Notes that an epoch mentions a slot, once.
-fn mark(seen: &mut Vec<u64>, slot: u32, row: u64, key: &str) -> Result<(), CaptureError> {
-    let (word, bit) = (slot as usize / 64, 1u64 << (slot % 64));
-    if word >= seen.len() {
-        seen.resize(word + 1, 0);
+    /// Notes that a source was mentioned; returns whether it was not before.
+    fn mention(&mut self, slot: u32) -> bool {
+        let (word, bit) = (slot as usize / 64, 1u64 << (slot % 64));
+        if word >= self.seen.len() {
+            self.seen.resize(word + 1, 0);
+        }
+        let first = self.seen[word] & bit == 0;
+        self.seen[word] |= bit;
+        self.expected = slot + 1;
+        first
     }
-    if seen[word] & bit != 0 {
-        return Err(CaptureError::Repeated { row, key: key.to_owned() });
+
+    /// Returns how many sources the collection has had so far, those included that only this stage knows yet.
+    pub fn known(&self) -> u32 {
+        self.mirror.read().expect("no thread panics with it").keys().len()
     }
-    seen[word] |= bit;
-    Ok(())
 }
 
 /// What the tasks of one batch share.

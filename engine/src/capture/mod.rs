@@ -16,3 +16,4 @@ pub use error::CaptureError;
 pub use observer::{Observer, ObserverMetrics, ObserverStatus};
 pub use pace::Pace;
 pub use policy::{CapturePolicy, Missing};
+pub use spare::Spare;

@@ -1,11 +1,12 @@
 //! What travels between the stages: rows as they were read, then the deltas found in them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use vecdelta_kernels::RowChange;
 
-use super::{Element, Keys, Notes, Rows};
+use super::{Element, Keys, Notes};
 
 /// The shape of a collection: its name, element type and width.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,7 +44,7 @@ impl RowBatch {
     ///
     /// # Panics
     /// If the range is out of bounds.
-    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+    pub fn slice(&self, range: Range<usize>) -> Self {
         let size = self.rows.len() / self.keys.len().max(1);
         Self {
             keys: self.keys.slice(range.clone()),
@@ -129,7 +130,7 @@ impl DeltaRow {
     }
 }
 
-/// Deltas of one collection, column by column.
+/// Deltas of one collection, column by column; a clone shares their bits.
 #[derive(Clone, Debug)]
 pub struct DeltaBatch {
     /// The shape they share.
@@ -139,9 +140,9 @@ pub struct DeltaBatch {
     /// One entry a delta.
     pub deltas: Vec<DeltaRow>,
     /// The rows before, one a delta; zeros for inserts.
-    pub old: Rows,
+    pub old: Bytes,
     /// The rows after, one a delta; zeros for deletes.
-    pub new: Rows,
+    pub new: Bytes,
     /// What the rows brought besides; none for deletes that an epoch implies.
     pub notes: Notes,
 }
@@ -162,19 +163,37 @@ impl DeltaBatch {
     /// If a number is out of bounds.
     #[must_use]
     pub fn pick(&self, deltas: &[usize]) -> Self {
-        let mut picked = Self {
+        let size = self.table.row_bytes();
+        let gather = |side: &[u8]| {
+            let mut rows = Vec::with_capacity(deltas.len() * size);
+            deltas.iter().for_each(|&i| rows.extend_from_slice(&side[i * size..][..size]));
+            Bytes::from(rows)
+        };
+        Self {
             table: self.table.clone(),
             keys: Keys::from_texts(deltas.iter().map(|&i| self.keys.get(i))),
             deltas: deltas.iter().map(|&i| self.deltas[i]).collect(),
-            old: Rows::with_capacity(deltas.len() * self.table.row_bytes()),
-            new: Rows::with_capacity(deltas.len() * self.table.row_bytes()),
+            old: gather(&self.old),
+            new: gather(&self.new),
             notes: self.notes.pick(deltas.iter().copied()),
-        };
-        for &i in deltas {
-            let (old, new) = self.rows(i);
-            picked.old.extend_from_slice(old);
-            picked.new.extend_from_slice(new);
         }
-        picked
+    }
+
+    /// Returns some of the deltas; their bits stay shared.
+    ///
+    /// # Panics
+    /// If the range is out of bounds.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        let size = self.table.row_bytes();
+        let bytes = range.start * size..range.end * size;
+        Self {
+            table: self.table.clone(),
+            keys: self.keys.slice(range.clone()),
+            deltas: self.deltas[range.clone()].to_vec(),
+            old: self.old.slice(bytes.clone()),
+            new: self.new.slice(bytes),
+            notes: self.notes.pick(range),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! A checksum over deltas, which anybody can compute who has them.
 
+use std::ops::Range;
+
 use super::{Change, DeltaBatch};
 
 /// The name from which BLAKE3 derives the key: `b3sum --derive-key` takes it.
@@ -23,10 +25,11 @@ impl Default for BatchChecksum {
 }
 
 impl BatchChecksum {
-    /// Goes on with the deltas of a batch.
-    pub fn add(&mut self, batch: &DeltaBatch) {
+    /// Goes on with deltas of a batch.
+    pub fn add(&mut self, batch: &DeltaBatch, deltas: Range<usize>) {
         let table = &batch.table;
-        for (i, delta) in batch.deltas.iter().enumerate() {
+        for i in deltas {
+            let delta = &batch.deltas[i];
             self.head.clear();
             for text in [table.collection.as_str(), batch.keys.get(i)] {
                 self.head.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());

@@ -3,6 +3,7 @@
 //! No I/O, no clock, no threads: time and randomness come in as values.
 
 mod batch;
+mod batches;
 mod checksum;
 mod csv;
 #[allow(clippy::module_inception, reason = "the room is named after it")]
@@ -17,7 +18,6 @@ mod notes;
 mod payload;
 mod refs;
 mod round;
-mod rows;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -27,6 +27,7 @@ mod vector_error;
 mod wire;
 
 pub use batch::{Change, DeltaBatch, DeltaRow, RowBatch, Table};
+pub use batches::DeltaBatches;
 pub use checksum::BatchChecksum;
 pub use csv::{csv_head, csv_number, csv_row, csv_text};
 pub use delta::{Applied, Delta, DeltaInfo};
@@ -41,7 +42,6 @@ pub use notes::{Cell, Note, Notes};
 pub use payload::Payload;
 pub use refs::{HASH_DIGITS_MIN, check_ref};
 pub use round::round_to;
-pub use rows::{Home, Rows};
 pub use source::{KEY_BYTES_MAX, Source, SourceError, check_collection, check_key};
 pub use timestamp::{ClockError, Timestamp};
 pub use vecdelta_kernels::Element;

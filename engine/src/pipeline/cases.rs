@@ -9,7 +9,7 @@ use super::config::{Pipeline, Test};
 use super::run::router;
 use crate::apply::transform_rows;
 use crate::capture::{Capture, Missing};
-use crate::delta::{DeltaBatch, Element, Keys, Note, Notes, RowBatch, Rows, Table, key_hash, row_hash};
+use crate::delta::{DeltaBatch, Element, Keys, Note, Notes, RowBatch, Table, key_hash, row_hash};
 use crate::route::Look;
 use crate::store::{MemoryDisk, Mirror, Written, row_sum};
 
@@ -41,10 +41,10 @@ pub fn run_case(pipeline: &Pipeline, test: &Test) -> Result<Vec<String>, Pipelin
     notes.push_note(&note);
     let (collection, key, millis) = (test.given.collection.as_str(), test.given.id.as_str(), test.given.now_millis);
     let look = |delta| Look { collection, key, delta, notes: &notes, row: 0, millis };
-    let decision = delta.and_then(|delta| router.route(&look(delta)));
-    let window = decision.as_ref().map_or_else(none, |d| pipeline.windows[d.window].name.clone());
+    let mut routes = Vec::new();
+    let window = delta.and_then(|delta| router.route(&look(delta), |route| routes.push(route)));
+    let window = window.map_or_else(none, |window| pipeline.windows[window].name.clone());
     compare("window", expect.window.clone(), window);
-    let routes: Vec<usize> = decision.map(|d| d.routes).unwrap_or_default();
     let first = routes.first().map_or_else(none, |&r| pipeline.routes[r].name.clone());
     compare("route", expect.route.clone(), first);
     let priority = routes.first().map_or_else(none, |&r| pipeline.routes[r].priority.name().to_owned());
@@ -73,13 +73,8 @@ fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, PipelineError
         let row = bits(before);
         let slot = mirror.keys_mut().push(&given.id);
         mirror.write(slot, &row)?;
-        mirror.apply(&[Written {
-            slot,
-            key: key_hash(&given.id),
-            row: Some(row_hash(&given.id, Element::F32, &row)),
-            sum: row_sum(slot, &row),
-            cost: 0,
-        }]);
+        let (key, hash) = (key_hash(&given.id), row_hash(&given.id, Element::F32, &row));
+        mirror.apply(&[Written { slot, key, row: Some(hash), sum: row_sum(slot, &row), cost: 0 }], slot + 1);
     }
     let policy = pipeline.capture.policy(Missing::Delete);
     let mut capture = Capture::new(Arc::new(RwLock::new(mirror)), policy);
@@ -99,8 +94,8 @@ fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, PipelineError
         table: Arc::new(Table { collection: given.collection.clone(), element: Element::F32, dims: dims as u32 }),
         keys: Keys::default(),
         deltas: Vec::new(),
-        old: Rows::default(),
-        new: Rows::default(),
+        old: Bytes::new(),
+        new: Bytes::new(),
         notes: Notes::default(),
     }))
 }

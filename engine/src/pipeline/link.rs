@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::turns;
+use super::turns::{self, Either};
 
 /// How many batches may wait in a link.
 const BATCHES: usize = 64;
@@ -116,7 +116,22 @@ impl<T> Inlet<T> {
     ///
     /// # Errors
     /// When the time is over, or at the end.
-    pub fn receive_timeout(&self, timeout: Duration) -> Result<Loaded<T>, RecvTimeoutError> {
-        turns::receive_timeout(&self.0, timeout)
+    pub fn receive_within(&self, longest: Option<Duration>) -> Result<Loaded<T>, RecvTimeoutError> {
+        match longest {
+            Some(longest) => turns::receive_timeout(&self.0, longest),
+            None => turns::receive(&self.0).ok_or(RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// Waits for the next item or for one of another channel, which comes first where both are there.
+    ///
+    /// # Errors
+    /// When the time is over, or at the end of either.
+    pub fn receive_or<U>(
+        &self,
+        other: &Receiver<U>,
+        longest: Option<Duration>,
+    ) -> Result<Either<Loaded<T>, U>, RecvTimeoutError> {
+        turns::receive_either(&self.0, other, longest)
     }
 }

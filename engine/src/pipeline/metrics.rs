@@ -31,7 +31,7 @@ impl Lengths {
     }
 }
 
-/// What one stage has done: `read`, `capture`, `apply` or `sink`.
+/// What one stage has done: `read`, `capture`, `route`, `window`, `apply`, `version` or `sink`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StageFigures {
     /// Batches that it worked on.

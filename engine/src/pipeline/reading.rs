@@ -307,14 +307,19 @@ impl Reading<'_> {
         let floor = epoch.then(|| turns::lock(&self.floor));
         let say = |row: Row, bytes: u64| {
             let _turn = (!epoch).then(|| turns::lock(&self.floor));
-            out.send(row, bytes)
+            self.metrics.blocked("read", "capture", || out.send(row, bytes))
         };
         let (element, dims, rows_hint) = (reader.element(), reader.dims(), reader.rows_hint());
         if !say(Row::Begin { source, item: item.clone(), element, dims, rows_hint, mark }, 0) {
             return Ok(false);
         }
+        // Who waits for a file works; who waits for others does not.
+        let live = self.sources[source].live();
         loop {
-            let batch = reader.next()?;
+            let batch = match live {
+                true => self.metrics.blocked("read", "input", || reader.next()),
+                false => self.metrics.busy("read", || reader.next()),
+            }?;
             let gone = reader.take_gone();
             if !gone.is_empty() && !say(Row::Gone(source, gone), 0) {
                 return Ok(false);
@@ -345,11 +350,12 @@ impl Reading<'_> {
     fn feed(&self, source: usize, feed: &FeedEnd, out: &Outlet<Row>) {
         while !self.is_over() {
             self.wait_while_paused(source);
-            match turns::receive_timeout(&feed.receive, LOOK) {
+            match self.metrics.blocked("read", "input", || turns::receive_timeout(&feed.receive, LOOK)) {
                 Ok(pushed) => {
                     let bytes = pushed.batch.rows.len() as u64;
                     let _turn = turns::lock(&self.floor);
-                    if !out.send(Row::Fed(source, Box::new(pushed)), bytes) {
+                    let row = Row::Fed(source, Box::new(pushed));
+                    if !self.metrics.blocked("read", "capture", || out.send(row, bytes)) {
                         return;
                     }
                 }

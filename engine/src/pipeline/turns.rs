@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, never, select};
 
 /// Who says which thread goes on.
 pub trait Turns: Send + Sync {
@@ -85,7 +85,9 @@ pub fn spawn<'scope, T: Send + 'scope>(
     let turns = SEAT.with_borrow(|seat| seat.as_ref().map(|seat| seat.turns.clone()));
     let seat = turns.map(|turns| (turns.clone(), turns.enter(name)));
     let own = seat.clone();
-    Started { thread: scope.spawn(move || take_seat(own, work)), seat }
+    // The system cuts names at 15 bytes.
+    let thread = thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, move || take_seat(own, work));
+    Started { thread: thread.expect("the system has room for a thread"), seat }
 }
 
 impl<T> Started<'_, T> {
@@ -136,6 +138,48 @@ pub fn receive_timeout<T>(from: &Receiver<T>, longest: Duration) -> Result<T, Re
         }
     }
     from.recv_timeout(longest)
+}
+
+/// What came first of two.
+pub enum Either<L, R> {
+    /// The left one.
+    Left(L),
+    /// The right one.
+    Right(R),
+}
+
+/// Receives from either of two channels, from the right one where both have something; does not wait longer than this.
+pub fn receive_either<L, R>(
+    left: &Receiver<L>,
+    right: &Receiver<R>,
+    longest: Option<Duration>,
+) -> Result<Either<L, R>, RecvTimeoutError> {
+    let now = || match (right.try_recv(), left) {
+        (Ok(item), _) => Some(Ok(Either::Right(item))),
+        (Err(TryRecvError::Disconnected), _) => Some(Err(RecvTimeoutError::Disconnected)),
+        (Err(TryRecvError::Empty), left) => match left.try_recv() {
+            Ok(item) => Some(Ok(Either::Left(item))),
+            Err(TryRecvError::Disconnected) => Some(Err(RecvTimeoutError::Disconnected)),
+            Err(TryRecvError::Empty) => None,
+        },
+    };
+    while let Some(over) = pause() {
+        match now() {
+            Some(found) => return found,
+            None if over && longest.is_some() => return Err(RecvTimeoutError::Timeout),
+            None => {}
+        }
+    }
+    if let Some(found) = now() {
+        return found;
+    }
+    let ended = |_| RecvTimeoutError::Disconnected;
+    let late = longest.map_or_else(never, crossbeam_channel::after);
+    select! {
+        recv(right) -> item => item.map(Either::Right).map_err(ended),
+        recv(left) -> item => item.map(Either::Left).map_err(ended),
+        recv(late) -> _ => Err(RecvTimeoutError::Timeout),
+    }
 }
 
 /// Waits for a change, but not longer than this; returns whether the time is over.

@@ -16,7 +16,7 @@ use super::run::Asks;
 use super::turns;
 use crate::apply::{Validator, validate};
 use crate::capture::Captured;
-use crate::delta::{BatchChecksum, DeltaBatch, Table};
+use crate::delta::{BatchChecksum, DeltaBatch, DeltaBatches, Table};
 use crate::event::{Event, Listener};
 use crate::store::Mirror;
 use crate::version::{
@@ -167,7 +167,13 @@ impl Versioning<'_> {
                 rows += captured.unchanged + not_deleted(&captured.batch);
                 self.check(file, &captured.batch)?;
                 let Captured { batch, unchanged, raw_bytes } = captured;
-                self.add(&mut stage, number, Arc::new(batch), unchanged, raw_bytes)?;
+                stage.count(unchanged, raw_bytes);
+                let (target, deltas) = (batch.table.collection.clone(), batch.deltas.len());
+                if let Some(checksum) = self.checksum.borrow_mut().as_mut() {
+                    checksum.add(&batch, 0..deltas);
+                }
+                self.metrics.busy("apply", || self.add(&mut stage, number, Arc::new(batch)))?;
+                self.tell_applied(&target, deltas as u64);
             }
             if ended {
                 break;
@@ -180,33 +186,41 @@ impl Versioning<'_> {
                 _ => return Ok(None),
             }
         }
-        let staged = stage.finish(info)?;
+        let staged = self.metrics.busy("version", || stage.finish(info))?;
         self.rows_read += rows;
         Ok(Some(staged))
     }
 
     /// Commits a window that was closed.
     fn closed(&mut self, work: ClosedWindow, replies: &Sender<Reply>) -> Result<(), PipelineError> {
-        let ClosedWindow { input, window, closed, whole, unchanged, raw_bytes, marks } = work;
+        let ClosedWindow { input, window, closed, whole, unchanged, raw_bytes, known, marks } = work;
         let mut info = self.info(&input, closed.reason, whole);
         info.metadata.insert("window".to_owned(), window);
         info.metadata.extend(marks);
         // An id that came several times within the window was read as often.
-        let composed = closed.metrics.added.saturating_sub(closed.batch.deltas.len() as u64);
-        let rows = unchanged + not_deleted(&closed.batch) + composed;
-        let batch = Arc::new(closed.batch);
-        let mirror = self.mirrors[&batch.table.collection].clone();
+        let deltas = closed.deltas;
+        let composed = closed.metrics.added.saturating_sub(deltas.len() as u64);
+        let left: u64 = deltas.batches().iter().map(|batch| not_deleted(batch)).sum();
+        let mirror = self.mirrors[&deltas.table().collection].clone();
         let metrics = self.metrics.clone();
         self.begin_checksum();
-        let staged = metrics.busy("apply", || {
+        let stage = metrics.busy("apply", || {
             let mut stage = Stage::begin(self.repo, &info, (self.now)())?;
             let number = stage.add_collection(mirror)?;
+            // Sources that came behind the window are those of a later one.
+            stage.keep_keys(number, known);
+            stage.count(unchanged, raw_bytes);
+            if let Some(checksum) = self.checksum.borrow_mut().as_mut() {
+                deltas.runs().for_each(|(batch, run)| checksum.add(&deltas.batches()[batch], run));
+            }
             // Whatever entered a window was checked before.
-            self.add(&mut stage, number, batch.clone(), unchanged, raw_bytes)?;
-            Ok::<_, PipelineError>(stage.finish(info)?)
+            deltas.batches().iter().try_for_each(|batch| self.add(&mut stage, number, batch.clone()))?;
+            self.tell_applied(&deltas.table().collection, deltas.len() as u64);
+            Ok::<_, PipelineError>(stage)
         })?;
-        self.rows_read += rows;
-        self.commit(Some(staged), Some(batch), replies)
+        let staged = metrics.busy("version", || stage.finish(info))?;
+        self.rows_read += unchanged + left + composed;
+        self.commit(Some(staged), Some(deltas), replies)
     }
 
     fn begin_checksum(&self) {
@@ -222,33 +236,22 @@ impl Versioning<'_> {
         Err(PipelineError::Rejected { file: file.to_owned(), rejection })
     }
 
-    fn add(
-        &self,
-        stage: &mut Stage<'_>,
-        number: usize,
-        batch: Arc<DeltaBatch>,
-        unchanged: u64,
-        raw_bytes: u64,
-    ) -> Result<(), PipelineError> {
-        let deltas = batch.deltas.len() as u64;
-        stage.count(unchanged, raw_bytes);
-        let target = batch.table.collection.clone();
+    fn add(&self, stage: &mut Stage<'_>, number: usize, batch: Arc<DeltaBatch>) -> Result<(), PipelineError> {
         self.batch_bytes.set(self.batch_bytes.get() + batch.new.len() as u64);
-        if let Some(checksum) = self.checksum.borrow_mut().as_mut() {
-            checksum.add(&batch);
-        }
-        stage.add(number, batch)?;
-        if deltas > 0 {
-            (self.listener)(&Event::DeltaApplied { target, deltas });
-        }
-        Ok(())
+        Ok(stage.add(number, batch)?)
     }
 
-    /// Takes a commit over, and tells who waits for it; `batch` is all that it changed, where that is at hand.
+    fn tell_applied(&self, target: &str, deltas: u64) {
+        if deltas > 0 {
+            (self.listener)(&Event::DeltaApplied { target: target.to_owned(), deltas });
+        }
+    }
+
+    /// Takes a commit over, and tells who waits for it; `deltas` is all that it changed, where that is at hand.
     fn commit(
         &mut self,
         staged: Option<Staged>,
-        batch: Option<Arc<DeltaBatch>>,
+        deltas: Option<DeltaBatches>,
         replies: &Sender<Reply>,
     ) -> Result<(), PipelineError> {
         let Some(staged) = staged else { return Ok(()) };
@@ -258,11 +261,11 @@ impl Versioning<'_> {
         (self.committed)(self.repo, commit)?;
         // The flow may have ended: then nobody waits for the answer.
         let _ = turns::send(replies, Reply::Committed);
-        self.deliver(commit, batch)
+        self.deliver(commit, deltas)
     }
 
     /// Hands the commit to the sinks.
-    fn deliver(&self, commit: CommitIndex, batch: Option<Arc<DeltaBatch>>) -> Result<(), PipelineError> {
+    fn deliver(&self, commit: CommitIndex, changed: Option<DeltaBatches>) -> Result<(), PipelineError> {
         let counts = self.repo.commit(commit)?.body.counts;
         let deltas = counts.inserted + counts.updated + counts.deleted;
         let now = (self.now)();
@@ -273,8 +276,8 @@ impl Versioning<'_> {
         let Some(deliver) = self.deliver else { return Ok(()) };
         let entry = self.repo.entry(commit);
         // A change of shape deletes more than the window says.
-        let batch = batch.filter(|batch| batch.deltas.len() as u64 == deltas);
-        let committed = Committed::new(commit, entry.id, entry.time.physical_millis, batch);
+        let changed = changed.filter(|changed| changed.len() as u64 == deltas);
+        let committed = Committed::new(commit, entry.id, entry.time.physical_millis, changed);
         self.metrics.blocked("apply", "sinks", || deliver(committed));
         Ok(())
     }

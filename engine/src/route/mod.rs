@@ -14,7 +14,7 @@ mod tests;
 pub use cursor::{Cursor, Position};
 pub use hours::Hours;
 pub use priority::{Priority, RetryPolicy};
-pub use router::{Condition, Decision, Look, Route, Router};
+pub use router::{Condition, Look, Route, Router};
 pub use subscriber::{
     DeliveryGuarantee, Offer, Receipt, Subscriber, SubscriberMetrics, SubscriberPolicy, SubscriberStatus, Verdict,
 };

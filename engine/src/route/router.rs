@@ -124,15 +124,6 @@ impl Route {
     }
 }
 
-/// Where a delta goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// The window of the first route that fits.
-    pub window: usize,
-    /// The numbers of all routes that fit.
-    pub routes: Vec<usize>,
-}
-
 /// Routes in the order in which they are tried.
 #[derive(Clone, Debug)]
 pub struct Router {
@@ -162,19 +153,19 @@ impl Router {
         (first.takes_all() && !first.continues).then_some(first.window)
     }
 
-    /// Decides where a delta goes; `None` when no route takes it.
-    pub fn route(&self, look: &Look<'_>) -> Option<Decision> {
-        let mut routes = Vec::new();
+    /// Returns the window of the first route that takes a delta, and tells the number of every route that does.
+    pub fn route(&self, look: &Look<'_>, mut takes: impl FnMut(usize)) -> Option<usize> {
+        let mut window = None;
         for (i, route) in self.routes.iter().enumerate() {
             if route.takes(look) {
-                routes.push(i);
+                takes(i);
+                window = window.or(Some(route.window));
                 if !route.continues {
                     break;
                 }
             }
         }
-        let window = self.routes[*routes.first()?].window;
-        Some(Decision { window, routes })
+        window
     }
 
     /// Returns the most urgent of some routes that a delta takes, by number; `wanted` says which count.
@@ -216,7 +207,8 @@ mod tests {
         millis: u64,
     ) -> Option<Vec<usize>> {
         let look = Look { collection, key, delta, notes, row: 0, millis };
-        router.route(&look).map(|decision| decision.routes)
+        let mut routes = Vec::new();
+        router.route(&look, |route| routes.push(route)).map(|_| routes)
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The keys of a collection's slots, both ways: slot to key and key to slot.
 
+use std::ops::Range;
+
 use hashbrown::HashTable;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
@@ -89,9 +91,12 @@ impl KeyTable {
         self.index = index;
     }
 
-    /// Returns the keys from `first` on.
-    pub fn tail(&self, first: u32) -> Keys {
-        Keys::from_texts((first..self.len()).map(|s| self.get(s)))
+    /// Returns the keys of some slots.
+    ///
+    /// # Panics
+    /// If there is no such slot.
+    pub fn between(&self, slots: Range<u32>) -> Keys {
+        Keys::from_texts(slots.map(|slot| self.get(slot)))
     }
 
     /// Returns the bytes and the ends, as they are stored.

@@ -168,9 +168,10 @@ impl Mirror {
         self.rows.write_at(rows, offset).map_err(StoreError::io("write", self.display("rows")))
     }
 
-    /// Takes over the checksums and hashes of rows that were written.
-    pub fn apply(&mut self, written: &[Written]) {
-        let slots = self.state.keys.len() as usize;
+    /// Takes over the checksums and hashes of rows that were written; there are so many slots now, all of theirs among them.
+    pub fn apply(&mut self, written: &[Written], slots: u32) {
+        // Nothing is forgotten of what was there, whatever is said.
+        let slots = self.state.sums.len().max(slots as usize);
         self.state.sums.resize(slots, 0);
         self.state.costs.resize(slots, 0);
         let mut changes = Vec::with_capacity(written.len());

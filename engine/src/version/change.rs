@@ -12,7 +12,7 @@ use super::stage::{CommitInfo, Stage};
 use super::table::tables;
 use vecdelta_kernels::norm_squared;
 
-use crate::delta::{Change, DeltaBatch, DeltaRow, Keys, Rows};
+use crate::delta::{Change, DeltaBatch, DeltaRow, Keys};
 use crate::store::{CollectionState, Mirror};
 
 /// Of how many rows the generation is handed over at once.
@@ -86,14 +86,9 @@ fn as_inserts(part: Differences) -> Differences {
 /// Writes differences as deltas in the numbering of a branch's mirror.
 fn batch_of(mirror: &mut Mirror, part: &Differences) -> Result<DeltaBatch> {
     let size = part.table.row_bytes();
-    let mut batch = DeltaBatch {
-        table: part.table.clone(),
-        keys: Keys::from_texts(part.sources.iter().map(|d| d.key.as_str())),
-        deltas: Vec::with_capacity(part.sources.len()),
-        old: Rows::with_capacity(part.sources.len() * size),
-        new: Rows::with_capacity(part.sources.len() * size),
-        notes: crate::delta::Notes::default(),
-    };
+    let mut deltas = Vec::with_capacity(part.sources.len());
+    let (mut old, mut new) =
+        (Vec::with_capacity(part.sources.len() * size), Vec::with_capacity(part.sources.len() * size));
     mirror.keys_mut().index();
     for d in &part.sources {
         let slot = mirror.keys().find(&d.key).unwrap_or_else(|| mirror.keys_mut().push(&d.key));
@@ -104,9 +99,9 @@ fn batch_of(mirror: &mut Mirror, part: &Differences) -> Result<DeltaBatch> {
             return Err(VersionError::Refused(text));
         }
         let absent = vec![0; size];
-        batch.old.extend_from_slice(if d.change == Change::Insert { &absent } else { &d.old });
-        batch.new.extend_from_slice(if d.change == Change::Delete { &absent } else { &d.new });
-        batch.deltas.push(match &d.measures {
+        old.extend_from_slice(if d.change == Change::Insert { &absent } else { &d.old });
+        new.extend_from_slice(if d.change == Change::Delete { &absent } else { &d.new });
+        deltas.push(match &d.measures {
             Some(measures) => DeltaRow::update(slot, measures),
             None => {
                 let row = if d.new.is_empty() { &d.old } else { &d.new };
@@ -114,7 +109,14 @@ fn batch_of(mirror: &mut Mirror, part: &Differences) -> Result<DeltaBatch> {
             }
         });
     }
-    Ok(batch)
+    Ok(DeltaBatch {
+        table: part.table.clone(),
+        keys: Keys::from_texts(part.sources.iter().map(|d| d.key.as_str())),
+        deltas,
+        old: old.into(),
+        new: new.into(),
+        notes: crate::delta::Notes::default(),
+    })
 }
 
 /// Returns what made the vectors of each collection at a commit.

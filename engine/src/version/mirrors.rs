@@ -105,7 +105,7 @@ pub fn rebuild(repo: &Repository, commit: CommitIndex, dir: &str, table: Arc<Tab
         })
         .collect();
     let written = written.into_iter().collect::<Result<Vec<_>>>()?.concat();
-    mirror.apply(&written);
+    mirror.apply(&written, slots);
     Ok(mirror)
 }
 

@@ -90,6 +90,8 @@ struct Collection {
     /// The sources that were there in another shape.
     unshaped: Option<RowGenerations>,
     first_new: u32,
+    /// How many keys there are with this commit; all that the mirror knows unless somebody says so.
+    keys_max: u32,
     pending: Vec<Arc<DeltaBatch>>,
     pending_bytes: usize,
     written: Vec<Written>,
@@ -156,6 +158,7 @@ impl<'r> Stage<'r> {
             mirror,
             unshaped,
             first_new,
+            keys_max: u32::MAX,
             pending: Vec::new(),
             pending_bytes: 0,
             written: Vec::new(),
@@ -165,6 +168,11 @@ impl<'r> Stage<'r> {
             generations: SlotGenerations::default(),
         });
         Ok(self.collections.len() - 1)
+    }
+
+    /// Says that keys which the mirror got behind the first so many are left to a later commit.
+    pub fn keep_keys(&mut self, collection: usize, count: u32) {
+        self.collections[collection].keys_max = count;
     }
 
     /// Says which generations sources stem from, whether this commit writes them or not; by the generations' names.
@@ -243,8 +251,9 @@ impl<'r> Stage<'r> {
         if batches.iter().all(|b| b.deltas.is_empty()) {
             return Ok(());
         }
-        let mut mirror = own.mirror.write().expect("no thread panics with it");
-        mirror.begin()?;
+        own.mirror.write().expect("no thread panics with it").begin()?;
+        // Who compares rows of other sources meanwhile need not wait.
+        let mirror = own.mirror.read().expect("no thread panics with it");
         let sorted = Sorted::of(&batches, &mirror);
         let number = collection as u16;
         let blocks = encode_part(number, &own.table, &sorted.fresh, &sorted.change, &sorted.deleted);
@@ -381,15 +390,15 @@ impl<'r> Stage<'r> {
         let (repo, head) = (self.repo, self.base.head);
         let own = &mut self.collections[i];
         let mut mirror = own.mirror.write().expect("no thread panics with it");
-        let slots = mirror.keys().len();
+        let slots = mirror.keys().len().min(own.keys_max).max(own.first_new);
         if slots > own.first_new {
             // New keys change the mirror even when none of their rows is taken.
             mirror.begin()?;
-            let keys = mirror.keys().tail(own.first_new);
+            let keys = mirror.keys().between(own.first_new..slots);
             let blocks = encode_keys(i as u16, own.first_new, &keys);
             append(&mut self.tx, &mut self.blocks, &blocks)?;
         }
-        mirror.apply(&own.written);
+        mirror.apply(&own.written, slots);
         let name = own.table.collection.clone();
         let before = before.iter().find(|s| s.name == name);
         let generation = match (info.generations.get(&name), before) {

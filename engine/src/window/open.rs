@@ -1,12 +1,11 @@
-//! One window: deltas of one collection, composed per source as they come.
+//! One window: deltas of one collection, and when they end.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-use vecdelta_kernels::{differs, measure, norm_squared};
-
+use super::gathered::{Closing, Gathered};
 use super::{CloseReason, WindowPolicy};
-use crate::delta::{Change, DeltaBatch, DeltaRow, Keys, Note, Notes, Table};
+use crate::delta::{DeltaBatch, DeltaBatches, Table};
 
 /// What a window has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +20,7 @@ pub struct WindowMetrics {
 #[derive(Debug)]
 pub struct Closed {
     /// The deltas.
-    pub batch: DeltaBatch,
+    pub deltas: DeltaBatches,
     /// What closed it.
     pub reason: CloseReason,
     /// What it has seen.
@@ -30,8 +29,7 @@ pub struct Closed {
 
 /// An open window.
 ///
-/// It never waits for input to close: [`deadline`](Self::deadline) tells the engine when to ask. Rows lie one behind the other
-/// as they will in the closed batch, which takes them over where the sources came in order.
+/// It never waits for input to close: [`deadline`](Self::deadline) tells the engine when to ask.
 #[derive(Debug)]
 pub struct Window {
     policy: WindowPolicy,
@@ -40,32 +38,8 @@ pub struct Window {
     last_millis: u64,
     /// A row said that it is the last one.
     ended: bool,
-    /// The number of the entry of each source.
-    places: HashMap<u32, u32>,
-    entries: Vec<Entry>,
-    keys: Vec<u8>,
-    /// Where each key begins, and the end of the last one.
-    key_offsets: Vec<u32>,
-    /// The row of each entry before the first delta; zeros when there was none.
-    old: Vec<u8>,
-    /// The row of each entry after the last delta; zeros when there is none.
-    new: Vec<u8>,
-    /// What the last delta of each entry brought besides; empty while no row has brought anything.
-    notes: Vec<Option<Note>>,
+    gathered: Gathered,
     metrics: WindowMetrics,
-}
-
-/// What a window knows of one source beside its rows.
-#[derive(Clone, Debug)]
-struct Entry {
-    /// The first delta, as it was measured.
-    delta: DeltaRow,
-    /// Whether it was there before the first delta.
-    existed: bool,
-    /// Whether it is there after the last one.
-    exists: bool,
-    /// Whether others came behind the first one.
-    composed: bool,
 }
 
 impl Window {
@@ -73,18 +47,12 @@ impl Window {
     pub fn new(policy: WindowPolicy, table: Arc<Table>) -> Self {
         Self {
             policy,
-            table,
             opened_millis: None,
             last_millis: 0,
             ended: false,
-            places: HashMap::new(),
-            entries: Vec::new(),
-            keys: Vec::new(),
-            key_offsets: vec![0],
-            old: Vec::new(),
-            new: Vec::new(),
-            notes: Vec::new(),
+            gathered: Gathered::new(table.clone()),
             metrics: WindowMetrics::default(),
+            table,
         }
     }
 
@@ -100,47 +68,41 @@ impl Window {
 
     /// Returns how many bytes of rows it holds: of each source one before its first delta and one after its last.
     pub fn held_bytes(&self) -> u64 {
-        (self.old.len() + self.new.len()) as u64
+        self.gathered.held_bytes()
     }
 
     /// Returns the row that a source has within this window: `Some(None)` when it was deleted in it.
     pub fn row(&self, slot: u32) -> Option<Option<&[u8]>> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        let at = *self.places.get(&slot)? as usize;
-        let size = self.table.row_bytes();
-        Some(self.entries[at].exists.then(|| &self.new[at * size..(at + 1) * size]))
+        if self.is_empty() { None } else { self.gathered.row(slot) }
     }
 
-    /// Adds delta `i` of a batch, at a time.
-    pub fn add(&mut self, batch: &DeltaBatch, i: usize, now_millis: u64) {
-        let delta = batch.deltas[i];
-        let (old, new) = batch.rows(i);
+    /// Returns how many deltas of a batch, at least one and at most all of these, may be added at a time before somebody has to
+    /// ask whether the window is [due](Self::due).
+    pub fn room(&self, batch: &DeltaBatch, deltas: Range<usize>, now_millis: u64) -> usize {
+        let (first, last) = (self.opened_millis.unwrap_or(now_millis), self.last_millis.max(now_millis));
+        if self.policy.deadline(first, last).is_some_and(|deadline| deadline <= now_millis) {
+            return 1;
+        }
+        let count = self.policy.count_max.map(|max| max.saturating_sub(self.metrics.added));
+        let row_bytes = self.table.row_bytes().max(1) as u64;
+        let bytes = self.policy.bytes_max.map(|max| max.saturating_sub(self.metrics.bytes).div_ceil(row_bytes));
+        let says_last = |name: &String| deltas.clone().position(|i| batch.notes.get(i, name).is_some());
+        let noted = self.policy.on_meta.as_ref().filter(|_| !batch.notes.is_empty()).and_then(says_last);
+        let least = count.into_iter().chain(bytes).map(|n| usize::try_from(n).unwrap_or(usize::MAX)).min();
+        least.unwrap_or(usize::MAX).clamp(1, deltas.len().max(1)).min(noted.map_or(usize::MAX, |at| at + 1))
+    }
+
+    /// Adds deltas of a batch at a time, no more than there is [room](Self::room) for. `adopts` allows that the batch stays in
+    /// memory as a whole for them.
+    pub fn add(&mut self, batch: &DeltaBatch, deltas: Range<usize>, now_millis: u64, adopts: bool) {
         self.opened_millis.get_or_insert(now_millis);
         self.last_millis = self.last_millis.max(now_millis);
-        self.ended |= self.policy.on_meta.as_ref().is_some_and(|name| batch.notes.get(i, name).is_some());
-        self.metrics.added += 1;
-        self.metrics.bytes += new.len() as u64;
-        let (existed, exists) = (delta.change != Change::Insert, delta.change != Change::Delete);
-        let next = self.entries.len();
-        let at = *self.places.entry(delta.slot).or_insert(next as u32) as usize;
-        if at == next {
-            self.keys.extend_from_slice(batch.keys.get(i).as_bytes());
-            self.key_offsets.push(u32::try_from(self.keys.len()).expect("the keys of a window stay under 4 GiB"));
-            push_row(&mut self.old, old, existed);
-            push_row(&mut self.new, new, exists);
-            self.entries.push(Entry { delta, existed, exists, composed: false });
-        } else {
-            let entry = &mut self.entries[at];
-            (entry.exists, entry.composed) = (exists, true);
-            let row = &mut self.new[at * new.len()..(at + 1) * new.len()];
-            if exists { row.copy_from_slice(new) } else { row.fill(0) }
+        if let Some(name) = self.policy.on_meta.as_ref().filter(|_| !batch.notes.is_empty()) {
+            self.ended |= deltas.clone().any(|i| batch.notes.get(i, name).is_some());
         }
-        if !batch.notes.is_empty() || !self.notes.is_empty() {
-            self.notes.resize(self.entries.len(), None);
-            self.notes[at] = (!batch.notes.is_empty()).then(|| batch.notes.note(i));
-        }
+        self.metrics.added += deltas.len() as u64;
+        self.metrics.bytes += (deltas.len() * self.table.row_bytes()) as u64;
+        self.gathered.add(batch, deltas, now_millis, adopts);
     }
 
     /// Returns the time at which the window closes by itself.
@@ -167,92 +129,23 @@ impl Window {
             .map(|_| self.policy.deadline_reason(first, self.last_millis))
     }
 
-    /// Closes the window and leaves an empty one.
-    pub fn close(&mut self, reason: CloseReason) -> Closed {
-        let mut fresh = Window::new(self.policy.clone(), self.table.clone());
-        // The next one is likely to hold about as much; room that is not used costs nothing.
-        fresh.old.reserve(self.old.len());
-        fresh.new.reserve(self.new.len());
-        let mut whole = std::mem::replace(self, fresh);
-        std::mem::swap(&mut self.places, &mut whole.places);
-        self.places.clear();
-        let metrics = whole.metrics;
-        Closed { batch: whole.into_batch(), reason, metrics }
+    /// Closes the window and leaves an empty one; what was in it can be looked up in what is returned beside it.
+    pub fn close(&mut self, reason: CloseReason) -> (Closed, Closing) {
+        let (deltas, closing) = self.gathered.take();
+        (self.opened_millis, self.last_millis, self.ended) = (None, 0, false);
+        (Closed { deltas, reason, metrics: std::mem::take(&mut self.metrics) }, closing)
     }
 
-    /// Returns what is held, in the order of the sources and without what cancelled out.
-    fn into_batch(self) -> DeltaBatch {
-        let size = self.table.row_bytes();
-        let sides = |at: usize| (&self.old[at * size..(at + 1) * size], &self.new[at * size..(at + 1) * size]);
-        let changes = |&at: &u32| self.entries[at as usize].changes(sides(at as usize));
-        let mut order: Vec<u32> = (0..self.entries.len() as u32).filter(changes).collect();
-        let slot = |&at: &u32| self.entries[at as usize].delta.slot;
-        let in_order = order.len() == self.entries.len() && order.is_sorted_by_key(slot);
-        order.sort_unstable_by_key(slot);
-        let rows = || order.iter().map(|&at| at as usize);
-        let deltas = rows().map(|at| self.entries[at].delta(&self.table, sides(at))).collect();
-        let mut notes = Notes::default();
-        if self.notes.len() == self.entries.len() && rows().all(|at| self.notes[at].is_some()) {
-            rows().filter_map(|at| self.notes[at].as_ref()).for_each(|note| notes.push_note(note));
-        }
-        if in_order {
-            let keys = Keys::from_parts(self.keys.into(), self.key_offsets).expect("they were cut from texts");
-            return DeltaBatch { table: self.table, keys, deltas, old: self.old.into(), new: self.new.into(), notes };
-        }
-        let text = |at: usize| {
-            let range = self.key_offsets[at] as usize..self.key_offsets[at + 1] as usize;
-            std::str::from_utf8(&self.keys[range]).expect("it was cut from a text")
-        };
-        let gather = |from: &[u8]| {
-            let mut side = Vec::with_capacity(order.len() * size);
-            rows().for_each(|at| side.extend_from_slice(&from[at * size..(at + 1) * size]));
-            side
-        };
-        let (old, new) = rayon::join(|| gather(&self.old), || gather(&self.new));
-        DeltaBatch {
-            keys: Keys::from_texts(rows().map(text)),
-            deltas,
-            old: old.into(),
-            new: new.into(),
-            notes,
-            table: self.table,
-        }
-    }
-}
-
-fn push_row(rows: &mut Vec<u8>, row: &[u8], is_there: bool) {
-    if is_there { rows.extend_from_slice(row) } else { rows.resize(rows.len() + row.len(), 0) }
-}
-
-impl Entry {
-    /// Returns whether the deltas of this source did not cancel each other.
-    fn changes(&self, (old, new): (&[u8], &[u8])) -> bool {
-        match (self.existed, self.exists) {
-            (true, true) => !self.composed || differs(old, new),
-            (false, false) => false,
-            _ => true,
-        }
-    }
-
-    /// Measures what all its deltas come to.
-    fn delta(&self, table: &Table, (old, new): (&[u8], &[u8])) -> DeltaRow {
-        let element = table.element;
-        if !self.composed {
-            return self.delta;
-        }
-        if self.existed && self.exists {
-            return DeltaRow::update(self.delta.slot, &measure(element, old, new));
-        }
-        let (change, row) = if self.exists { (Change::Insert, new) } else { (Change::Delete, old) };
-        let (length, max_abs) = (norm_squared(element, row).sqrt(), vecdelta_kernels::max_abs(element, row));
-        DeltaRow::whole(self.delta.slot, change, table, length, max_abs)
+    /// Takes the memory of an earlier window to use it again.
+    pub fn reuse(&mut self, closing: Closing) {
+        self.gathered.reuse(closing);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delta::Element;
+    use crate::delta::{Change, DeltaRow, Element, Keys, Notes};
 
     fn table() -> Arc<Table> {
         Arc::new(Table { collection: "c".into(), element: Element::U8, dims: 2 })
@@ -285,13 +178,15 @@ mod tests {
             (1, Delete, [5, 5], [0, 0]),
             (2, Delete, [8, 8], [0, 0]),
         ]);
-        (0..6).for_each(|i| w.add(&b, i, 0));
+        (0..2).for_each(|half| w.add(&b, half * 3..half * 3 + 3, 0, true));
         assert_eq!(w.row(2), Some(None));
         assert_eq!(w.held_bytes(), 3 * 2 * 2, "composed deltas take no more room");
-        let closed = w.close(CloseReason::Epoch);
+        let (closed, closing) = w.close(CloseReason::Epoch);
         assert_eq!(closed.metrics.added, 6);
-        assert_eq!(closed.batch.keys.iter().collect::<Vec<_>>(), ["c"]);
-        assert_eq!((closed.batch.deltas[0].change, closed.batch.rows(0)), (Delete, (&[7, 7][..], &[0, 0][..])));
+        let left = &closed.deltas.batches()[0];
+        assert_eq!(left.keys.iter().collect::<Vec<_>>(), ["c"]);
+        assert_eq!((left.deltas[0].change, left.rows(0)), (Delete, (&[7, 7][..], &[0, 0][..])));
+        assert_eq!((closing.row(0), closing.row(2), closing.row(7)), (Some(Some(&[1, 1][..])), Some(None), None));
         assert!(w.is_empty());
     }
 
@@ -302,9 +197,56 @@ mod tests {
             WindowPolicy { after_millis: Some(100), count_max: Some(2), bytes_max: Some(64), ..Default::default() };
         let mut w = window(policy);
         assert_eq!((w.due(u64::MAX), w.deadline()), (None, None), "an empty window has nothing to close");
-        w.add(&b, 0, 1_000);
+        w.add(&b, 0..1, 1_000, true);
         assert_eq!((w.due(0), w.due(1_099), w.due(1_100)), (None, None, Some(CloseReason::Time)));
-        w.add(&b, 1, 500);
+        w.add(&b, 1..2, 500, true);
         assert_eq!(w.due(500), Some(CloseReason::Count));
+    }
+
+    #[test]
+    fn what_rows_brought_is_kept_for_each_of_them() {
+        let mut w = window(WindowPolicy::epoch());
+        let mut noted = batch(&[(0, Change::Insert, [0, 0], [1, 1]), (1, Change::Insert, [0, 0], [2, 2])]);
+        let mut notes = Notes::new(["lang".to_owned()].into());
+        notes.push([Some("de".into())]);
+        notes.push([Some("fr".into())]);
+        noted.notes = notes;
+        w.add(&noted, 0..2, 0, true);
+        w.add(&batch(&[(1, Change::Delete, [2, 2], [0, 0]), (2, Change::Insert, [0, 0], [3, 3])]), 0..2, 0, true);
+        let (closed, _) = w.close(CloseReason::Epoch);
+        let left = &closed.deltas.batches()[0];
+        let langs: Vec<_> = (0..left.deltas.len()).map(|i| (left.keys.get(i), left.notes.get(i, "lang"))).collect();
+        assert_eq!(langs, [("a", Some("de")), ("c", None)]);
+    }
+
+    /// A batch that is large enough is held as it came; what comes again of it is copied, and the rest is left as it is.
+    #[test]
+    fn large_batches_are_not_copied() {
+        let table = Arc::new(Table { collection: "c".into(), element: Element::U8, dims: 1024 });
+        let batch = |slots: Range<u32>, value: u8| DeltaBatch {
+            table: table.clone(),
+            keys: Keys::from_texts(slots.clone().map(|slot| ["a", "b", "c", "d"][slot as usize % 4])),
+            deltas: slots.clone().map(|slot| DeltaRow::whole(slot, Change::Update, &table, 1.0, 1.0)).collect(),
+            old: vec![value - 1; slots.len() * 1024].into(),
+            new: vec![value; slots.len() * 1024].into(),
+            notes: Notes::default(),
+        };
+        let mut w = Window::new(WindowPolicy::epoch(), table.clone());
+        let (first, second) = (batch(100..150, 1), batch(130..170, 2));
+        w.add(&first, 0..50, 0, true);
+        let held = w.held_bytes();
+        w.add(&second, 0..40, 0, true);
+        assert_eq!((held, w.held_bytes()), (2 * 50 * 1024, 2 * (50 + 20 + 20) * 1024));
+        assert_eq!(w.row(120), Some(Some(&[1; 1024][..])));
+        assert_eq!((w.row(140), w.row(99)), (Some(Some(&[2; 1024][..])), None));
+        let (closed, closing) = w.close(CloseReason::Epoch);
+        assert_eq!((w.row(120), closing.row(169)), (None, Some(Some(&[2; 1024][..]))));
+        let batches = closed.deltas.batches();
+        let lens: Vec<usize> = batches.iter().map(|batch| batch.deltas.len()).collect();
+        assert_eq!(lens, [30, 20, 20], "what is left of the first, the end of the second, what came twice");
+        assert_eq!(batches[1].new.as_ptr(), second.new[20 * 1024..].as_ptr(), "it is where it was");
+        assert!(batches[2].rows(0) == (&[0; 1024][..], &[2; 1024][..]));
+        let slots = closed.deltas.runs().flat_map(|(b, run)| batches[b].deltas[run].iter().map(|d| d.slot));
+        assert!(slots.eq(100..170));
     }
 }

@@ -6,25 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::mailbox::{Committed, Mailbox, News};
-use super::tail::{legs, read_leg};
-use crate::delta::{CommitId, DeltaBatch};
+use super::mailbox::{Mailbox, News};
+use crate::delta::CommitId;
 use crate::event::{Event, Listener};
 use crate::pipeline::controls::Controls;
 use crate::pipeline::metrics::{Metrics, SinkFigures};
 use crate::pipeline::sink::{Delivered, Resume, Sink, SinkError, SinkFailure};
 use crate::pipeline::{PipelineError, SinkEnd};
-use crate::route::{
-    Cursor, DeliveryGuarantee, Look, Offer, Position, Receipt, Router, Subscriber, SubscriberStatus, Verdict,
-};
+use crate::route::{Cursor, DeliveryGuarantee, Receipt, Router, Subscriber, SubscriberStatus, Verdict};
 use crate::store::{CursorFile, DeathReason, Disk, Letter, LetterBox};
-use crate::version::{CommitIndex, Repository};
+use crate::version::CommitIndex;
 
 /// The most deltas that a sink gets at once.
 const BATCH: usize = 4096;
 
 /// What may wait for a sink inside of its courier, in bytes of vectors.
-const HELD_BYTES: u64 = 16 << 20;
+pub(super) const HELD_BYTES: u64 = 16 << 20;
 
 /// What is written is flushed when it has this many deltas, or nothing else waits.
 const FLUSH_DELTAS: u64 = 64 << 10;
@@ -75,13 +72,15 @@ pub struct Courier<'a> {
 /// What a courier knows.
 #[derive(Default)]
 pub struct State {
-    cursor: Cursor,
+    pub(super) cursor: Cursor,
     file: Option<CursorFile>,
-    last: Option<CommitIndex>,
+    pub(super) last: Option<CommitIndex>,
     /// The commits of what is offered and not done: hash, and the one before.
-    commits: BTreeMap<u64, (CommitId, Option<CommitId>)>,
-    before: Option<CommitId>,
-    held_bytes: u64,
+    pub(super) commits: BTreeMap<u64, (CommitId, Option<CommitId>)>,
+    pub(super) before: Option<CommitId>,
+    /// The names of the routes.
+    pub(super) routes: Arc<[String]>,
+    pub(super) held_bytes: u64,
     unflushed: u64,
     /// Failed attempts in a row, and when to try again.
     away: (u32, u64),
@@ -157,8 +156,10 @@ impl Courier<'_> {
                 kept.unwrap_or_default()
             }
         };
+        self.state.routes = self.router.routes().iter().map(|route| route.name.clone()).collect();
         let added = vec![self.branch.clone()];
         (self.listener)(&Event::SubscriptionChanged { subscriber: self.name.clone(), added, removed: Vec::new() });
+        self.tell(self.subscriber.status(false));
         self.again()
     }
 
@@ -247,126 +248,8 @@ impl Courier<'_> {
         self.state.away.1.max(due).saturating_sub(now).clamp(1, 1_000)
     }
 
-    /// Offers the deltas of a commit that is at hand.
-    fn take(&mut self, committed: &Arc<Committed>) -> Result<(), Stop> {
-        if self.state.last.is_some_and(|last| committed.number <= last) {
-            return Ok(());
-        }
-        let Some(batch) = &committed.batch else { return self.catch_up() };
-        self.begin(committed.number, committed.commit);
-        self.offer(committed.number, committed.commit, committed.millis, 0, batch);
-        self.seen(committed.number, committed.commit);
-        Ok(())
-    }
-
-    /// Offers what the log holds behind the cursor, piece by piece.
-    fn catch_up(&mut self) -> Result<(), Stop> {
-        let repo = Repository::open(self.disk.clone()).map_err(PipelineError::from)?;
-        let Some(head) = repo.head(&self.branch) else { return Ok(()) };
-        let from = match self.state.last {
-            Some(last) => Cursor::after(repo.entry(last).id),
-            None => self.state.cursor.clone(),
-        };
-        if self.state.last.is_some_and(|last| last >= head) {
-            return Ok(());
-        }
-        let (legs, other_history) = legs(&repo, &from, head)?;
-        if other_history {
-            self.sink.restart().map_err(Stop::Sink)?;
-            self.state.cursor = Cursor::default();
-        }
-        let skip = if other_history { Cursor::default() } else { from };
-        self.state.before = skip.after;
-        let ahead: HashSet<(CommitId, u32)> = skip.ahead.iter().copied().collect();
-        for (number, leg) in legs.into_iter().enumerate() {
-            let entry = repo.entry(leg.to);
-            let (id, millis) = (entry.id, entry.time.physical_millis);
-            self.begin(leg.to, id);
-            let done = if number == 0 { skip.rows } else { 0 };
-            let collections = self.collections.clone();
-            let mut stop = None;
-            let read = read_leg(&repo, leg, &|name| collections.iter().any(|c| c == name), &mut |first, batch| {
-                self.offer_but(leg.to, id, millis, first, &Arc::new(batch), done, &ahead);
-                self.pump(HELD_BYTES).map_err(|error| {
-                    stop = Some(error);
-                    PipelineError::Stopped
-                })
-            });
-            match stop {
-                Some(stop) => return Err(stop),
-                None => read?,
-            }
-            self.seen(leg.to, id);
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, number: CommitIndex, commit: CommitId) {
-        let before = self.state.before;
-        self.state.commits.insert(number as u64, (commit, before));
-    }
-
-    fn seen(&mut self, number: CommitIndex, commit: CommitId) {
-        self.subscriber.seen(Position { commit: number as u64, row: u32::MAX });
-        self.state.before = Some(commit);
-        self.state.last = Some(number);
-    }
-
-    fn offer(&mut self, number: CommitIndex, commit: CommitId, millis: u64, first: u32, batch: &Arc<DeltaBatch>) {
-        self.offer_but(number, commit, millis, first, batch, 0, &HashSet::new());
-    }
-
-    /// Offers the deltas of a batch that a route leads here, but for those that are done.
-    #[allow(clippy::too_many_arguments, reason = "each says where the batch stands")]
-    fn offer_but(
-        &mut self,
-        number: CommitIndex,
-        commit: CommitId,
-        millis: u64,
-        first: u32,
-        batch: &Arc<DeltaBatch>,
-        done: u32,
-        ahead: &HashSet<(CommitId, u32)>,
-    ) {
-        let collection = &batch.table.collection;
-        let names: Vec<Arc<str>> = self.router.routes().iter().map(|route| Arc::from(route.name.as_str())).collect();
-        let row_bytes = 2 * batch.table.row_bytes() as u64;
-        let prefix = xxhash_rust::xxh3::xxh3_64(collection.as_bytes());
-        let mut sent = 0;
-        for (index, delta) in batch.deltas.iter().enumerate() {
-            let row = first + index as u32;
-            if row < done || (!ahead.is_empty() && ahead.contains(&(commit, row))) {
-                continue;
-            }
-            let key = batch.keys.get(index);
-            let look = Look { collection, key, delta, notes: &batch.notes, row: index, millis };
-            let Some(route) = self.router.route_for(&look, |route| self.wanted[route]) else { continue };
-            let policy = &self.router.routes()[route];
-            self.subscriber.offer(Offer {
-                at: Position { commit: number as u64, row },
-                source: xxhash_rust::xxh3::xxh3_64_with_seed(key.as_bytes(), prefix),
-                priority: policy.priority,
-                expires_millis: policy.ttl_millis.map(|ttl| look.captured_millis().saturating_add(ttl)),
-                item: Delivered {
-                    commit,
-                    millis,
-                    batch: batch.clone(),
-                    index: index as u32,
-                    row,
-                    route: names[route].clone(),
-                },
-            });
-            sent += 1;
-        }
-        self.state.held_bytes += sent * row_bytes;
-        if sent > 0 {
-            let (subscriber, deltas) = (self.name.clone(), sent);
-            (self.listener)(&Event::DeltaPublished { channel: self.branch.clone(), subscriber, deltas });
-        }
-    }
-
     /// Delivers until no more than so many bytes are held, or the sink is away.
-    fn pump(&mut self, held_max: u64) -> Result<(), Stop> {
+    pub(super) fn pump(&mut self, held_max: u64) -> Result<(), Stop> {
         loop {
             if self.handover.load(Ordering::Relaxed) && self.mailbox.is_closed() {
                 return if self.subscriber.is_idle() { Ok(()) } else { Err(Stop::HandedOver) };
@@ -453,7 +336,7 @@ impl Courier<'_> {
         self.state.unflushed += deltas.len() as u64;
         (self.state.away, self.state.away_since) = ((0, 0), None);
         self.state.single = self.state.single.saturating_sub(deltas.len());
-        let latency_millis = deltas.first().map_or(0, |d| (self.now)().saturating_sub(d.millis));
+        let latency_millis = deltas.first().map_or(0, |d| (self.now)().saturating_sub(d.millis()));
         let (subscriber, deltas) = (self.name.clone(), deltas.len() as u64);
         (self.listener)(&Event::DeltaDelivered { subscriber, deltas, latency_millis });
     }
@@ -534,7 +417,10 @@ impl Courier<'_> {
         let cursor = self.cursor();
         match self.sink.flush(&cursor) {
             Ok(true) => self.keep(cursor),
-            Ok(false) => Ok(()),
+            Ok(false) => {
+                self.tell(self.subscriber.status(false));
+                Ok(())
+            }
             Err(error) if error.failure == SinkFailure::Fatal => Err(Stop::Sink(error)),
             // It keeps what was written, and is asked again.
             Err(error) if error.failure == SinkFailure::Unavailable => {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use vecdelta_kernels::{max_abs, norm_squared};
 
 use crate::delta::{Change, CommitId, DeltaBatch, DeltaRow, Element, Keys, Note, Notes, Table};
-use crate::pipeline::sink::Delivered;
+use crate::pipeline::sink::{Delivered, Parcel};
 use crate::store::{DeathReason, Letter};
 
 /// Makes the dead letter of a delta.
 pub fn of(delta: &Delivered, subscriber: &str, reason: DeathReason, message: &str, millis: u64) -> Letter {
-    let note = delta.batch.notes.note(delta.index as usize);
+    let note = delta.note();
     let metadata: BTreeMap<String, String> = note.values().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
     let table = delta.table();
     Letter {
@@ -20,7 +20,7 @@ pub fn of(delta: &Delivered, subscriber: &str, reason: DeathReason, message: &st
         millis,
         source: String::new(),
         subscriber: subscriber.to_owned(),
-        commit: delta.commit.to_hex(),
+        commit: delta.commit().to_hex(),
         collection: table.collection.clone(),
         key: delta.key().to_owned(),
         change: delta.delta().change.name().to_owned(),
@@ -56,12 +56,11 @@ pub fn delivered(letter: &Letter) -> Option<Delivered> {
         notes,
         table,
     };
-    Some(Delivered {
+    let parcel = Parcel {
         commit: CommitId::from_hex(&letter.commit)?,
         millis: letter.millis,
         batch: Arc::new(batch),
-        index: 0,
-        row: 0,
-        route: Arc::from("dead letter"),
-    })
+        routes: Arc::new(["dead letter".to_owned()]),
+    };
+    Some(Delivered::new(Arc::new(parcel), 0, 0, 0))
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::delta::{CommitId, DeltaBatch};
+use crate::delta::{CommitId, DeltaBatches};
 use crate::pipeline::link::Budget;
 use crate::pipeline::turns;
 use crate::version::CommitIndex;
@@ -19,21 +19,25 @@ pub struct Committed {
     pub commit: CommitId,
     /// When it was made, in milliseconds since 1970.
     pub millis: u64,
-    /// Its deltas in the order of the log; `None` when they are to be read from there.
-    pub batch: Option<Arc<DeltaBatch>>,
+    /// Its deltas; `None` when they are to be read from the log.
+    pub deltas: Option<DeltaBatches>,
     /// What it has of the budget: once, in however many mailboxes it waits.
     loan: Mutex<Option<Budget>>,
 }
 
 impl Committed {
     /// Makes a commit that has nothing of a budget yet.
-    pub fn new(number: CommitIndex, commit: CommitId, millis: u64, batch: Option<Arc<DeltaBatch>>) -> Self {
-        Self { number, commit, millis, batch, loan: Mutex::default() }
+    pub fn new(number: CommitIndex, commit: CommitId, millis: u64, deltas: Option<DeltaBatches>) -> Self {
+        Self { number, commit, millis, deltas, loan: Mutex::default() }
+    }
+
+    fn len(&self) -> u64 {
+        self.deltas.as_ref().map_or(0, |deltas| deltas.len() as u64)
     }
 
     /// Returns the bytes that it holds.
     pub fn bytes(&self) -> u64 {
-        self.batch.as_ref().map_or(0, |batch| (batch.old.len() + batch.new.len()) as u64 + 256)
+        self.deltas.as_ref().map_or(0, |deltas| 2 * deltas.bytes() + 256)
     }
 
     /// Takes its bytes from the budget unless it has them; returns whether they fit.
@@ -125,7 +129,7 @@ impl Mailbox {
             if state.behind && self.on_slow != OnSlow::DropOldest {
                 break;
             }
-            if commit.batch.is_none() {
+            if commit.deltas.is_none() {
                 state.behind = true;
                 break;
             }
@@ -147,12 +151,10 @@ impl Mailbox {
                     state = turns::wait(&self.state, &self.changed, state, Duration::from_millis(5)).0;
                 }
                 OnSlow::DropOldest => match state.waiting.pop_front() {
-                    Some(oldest) => {
-                        state.dropped += oldest.batch.as_ref().map_or(0, |batch| batch.deltas.len() as u64);
-                    }
+                    Some(oldest) => state.dropped += oldest.len(),
                     // Others use the budget: this one is the oldest that it may leave out.
                     None => {
-                        state.dropped += commit.batch.as_ref().map_or(0, |batch| batch.deltas.len() as u64);
+                        state.dropped += commit.len();
                         break;
                     }
                 },

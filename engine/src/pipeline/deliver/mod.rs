@@ -12,6 +12,7 @@
 mod courier;
 mod letter;
 mod mailbox;
+mod offer;
 mod tail;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vecdelta_kernels::max_abs;
 
-use crate::delta::{Change, DeltaBatch, DeltaRow, Keys, Notes, Rows, Table};
+use crate::delta::{Change, DeltaBatch, DeltaRow, Keys, Notes, Table};
 use crate::pipeline::PipelineError;
 use crate::route::Cursor;
 use crate::store::SlotNotes;
@@ -98,27 +98,27 @@ fn notes_for(
 /// Writes differences of one commit as a batch.
 pub fn batch_of(table: &Arc<Table>, sources: &[Difference], notes: Notes) -> DeltaBatch {
     let size = table.row_bytes();
-    let mut batch = DeltaBatch {
+    let side = |of: &dyn Fn(&Difference) -> &[u8]| {
+        let mut rows = Vec::with_capacity(sources.len() * size);
+        sources.iter().for_each(|d| put(&mut rows, of(d), size));
+        rows.into()
+    };
+    DeltaBatch {
         table: table.clone(),
         keys: Keys::from_texts(sources.iter().map(|d| d.key.as_str())),
         deltas: sources.iter().map(|d| row_of(d, table)).collect(),
-        old: Rows::with_capacity(sources.len() * size),
-        new: Rows::with_capacity(sources.len() * size),
+        old: side(&|d| &d.old),
+        new: side(&|d| &d.new),
         notes,
-    };
-    for d in sources {
-        put(&mut batch.old, &d.old, size);
-        put(&mut batch.new, &d.new, size);
     }
-    batch
 }
 
 /// Adds a row; one that is absent, or of another shape, becomes zeros.
-fn put(rows: &mut Rows, row: &[u8], size: usize) {
+fn put(rows: &mut Vec<u8>, row: &[u8], size: usize) {
     if row.len() == size {
         rows.extend_from_slice(row);
     } else {
-        rows.extend_zeros(size);
+        rows.resize(rows.len() + size, 0);
     }
 }
 

@@ -112,8 +112,8 @@ impl Flow<'_> {
         }
         let at = &self.state.current[&source];
         let (file, collection) = (at.input.file.clone(), at.table.collection.clone());
-        let windows = self.windows.of(&collection);
-        let pending = |slot: u32| windows.iter().find_map(|window| window.row(slot));
+        let pending = self.windows.pending(&collection);
+        let pending = |slot: u32| pending.row(slot);
         let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
         let removed = capture.remove(keys, &notes, &pending);
         let captured: Captured = removed.map_err(|error| Stop::Failed(PipelineError::Capture { file, error }))?;
@@ -125,6 +125,8 @@ impl Flow<'_> {
 
     /// Deletes what an epoch says is gone.
     pub(super) fn gone(&mut self, source: usize, ids: &[String]) -> Result<(), Stop> {
+        // An epoch is compared with the table alone.
+        self.all_committed()?;
         let at = &self.state.current[&source];
         let (file, collection) = (at.input.file.clone(), at.table.collection.clone());
         let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
@@ -143,8 +145,8 @@ impl Flow<'_> {
         let mut notes = Notes::new(names.clone().into());
         let mut left = notes.clone();
         {
-            let windows = self.windows.of(&collection);
-            let pending = |slot: u32| windows.iter().find_map(|window| window.row(slot));
+            let pending = self.windows.pending(&collection);
+            let pending = |slot: u32| pending.row(slot);
             let capture = &self.state.captures[&collection];
             for delta in deltas {
                 let key = delta.source().key.as_str();

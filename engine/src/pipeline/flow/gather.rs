@@ -1,9 +1,11 @@
 //! Deltas on their way into windows, and windows on their way into commits.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{ClosedWindow, Flow, InputName, Stop, Work};
-use crate::capture::Captured;
+use crate::capture::{Capture, Captured};
+use crate::delta::DeltaBatch;
 use crate::event::Event;
 use crate::route::Look;
 use crate::window::{CloseReason, WindowNumber};
@@ -37,60 +39,19 @@ impl Flow<'_> {
         self.state.unchanged += captured.unchanged;
         self.state.raw_bytes += captured.raw_bytes;
         let batch = captured.batch;
-        let collection = batch.table.collection.clone();
-        let mut routed = vec![0u64; self.router.routes().len()];
-        let mut unrouted = 0;
-        let only = self.router.only_window();
         let now = (self.now)();
-        for (i, delta) in batch.deltas.iter().enumerate() {
-            let look = Look {
-                collection: &collection,
-                key: batch.keys.get(i),
-                delta,
-                notes: &batch.notes,
-                row: i,
-                millis: millis.unwrap_or(now),
-            };
-            let window = match only {
-                Some(window) => {
-                    routed[0] += 1;
-                    window
-                }
-                None => {
-                    let Some(decision) = self.router.route(&look) else {
-                        unrouted += 1;
-                        continue;
-                    };
-                    decision.routes.iter().for_each(|&route| routed[route] += 1);
-                    decision.window
-                }
-            };
-            if self.windows.policies().len() > 1 {
-                for number in self.windows.before(window, &collection, delta.slot) {
-                    self.close(number, CloseReason::Order)?;
-                }
+        let windows = self.metrics.busy("route", || self.route(&batch, millis.unwrap_or(now)));
+        let runs = windows.chunk_by(|a, b| a == b);
+        let whole = windows.first() == windows.last() && runs.clone().nth(1).is_none();
+        let mut start = 0;
+        for run in runs {
+            let end = start + run.len();
+            if let Some(window) = run[0] {
+                // A small part of a batch would keep all of it in memory, for as long as its own window is open.
+                let adopts = whole || run.len() * 4 >= windows.len();
+                self.gather_run(window, (&batch, start..end), (now, millis), ticket, adopts)?;
             }
-            let event_time = self.windows.policies()[window].1.event_time;
-            if event_time && let Some(millis) = millis {
-                // The rows before this one end what ends before it.
-                self.close_until(millis)?;
-            }
-            let at = if event_time { millis.unwrap_or(now) } else { now };
-            let (number, first) = self.windows.add(window, &batch, i, at, ticket);
-            if first {
-                self.tell_opened(window, &collection);
-            }
-            if let Some(reason) = self.windows.due(number, now, Some(at)).filter(|_| !self.state.holding) {
-                self.close(number, reason)?;
-            }
-            self.close_full()?;
-        }
-        for (route, deltas) in routed.into_iter().enumerate().filter(|(_, n)| *n > 0) {
-            self.tell_routed(route, deltas);
-        }
-        if unrouted > 0 {
-            self.metrics.update(|f| f.unrouted += unrouted);
-            (self.listener)(&Event::DeltaUnrouted { deltas: unrouted });
+            start = end;
         }
         self.state.source = source;
         if self.state.holding {
@@ -98,6 +59,77 @@ impl Flow<'_> {
         }
         // More rows may be on their way that are before the watermark, and behind these.
         self.close_due_at(millis.or(self.watermark()))
+    }
+
+    /// Returns the window of each delta, and tells which routes it takes.
+    fn route(&self, batch: &DeltaBatch, millis: u64) -> Vec<Option<usize>> {
+        let mut routed = vec![0u64; self.router.routes().len()];
+        let windows: Vec<Option<usize>> = match self.router.only_window() {
+            Some(window) => {
+                routed[0] = batch.deltas.len() as u64;
+                vec![Some(window); batch.deltas.len()]
+            }
+            None => {
+                let look = |(row, delta)| Look {
+                    collection: &batch.table.collection,
+                    key: batch.keys.get(row),
+                    delta,
+                    notes: &batch.notes,
+                    row,
+                    millis,
+                };
+                let looks = batch.deltas.iter().enumerate().map(look);
+                looks.map(|look| self.router.route(&look, |route| routed[route] += 1)).collect()
+            }
+        };
+        for (route, deltas) in routed.into_iter().enumerate().filter(|(_, n)| *n > 0) {
+            self.tell_routed(route, deltas);
+        }
+        let unrouted = windows.iter().filter(|window| window.is_none()).count() as u64;
+        if unrouted > 0 {
+            self.metrics.update(|f| f.unrouted += unrouted);
+            (self.listener)(&Event::DeltaUnrouted { deltas: unrouted });
+        }
+        windows
+    }
+
+    /// Puts deltas into one window, which is closed whenever it is full.
+    fn gather_run(
+        &mut self,
+        window: usize,
+        (batch, deltas): (&DeltaBatch, Range<usize>),
+        (now, millis): (u64, Option<u64>),
+        ticket: u64,
+        adopts: bool,
+    ) -> Result<(), Stop> {
+        if self.windows.policies().len() > 1 {
+            for number in self.windows.before(window, batch, deltas.clone()) {
+                self.close(number, CloseReason::Order)?;
+            }
+        }
+        let event_time = self.windows.policies()[window].1.event_time;
+        let at = if event_time { millis.unwrap_or(now) } else { now };
+        if event_time && let Some(millis) = millis {
+            // The rows before these end what ends before them.
+            self.close_until(millis)?;
+        }
+        let row_bytes = 2 * batch.table.row_bytes().max(1) as u64;
+        let mut start = deltas.start;
+        while start < deltas.end {
+            let bytes = self.buffer_bytes.saturating_sub(self.windows.held_bytes());
+            let room = usize::try_from(bytes.div_ceil(row_bytes)).unwrap_or(usize::MAX).max(1);
+            let next = start..deltas.end.min(start.saturating_add(room));
+            let (number, first, added) = self.windows.add(window, (batch, next), at, ticket, adopts);
+            if first {
+                self.tell_opened(window, &batch.table.collection);
+            }
+            if let Some(reason) = self.windows.due(number, now, Some(at)).filter(|_| !self.state.holding) {
+                self.close(number, reason)?;
+            }
+            self.close_full()?;
+            start += added;
+        }
+        Ok(())
     }
 
     /// Closes the windows that run by the time of rows and end before this one.
@@ -182,7 +214,7 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// Closes a window and waits until it is committed, so that later rows are compared with what it left.
+    /// Closes a window. Later rows are compared with what is in it, whether it is committed yet or not.
     fn close(&mut self, number: WindowNumber, reason: CloseReason) -> Result<(), Stop> {
         self.close_with(number, reason, false)?;
         // A place in an outer stream is passed as a whole: no other window may hold on to what came before.
@@ -199,27 +231,29 @@ impl Flow<'_> {
         if self.windows.is_empty(number) && reason != CloseReason::Epoch {
             return Ok(());
         }
+        // One window is being committed while the next one is gathered, and no more than that.
+        self.all_committed()?;
         let name = self.windows.policy(number).0.to_owned();
-        let closed = self.windows.close(number, reason);
-        let (before, after) = (closed.metrics.added, closed.batch.deltas.len() as u64);
+        let closed = self.metrics.busy("window", || self.windows.close(number, reason));
+        let (before, after) = (closed.metrics.added, closed.deltas.len() as u64);
         if after < before {
             let window = name.clone();
             (self.listener)(&Event::WindowCompacted { window, before, after });
         }
-        let bytes = closed.batch.new.len() as u64;
+        let bytes = closed.deltas.bytes();
         self.tell_window(&name, before, after, bytes, reason.name());
-        let left = self.oldest_after();
+        let left = self.oldest_open();
         let input = self.state.current.get(&self.state.source).map(|at| at.input.clone());
         let work = ClosedWindow {
             input: input.unwrap_or_else(|| Arc::new(InputName::default())),
             window: name,
+            known: self.state.captures.get(&closed.deltas.table().collection).map_or(0, Capture::known),
             closed,
             whole,
             unchanged: std::mem::take(&mut self.state.unchanged),
             raw_bytes: std::mem::take(&mut self.state.raw_bytes),
             marks: self.marks_before(left),
         };
-        self.send(Work::Closed(Box::new(work)), bytes)?;
-        Ok(self.committed()?)
+        Ok(self.send(Work::Closed(Box::new(work)), bytes)?)
     }
 }

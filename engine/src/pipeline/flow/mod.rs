@@ -25,13 +25,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::PipelineError;
 use super::config::{self, Clock, Late, Source};
 use super::feed::{Fate, Refusal, Ticket};
-use super::link::{Inlet, Loaded, Outlet};
+use super::link::{Inlet, Outlet};
 use super::metrics::Metrics;
 use super::reading::Row;
 use super::requests::Unsaid;
-use super::turns;
+use super::turns::{self, Either};
 use crate::apply::{Transformer, Validator, transform_each};
-use crate::capture::{Capture, CaptureError, Captured, Observer, ObserverStatus, Pace};
+use crate::capture::{Capture, CaptureError, Captured, Observer, ObserverStatus, Pace, Pending};
 use crate::delta::{Element, RowBatch, Table};
 use crate::event::{Event, Listener};
 use crate::route::Router;
@@ -73,6 +73,8 @@ pub struct ClosedWindow {
     pub unchanged: u64,
     /// The size of the rows that were looked at since the last commit.
     pub raw_bytes: u64,
+    /// How many sources of its collection were known when it was closed.
+    pub known: u32,
     /// How far outer streams are durable with it.
     pub marks: BTreeMap<String, String>,
 }
@@ -233,6 +235,10 @@ impl Flow<'_> {
             Ok(()) => self.leave(),
             Err(Stop::Gone) => {}
             Err(Stop::Failed(error)) => {
+                // What is on its way to be committed is told of as such.
+                if self.all_committed().is_ok() {
+                    let _ = self.settle();
+                }
                 let message = error.to_string();
                 let observer = &mut self.observers[self.state.source];
                 observer.failed(&message);
@@ -312,6 +318,7 @@ impl Flow<'_> {
         }
         self.release_all()?;
         self.close_all()?;
+        self.all_committed()?;
         self.settle()
     }
 
@@ -321,16 +328,21 @@ impl Flow<'_> {
             let now = (self.now)();
             let wait = self.deadline().map(|deadline| Duration::from_millis(deadline.saturating_sub(now)));
             let timeout = wait.into_iter().chain(self.capture.heartbeat).min();
-            let rows = &self.rows;
-            let received = self.metrics.blocked("capture", "rows", || match timeout {
-                None => rows.receive().ok_or(RecvTimeoutError::Disconnected),
-                Some(timeout) => rows.receive_timeout(timeout),
+            let closing = self.windows.closing() > 0;
+            let received = self.metrics.blocked("capture", "rows", || match closing {
+                true => self.rows.receive_or(&self.replies, timeout),
+                false => self.rows.receive_within(timeout).map(Either::Left),
             });
             let waited = (self.now)().saturating_sub(now);
-            match received.map(Loaded::into_inner) {
-                Ok(row) => {
+            match received {
+                Ok(Either::Left(row)) => {
+                    let row = row.into_inner();
                     self.quiet(waited, Some(row.source()));
                     return Ok(Some(row));
+                }
+                Ok(Either::Right(reply)) => {
+                    self.is_committed(reply)?;
+                    self.settle()?;
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) => {
@@ -369,11 +381,12 @@ impl Flow<'_> {
 
     /// Asks for the mirror of an input. One without rows has the shape of its collection, or of what is tried again.
     fn mirror_for(
-        &self,
+        &mut self,
         source: usize,
         input: &Arc<InputName>,
         table: &mut Table,
     ) -> Result<Arc<RwLock<Mirror>>, Stop> {
+        self.all_committed()?;
         let ask = |table: &Table, asks: bool| {
             self.send(Work::Open { input: input.clone(), table: table.clone(), asks }, 0)?;
             match turns::receive(&self.replies) {
@@ -452,6 +465,8 @@ impl Flow<'_> {
         let at = &self.state.current[&source];
         let (collection, passing) = (at.table.collection.clone(), at.passing.is_some());
         if self.sources[source].epoch {
+            // An epoch is compared with the table alone.
+            self.all_committed()?;
             let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
             let mut captured = self.metrics.busy("capture", || capture.step(&batch)).map_err(fail)?;
             if !passing {
@@ -459,14 +474,17 @@ impl Flow<'_> {
             }
             return self.captured(source, captured, rows, ticket, millis);
         }
-        for run in stream::runs_without_repeats(&batch) {
+        let mut from = 0;
+        while from < rows {
             let captured = {
-                let windows = self.windows.of(&collection);
-                let pending = |slot: u32| windows.iter().find_map(|window| window.row(slot));
+                let pending = self.windows.pending(&collection);
+                let held = |slot: u32| pending.row(slot);
+                let held: Option<Pending<'_>> = if pending.is_empty() { None } else { Some(&held) };
                 let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
-                let rows = batch.slice(run.clone());
-                self.metrics.busy("capture", || capture.step_stream(&rows, &pending)).map_err(&fail)?
+                self.metrics.busy("capture", || capture.step_stream(&batch, from, held)).map_err(&fail)?
             };
+            let run = from..from + captured.rows();
+            from = run.end;
             let captured = self.admit(source, (came, run.clone()), captured, ticket)?;
             self.captured(source, captured, run.len(), ticket, millis)?;
         }
@@ -482,6 +500,7 @@ impl Flow<'_> {
             self.end_stream_file(source)?;
             return self.settle();
         }
+        self.all_committed()?;
         let at = self.state.current.get(&source).expect("an end follows its beginning");
         let (file, collection) = (at.input.file.clone(), at.table.collection.clone());
         let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
@@ -509,10 +528,29 @@ impl Flow<'_> {
         if sent { Ok(()) } else { Err(Gone) }
     }
 
+    /// Waits for the answer that an epoch is committed.
     fn committed(&self) -> Result<(), Gone> {
         match self.metrics.blocked("capture", "commit", || turns::receive(&self.replies)) {
             Some(Reply::Committed) => Ok(()),
             _ => Err(Gone),
         }
+    }
+
+    /// Waits until every window that was closed is committed.
+    fn all_committed(&mut self) -> Result<(), Gone> {
+        while self.windows.closing() > 0 {
+            self.committed()?;
+            self.windows.committed();
+        }
+        Ok(())
+    }
+
+    /// Takes notice of an answer that came by itself.
+    fn is_committed(&mut self, reply: Reply) -> Result<(), Gone> {
+        match reply {
+            Reply::Committed => self.windows.committed(),
+            Reply::Mirror(_) | Reply::OtherShape(_) => return Err(Gone),
+        }
+        Ok(())
     }
 }

@@ -72,6 +72,7 @@ impl Flow<'_> {
         let (name, file) = (input.source.clone(), input.file.clone());
         (self.listener)(&Event::SourceOpened { source: name, file, rows: None });
         let input = Arc::new(input);
+        self.all_committed()?;
         self.send(Work::Open { input: input.clone(), table: table.clone(), asks: true }, 0)?;
         match turns::receive(&self.replies) {
             Some(Reply::Mirror(mirror)) => {
@@ -193,6 +194,11 @@ impl Flow<'_> {
 
     /// The ticket of the oldest row that is not committed.
     fn oldest(&self) -> Option<u64> {
+        self.oldest_open().into_iter().chain(self.windows.oldest_closing()).min()
+    }
+
+    /// The ticket of the oldest row that is not even on its way to be committed.
+    pub(super) fn oldest_open(&self) -> Option<u64> {
         let held = self.state.current.values().flat_map(|at| {
             let clock = at.clock.as_ref().and_then(Reorder::oldest);
             clock.into_iter().chain(at.pace.as_ref().and_then(Pace::oldest))
@@ -258,11 +264,6 @@ impl Flow<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Returns the oldest ticket that is left when a window is closed.
-    pub(super) fn oldest_after(&self) -> Option<u64> {
-        self.oldest()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{Changes, Parsed, What, without_repeats};
 use crate::capture::read::{self, Place, ReadOptions, RefusedRow, Refuser, RowForm};
-use crate::delta::{Keys, Notes};
+use crate::delta::{Cell, Keys, Notes};
 use crate::pipeline::config::{OnReject, Source};
 
 /// Reads lines into changes.
@@ -46,8 +46,8 @@ pub enum At {
 enum Kind {
     /// A row, unless it cannot be read.
     Row,
-    /// An id that is gone.
-    Gone(String),
+    /// An id that is gone, and its metadata.
+    Gone(String, Vec<Cell>),
     /// Neither.
     Bad(Box<RefusedRow>),
 }
@@ -98,12 +98,12 @@ impl Lines {
             for kind in run {
                 match kind {
                     Kind::Row => {}
-                    Kind::Gone(id) => gone.push(id),
+                    Kind::Gone(id, cells) => gone.push((id, cells)),
                     Kind::Bad(row) => bad.push(*row),
                 }
             }
             if !gone.is_empty() {
-                removed(own, &gone, &mut changes);
+                self.removed(own, &gone, &mut changes);
             } else if !bad.is_empty() {
                 self.refuse(bad, Some(own[own.len() - 1].mark()), &mut changes)?;
             } else {
@@ -144,12 +144,27 @@ impl Lines {
         let bad = |id, what: &str| Kind::Bad(Box::new(line.refused(id, what)));
         match (row.get(field), id) {
             (None | Some(serde_json::Value::Null | serde_json::Value::Bool(false)), _) => Kind::Row,
-            (Some(serde_json::Value::Bool(true)), Some(id)) => Kind::Gone(id),
+            (Some(serde_json::Value::Bool(true)), Some(id)) => match self.cells(&row) {
+                Ok(cells) => Kind::Gone(id, cells),
+                Err(what) => bad(Some(id), &what),
+            },
             (Some(serde_json::Value::Bool(true)), None) => {
                 bad(None, &format!("there is no `{name}`, or it is no text and no integer"))
             }
             (Some(_), id) => bad(id, &format!("`{field}` is neither true nor false")),
         }
+    }
+
+    /// Returns what a line says in the columns of metadata.
+    fn cells(&self, row: &serde_json::Map<String, serde_json::Value>) -> Result<Vec<Cell>, String> {
+        use serde_json::Value::{Bool, Null, Number, String};
+        let cell = |name: &std::string::String| match row.get(name) {
+            None | Some(Null) => Ok(None),
+            Some(String(text)) => Ok(Some(text.as_str().into())),
+            Some(other @ (Bool(_) | Number(_))) => Ok(Some(other.to_string().into())),
+            Some(_) => Err(format!("`{name}` is no text, number, true or false")),
+        };
+        self.options.meta.iter().map(cell).collect()
     }
 
     fn rows(&mut self, lines: &[Line<'_>], changes: &mut Vec<Changes>) -> Result<(), String> {
@@ -207,12 +222,14 @@ impl Lines {
         let refused = std::mem::take(&mut *refused.lock().expect("no thread panics with it"));
         Ok((batches, refused))
     }
-}
 
-fn removed(lines: &[Line<'_>], gone: &[String], changes: &mut Vec<Changes>) {
-    for run in without_repeats(gone.iter().map(String::as_str)) {
-        let mark = lines[run.end - 1].mark();
-        let keys = Keys::from_texts(gone[run].iter().map(String::as_str));
-        changes.push(Changes::new(What::Gone(keys, Notes::default()), Some(mark)));
+    fn removed(&self, lines: &[Line<'_>], gone: &[(String, Vec<Cell>)], changes: &mut Vec<Changes>) {
+        for run in without_repeats(gone.iter().map(|(id, _)| id.as_str())) {
+            let mark = lines[run.end - 1].mark();
+            let mut notes = Notes::new(self.options.meta.clone());
+            gone[run.clone()].iter().for_each(|(_, cells)| notes.push(cells.iter().cloned()));
+            let keys = Keys::from_texts(gone[run].iter().map(|(id, _)| id.as_str()));
+            changes.push(Changes::new(What::Gone(keys, notes), Some(mark)));
+        }
     }
 }

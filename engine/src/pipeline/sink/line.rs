@@ -17,12 +17,12 @@ pub fn delta_line(fields: &[SinkField], d: &Delivered) -> Value {
         SinkField::L2 => json!(delta.l2),
         SinkField::Cosine => json!(delta.cosine),
         SinkField::MaxAbs => json!(measured(d).then_some(delta.max_abs)),
-        SinkField::Route => json!(*d.route),
+        SinkField::Route => json!(d.route()),
         SinkField::Base => json!(base),
         SinkField::Result => json!(result),
         SinkField::Delta => json!(d.id()),
         SinkField::Meta => meta(d),
-        other => row_value(other, &d.commit, d.millis, d.table(), d.key(), d.new_bits()),
+        other => row_value(other, &d.commit(), d.millis(), d.table(), d.key(), d.new_bits()),
     })
 }
 
@@ -32,7 +32,7 @@ fn measured(d: &Delivered) -> bool {
 }
 
 fn meta(d: &Delivered) -> Value {
-    let note = d.batch.notes.note(d.index as usize);
+    let note = d.note();
     Value::Object(note.values().map(|(name, value)| (name.to_owned(), json!(value))).collect())
 }
 

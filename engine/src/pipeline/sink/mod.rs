@@ -28,7 +28,7 @@ use std::sync::Arc;
 #[cfg(feature = "postgres")]
 use self::postgres::Postgres;
 use super::config;
-use crate::delta::{Change, CommitId, DeltaBatch, DeltaRow, Table, row_hash};
+use crate::delta::{Change, CommitId, DeltaBatch, DeltaRow, Note, Table, row_hash};
 use crate::export::{ExportError, PartFormat};
 use crate::route::Cursor;
 
@@ -160,52 +160,92 @@ impl fmt::Display for SinkError {
 
 impl std::error::Error for SinkError {}
 
-/// One delta of a commit, on its way to a sink.
-#[derive(Clone, Debug)]
-pub struct Delivered {
-    /// The commit that it is part of.
+/// Deltas of one commit on their way to a sink together.
+#[derive(Debug)]
+pub struct Parcel {
+    /// The commit that they are part of.
     pub commit: CommitId,
     /// When the commit was made, in milliseconds since 1970.
     pub millis: u64,
-    /// The deltas that it is one of.
+    /// The deltas.
     pub batch: Arc<DeltaBatch>,
-    /// Which one.
-    pub index: u32,
-    /// The number of the row in its commit, in the order of the log.
-    pub row: u32,
-    /// The route that sends it.
-    pub route: Arc<str>,
+    /// The names of all routes.
+    pub routes: Arc<[String]>,
+}
+
+/// One delta of a commit, on its way to a sink.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    parcel: Arc<Parcel>,
+    index: u32,
+    row: u32,
+    route: u32,
 }
 
 impl Delivered {
+    /// Takes a delta out of a parcel: which one it is there, the number of the row in its commit, in the order of the log, and
+    /// the number of the route that sends it.
+    ///
+    /// # Panics
+    /// If the parcel has no such delta or route.
+    pub fn new(parcel: Arc<Parcel>, index: usize, row: u32, route: usize) -> Self {
+        assert!(index < parcel.batch.deltas.len() && route < parcel.routes.len(), "it is in the parcel");
+        Self { parcel, index: index as u32, row, route: route as u32 }
+    }
+
+    /// Returns the commit that it is part of.
+    pub fn commit(&self) -> CommitId {
+        self.parcel.commit
+    }
+
+    /// Returns when the commit was made, in milliseconds since 1970.
+    pub fn millis(&self) -> u64 {
+        self.parcel.millis
+    }
+
+    /// Returns the name of the route that sends it.
+    pub fn route(&self) -> &str {
+        &self.parcel.routes[self.route as usize]
+    }
+
+    /// Returns the bits before and after it, zeros where there are none.
+    pub fn rows(&self) -> (&[u8], &[u8]) {
+        self.parcel.batch.rows(self.index as usize)
+    }
+
+    /// Returns what its row brought besides.
+    pub fn note(&self) -> Note {
+        self.parcel.batch.notes.note(self.index as usize)
+    }
+
     /// Returns the shape of its collection.
     pub fn table(&self) -> &Arc<Table> {
-        &self.batch.table
+        &self.parcel.batch.table
     }
 
     /// Returns the key of its source.
     pub fn key(&self) -> &str {
-        self.batch.keys.get(self.index as usize)
+        self.parcel.batch.keys.get(self.index as usize)
     }
 
     /// Returns what is known of it besides its bits.
     pub fn delta(&self) -> &DeltaRow {
-        &self.batch.deltas[self.index as usize]
+        &self.parcel.batch.deltas[self.index as usize]
     }
 
     /// Returns the bits before it; `None` for an insert.
     pub fn old(&self) -> Option<&[u8]> {
-        (self.delta().change != Change::Insert).then(|| self.batch.rows(self.index as usize).0)
+        (self.delta().change != Change::Insert).then(|| self.rows().0)
     }
 
     /// Returns the bits after it; `None` for a delete.
     pub fn new_bits(&self) -> Option<&[u8]> {
-        (self.delta().change != Change::Delete).then(|| self.batch.rows(self.index as usize).1)
+        (self.delta().change != Change::Delete).then(|| self.rows().1)
     }
 
     /// Returns a value of its row's metadata.
     pub fn meta(&self, name: &str) -> Option<&str> {
-        self.batch.notes.get(self.index as usize, name)
+        self.parcel.batch.notes.get(self.index as usize, name)
     }
 
     /// Returns the hashes of the rows before and after it in hex: what a receiver compares to take each delta once.
@@ -216,7 +256,7 @@ impl Delivered {
 
     /// Returns what tells this delta from all others, for receivers that drop repeats: its commit and row.
     pub fn id(&self) -> String {
-        format!("{}-{}", self.commit.to_hex(), self.row)
+        format!("{}-{}", self.commit().to_hex(), self.row)
     }
 }
 

@@ -78,11 +78,11 @@ pub fn place(to: &NatsStream) -> Place {
 
 /// Makes the delta that is published: the same again when the log is read again.
 fn delta(delivered: &Delivered) -> Result<Delta, SinkError> {
-    let note = delivered.batch.notes.note(delivered.index as usize);
+    let note = delivered.note();
     let mut metadata: std::collections::BTreeMap<String, String> =
         note.values().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    metadata.insert("commit".to_owned(), delivered.commit.to_hex());
-    let time = Timestamp { physical_millis: delivered.millis, ..Timestamp::default() };
+    metadata.insert("commit".to_owned(), delivered.commit().to_hex());
+    let time = Timestamp { physical_millis: delivered.millis(), ..Timestamp::default() };
     let info = DeltaInfo { time, parent: None, metadata };
     let (old, new) = (delivered.old(), delivered.new_bits());
     Delta::new(delivered.table(), delivered.key(), old, new, info).map_err(SinkError::fatal)

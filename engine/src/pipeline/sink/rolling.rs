@@ -126,7 +126,7 @@ impl Sink for Rolling {
     }
 
     fn write(&mut self, deltas: &[Delivered]) -> Result<(), SinkError> {
-        for group in deltas.chunk_by(|a, b| a.commit == b.commit && a.table() == b.table()) {
+        for group in deltas.chunk_by(|a, b| a.commit() == b.commit() && a.table() == b.table()) {
             let first = &group[0];
             if self.writer.as_ref().is_some_and(|writer| !writer.fits(first.table())) {
                 // A new generation has another width: its parts follow those of the old one.
@@ -142,12 +142,12 @@ impl Sink for Rolling {
                 let writer = DeltaWriter::create_from(&self.directory, first.table().clone(), self.format, parts)?;
                 self.writer = Some(writer);
             }
-            if self.last_commit != Some(first.commit) {
+            if self.last_commit != Some(first.commit()) {
                 self.counts.1 += 1;
-                self.last_commit = Some(first.commit);
+                self.last_commit = Some(first.commit());
             }
             let writer = self.writer.as_mut().ok_or_else(|| SinkError::fatal("no part is open"))?;
-            writer.write(first.commit, first.millis, &batch_of(group))?;
+            writer.write(first.commit(), first.millis(), &batch_of(group))?;
         }
         Ok(())
     }
@@ -177,14 +177,14 @@ fn is_part(name: &str, format: PartFormat) -> bool {
 /// Gathers deltas of one commit to a batch, without copying when they are all of one.
 fn batch_of(group: &[Delivered]) -> crate::delta::DeltaBatch {
     let table = group[0].table().clone();
-    let mut batch = crate::delta::DeltaBatch {
+    let mut rows = Vec::with_capacity(group.len() * table.row_bytes());
+    group.iter().for_each(|d| rows.extend_from_slice(d.rows().1));
+    crate::delta::DeltaBatch {
         keys: crate::delta::Keys::from_texts(group.iter().map(Delivered::key)),
         deltas: group.iter().map(|d| *d.delta()).collect(),
-        old: crate::delta::Rows::default(),
-        new: crate::delta::Rows::with_capacity(group.len() * table.row_bytes()),
+        old: bytes::Bytes::new(),
+        new: rows.into(),
         notes: crate::delta::Notes::default(),
         table,
-    };
-    group.iter().for_each(|d| batch.new.extend_from_slice(d.batch.rows(d.index as usize).1));
-    batch
+    }
 }

@@ -76,8 +76,7 @@ impl RuVector {
         if wide.iter().any(|&x| f64::from(x as f32) != x) {
             return Err("the index would round it: it holds f32");
         }
-        let notes = &delta.batch.notes;
-        let note = notes.note(delta.index as usize);
+        let note = delta.note();
         let metadata: HashMap<String, serde_json::Value> =
             note.values().map(|(name, value)| (name.to_owned(), value.into())).collect();
         Ok(VectorEntry {
