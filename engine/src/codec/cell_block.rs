@@ -20,7 +20,7 @@ use super::numbers::{encode_lengths, read_lengths};
 use super::positions::{Positions, gather, scatter};
 use super::precision::Narrow;
 use super::reader::Reader;
-use super::source::Source;
+use super::source::{Source, Values};
 use super::tokens;
 use super::word::{Format, Word};
 use std::ops::Range;
@@ -46,16 +46,11 @@ pub(super) enum Steps {
 }
 
 /// Chooses the grids and codes every row.
-pub(super) fn code<W: Word>(source: Source, steps: Steps) -> Coded {
+pub(super) fn code<W: Word>(source: Source, values: &Values<W>, steps: Steps) -> Coded {
     let n_rows = source.shape.n_rows;
-    let (mut predicted, mut new) = (Vec::<W>::new(), Vec::new());
-    let mut levels = Vec::with_capacity(n_rows);
+    let levels: Vec<Level> = (0..n_rows).map(|r| values.level(source.format, source.range(r))).collect();
     let mut block = Level::default();
-    for r in 0..n_rows {
-        source.row(r, &mut predicted, &mut new);
-        levels.push(Level::of(source.format, &predicted, &new));
-        block.add(levels[r]);
-    }
+    levels.iter().for_each(|level| block.add(*level));
     let finer = match (source.old, source.positions) {
         (Some(_), _) => 0,
         (None, Some(_)) => level::FINER_FEW,
@@ -77,9 +72,10 @@ pub(super) fn code<W: Word>(source: Source, steps: Steps) -> Coded {
     for (r, level) in levels.into_iter().enumerate() {
         let k = level::row_exponent(coded.grid, block, level);
         coded.exponents.push(k.wrapping_sub(coded.grid.k) as u8);
-        source.row(r, &mut predicted, &mut new);
-        let tokens = &mut coded.tokens[source.range(r)];
-        W::encode_row(Grid { k, ..coded.grid }, &predicted, &new, tokens, &mut coded.low, &mut scratch);
+        let range = source.range(r);
+        let (predicted, new) = (&values.predicted[range.clone()], &values.new[range.clone()]);
+        let tokens = &mut coded.tokens[range];
+        W::encode_row(Grid { k, ..coded.grid }, predicted, new, tokens, &mut coded.low, &mut scratch);
         let end = coded.low.align();
         coded.lengths.push((end - low_end) as u32);
         low_end = end;
@@ -89,7 +85,7 @@ pub(super) fn code<W: Word>(source: Source, steps: Steps) -> Coded {
 
 /// Appends the payload of a source.
 pub(super) fn write<W: Word>(source: Source, steps: Steps, out: &mut Vec<u8>) {
-    let coded = code::<W>(source, steps);
+    let coded = code(source, &source.values::<W>(), steps);
     let mut flags = (source.narrow as u8) << NARROW_SHIFT;
     flags |= if source.old.is_some() { FROM_OLD } else { 0 };
     flags |= if source.positions.is_some() { SPARSE } else { 0 };

@@ -1,6 +1,7 @@
 //! The values to encode, row by row: all of them or the changed ones, with what predicts them.
 
 use super::layout::Shape;
+use super::level::Level;
 use super::positions::Positions;
 use super::precision::Narrow;
 use super::word::{Format, Word};
@@ -34,21 +35,63 @@ impl Source<'_> {
         }
     }
 
-    /// Fills in the values of row `r`.
-    pub(super) fn row<W: Word>(&self, r: usize, predicted: &mut Vec<W>, new: &mut Vec<W>) {
-        self.words(r, self.new, new);
-        match self.old {
-            Some(old) => self.words(r, old, predicted),
-            None => {
-                predicted.clear();
-                predicted.resize(new.len(), W::default());
-            }
-        }
+    /// Returns all values with what predicts each.
+    pub(super) fn values<W: Word>(&self) -> Values<W> {
+        let load = |rows: &[u8]| {
+            let mut words = spare();
+            W::load(self.shape.element, self.narrow, rows, &mut words);
+            words
+        };
+        let new = load(self.new);
+        let predicted = self.old.map_or_else(|| zeros(new.len()), load);
+        Values { predicted, new }
+    }
+}
+
+/// How many lists of words a thread keeps, and how long they may be.
+const SPARE: usize = 4;
+const SPARE_WORDS: usize = 1 << 18;
+
+/// Returns an empty list: memory that is asked for anew for each block has to be cleared for each.
+fn spare<W: Word>() -> Vec<W> {
+    W::spare().with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+fn zeros<W: Word>(len: usize) -> Vec<W> {
+    let mut words = spare();
+    words.resize(len, W::default());
+    words
+}
+
+/// Values to encode and what predicts each, row by row.
+pub(super) struct Values<W: Word> {
+    pub(super) predicted: Vec<W>,
+    pub(super) new: Vec<W>,
+}
+
+impl<W: Word> Values<W> {
+    /// Returns the same values without a prediction.
+    pub(super) fn alone(&self) -> Self {
+        let mut new = spare();
+        new.extend_from_slice(&self.new);
+        Self { predicted: zeros(new.len()), new }
     }
 
-    fn words<W: Word>(&self, r: usize, rows: &[u8], words: &mut Vec<W>) {
-        let (range, size) = (self.range(r), self.shape.element.size());
-        words.clear();
-        W::load(self.shape.element, self.narrow, &rows[range.start * size..range.end * size], words);
+    /// Measures the differences of some of them.
+    pub(super) fn level(&self, format: Format, range: Range<usize>) -> Level {
+        Level::of(format, &self.predicted[range.clone()], &self.new[range])
+    }
+}
+
+impl<W: Word> Drop for Values<W> {
+    fn drop(&mut self) {
+        W::spare().with_borrow_mut(|kept| {
+            for words in [&mut self.predicted, &mut self.new] {
+                if kept.len() < SPARE && words.capacity() <= SPARE_WORDS {
+                    words.clear();
+                    kept.push(std::mem::take(words));
+                }
+            }
+        });
     }
 }

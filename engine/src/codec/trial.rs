@@ -7,7 +7,7 @@ use super::layout::Shape;
 use super::level::Level;
 use super::positions::Few;
 use super::rans::COST_PARTS;
-use super::source::Source;
+use super::source::{Source, Values};
 use super::word::Word;
 
 /// How many values to be encoded are looked at, about.
@@ -50,13 +50,20 @@ pub(super) fn best<W: Word>(source: Source, few: Option<&Few>) -> Best {
 
 fn compare<W: Word>(change: Source) -> Best {
     let alone = Source { old: None, ..change };
-    let (small, large) = (level::<W>(change), level::<W>(alone));
+    let moved = change.values::<W>();
+    let whole = moved.alone();
+    let level = |values: &Values<W>| {
+        let mut level = Level::default();
+        (0..change.shape.n_rows).for_each(|r| level.add(values.level(change.format, change.range(r))));
+        level
+    };
+    let (small, large) = (level(&moved), level(&whole));
     let mut steps = Steps::Even;
     let last_places = change.format.mantissa.saturating_sub(VALUES_OCTAVES);
-    if small.is_below(large, last_places) && cost::<W>(change, Steps::Values) < cost::<W>(change, Steps::Even) {
+    if small.is_below(large, last_places) && cost(change, &moved, Steps::Values) < cost(change, &moved, Steps::Even) {
         steps = Steps::Values;
     }
-    if small.is_below(large, CLEAR_OCTAVES) || cost::<W>(change, steps) < cost::<W>(alone, Steps::Even) {
+    if small.is_below(large, CLEAR_OCTAVES) || cost(change, &moved, steps) < cost(alone, &whole, Steps::Even) {
         return Best::Old(steps);
     }
     Best::Alone
@@ -68,7 +75,8 @@ const SPEED_PART: u64 = 128;
 /// Finds out whether values without old rows should have their exponents apart.
 pub(super) fn apart_is_better(source: Source) -> bool {
     let (shape, new) = sample(source.shape, SAMPLE, source.new);
-    let cells = cost::<u32>(Source { shape, new: &new, ..source }, Steps::Even);
+    let source = Source { shape, new: &new, ..source };
+    let cells = cost(source, &source.values::<u32>(), Steps::Even);
     exponents::cost(&new) <= cells + cells / SPEED_PART
 }
 
@@ -84,18 +92,8 @@ fn sample(shape: Shape, cells: usize, rows: &[u8]) -> (Shape, Vec<u8>) {
     (Shape::of_rows(shape.element, dims, &sample), sample)
 }
 
-fn level<W: Word>(source: Source) -> Level {
-    let (mut predicted, mut new) = (Vec::<W>::new(), Vec::new());
-    let mut level = Level::default();
-    for r in 0..source.shape.n_rows {
-        source.row(r, &mut predicted, &mut new);
-        level.add(Level::of(source.format, &predicted, &new));
-    }
-    level
-}
-
 /// Returns the size of coded values, tables apart, in 4096ths of a bit.
-fn cost<W: Word>(source: Source, steps: Steps) -> u64 {
-    let coded = code::<W>(source, steps);
+fn cost<W: Word>(source: Source, values: &Values<W>, steps: Steps) -> u64 {
+    let coded = code(source, values, steps);
     entropy(&coded.tokens) + 8 * COST_PARTS * coded.low.bytes().len() as u64
 }

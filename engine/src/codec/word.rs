@@ -1,5 +1,8 @@
 //! Bit patterns of floating-point values, and how rows become lists of them.
 
+use std::cell::RefCell;
+use std::thread::LocalKey;
+
 use super::bits::BitWriter;
 use super::cells::{self, Grid};
 use super::cells32::Scratch;
@@ -55,7 +58,9 @@ impl Format {
 }
 
 /// A bit pattern in memory: u64 for f64, u32 for all narrower formats.
-pub(super) trait Word: Copy + Default + PartialEq {
+pub(super) trait Word: Copy + Default + PartialEq + 'static {
+    /// Lists of words that this thread has no use for now.
+    fn spare() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
     fn bits(self) -> u64;
     fn from_bits(bits: u64) -> Self;
     /// Wraps a difference to the size of the word, as a signed number.
@@ -86,7 +91,16 @@ pub(super) trait Word: Copy + Default + PartialEq {
     ) -> Option<()>;
 }
 
+thread_local! {
+    static SPARE_32: RefCell<Vec<Vec<u32>>> = const { RefCell::new(Vec::new()) };
+    static SPARE_64: RefCell<Vec<Vec<u64>>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Word for u64 {
+    fn spare() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        &SPARE_64
+    }
+
     #[inline(always)]
     fn bits(self) -> u64 {
         self
@@ -146,6 +160,10 @@ impl Word for u64 {
 }
 
 impl Word for u32 {
+    fn spare() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        &SPARE_32
+    }
+
     #[inline(always)]
     fn bits(self) -> u64 {
         u64::from(self)
