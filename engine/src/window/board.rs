@@ -21,6 +21,7 @@ pub struct Windows {
 struct Shut {
     number: WindowNumber,
     oldest: Option<u64>,
+    bytes: u64,
     rows: Closing,
 }
 
@@ -170,6 +171,11 @@ impl Windows {
         self.closing.len()
     }
 
+    /// Returns the bytes that these hold.
+    pub fn closing_bytes(&self) -> u64 {
+        self.closing.iter().map(|shut| shut.bytes).sum()
+    }
+
     /// Returns the bytes that all windows hold together, but for those of epochs, which are one commit.
     pub fn held_bytes(&self) -> u64 {
         let gathers = |open: &&Open| !self.policies[open.policy].1.epoch;
@@ -179,9 +185,9 @@ impl Windows {
     /// Closes a window and leaves an empty one; its rows are pending until it is [committed](Self::committed).
     pub fn close(&mut self, number: WindowNumber, reason: CloseReason) -> Closed {
         let open = &mut self.open[number];
-        let oldest = open.oldest.take();
+        let (oldest, bytes) = (open.oldest.take(), open.window.held_bytes());
         let (closed, rows) = open.window.close(reason);
-        self.closing.push_back(Shut { number, oldest, rows });
+        self.closing.push_back(Shut { number, oldest, bytes, rows });
         closed
     }
 

@@ -103,6 +103,8 @@ fn a_run_is_looked_at_while_it_goes_on() {
     let stages: Value = serde_json::from_str(&running.get("/v1/stages")).unwrap();
     let names: Vec<&str> = stages["stages"].as_array().unwrap().iter().map(|s| s["stage"].as_str().unwrap()).collect();
     assert_eq!(names, ["read", "capture", "route", "window", "apply", "version"]);
+    let busy = |stage: &Value| stage["busy"].as_f64().is_some_and(|share| (0.0..=1.0).contains(&share));
+    assert!(stages["stages"].as_array().unwrap().iter().all(busy), "{stages}");
     assert_eq!(session.quiet(&["top", &running.url, "--json"]).exits(0).json()["pipeline"], stages["pipeline"]);
     let seen = String::from_utf8(tap.wait_with_output().unwrap().stdout).unwrap();
     assert_eq!(seen.lines().count(), 3, "{seen}");

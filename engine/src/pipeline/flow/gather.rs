@@ -116,7 +116,12 @@ impl Flow<'_> {
         let row_bytes = 2 * batch.table.row_bytes().max(1) as u64;
         let mut start = deltas.start;
         while start < deltas.end {
-            let bytes = self.buffer_bytes.saturating_sub(self.windows.held_bytes());
+            // What is being committed counts too. It is waited for, so that how fast that is decides nothing about windows.
+            if self.windows.held_bytes() + self.windows.closing_bytes() >= self.buffer_bytes {
+                self.all_committed()?;
+            }
+            let held = self.windows.held_bytes() + self.windows.closing_bytes();
+            let bytes = self.buffer_bytes.saturating_sub(held);
             let room = usize::try_from(bytes.div_ceil(row_bytes)).unwrap_or(usize::MAX).max(1);
             let next = start..deltas.end.min(start.saturating_add(room));
             let (number, first, added) = self.windows.add(window, (batch, next), at, ticket, adopts);

@@ -9,7 +9,8 @@ use crate::pipeline::{Figures, L2_CLASSES, Lengths};
 
 /// Adds busy time, queue, and what a stage waits for, to its description.
 pub fn describe(figures: &Figures, stage: &str, seconds: f64, document: &mut Value) {
-    let Some(own) = figures.stages.get(stage) else { return };
+    // One that nothing went through was not busy.
+    let own = figures.stages.get(stage).cloned().unwrap_or_default();
     let share = |nanos: u64| nanos as f64 / 1e9 / seconds.max(1e-3);
     let longest = own.blocked_nanos.iter().max_by_key(|(_, nanos)| **nanos);
     document["busy"] = json!(share(own.busy_nanos));
