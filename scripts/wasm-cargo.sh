@@ -3,13 +3,14 @@
 # library that is built along.
 #
 #     scripts/wasm-cargo.sh check -p vecdelta --no-default-features
+#     VECDELTA_SMALL=1 scripts/wasm-cargo.sh build -p vecdelta-wasm
 #
 # For root on Debian the packages are installed when they are missing.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$root"
 target=wasm32-unknown-unknown
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}/web"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}/web${VECDELTA_SMALL:+-small}"
 
 if rustup target list --installed 2>/dev/null | grep -qx "$target"; then
     exec cargo "$@" --target "$target"
@@ -34,4 +35,10 @@ fi
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$linker"
 export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1
 unset RUSTUP_TOOLCHAIN
-exec /usr/bin/cargo "$@" -Zbuild-std=std,panic_abort --target "$target"
+# The package is part of other people's pages: the standard library's small variants, and a panic is a trap without a text.
+small=()
+if [ -n "${VECDELTA_SMALL:-}" ]; then
+    small=(-Zbuild-std-features=optimize_for_size)
+    export RUSTFLAGS="${RUSTFLAGS:-} -Zlocation-detail=none -Zunstable-options -Cpanic=immediate-abort"
+fi
+exec /usr/bin/cargo "$@" -Zbuild-std=std,panic_abort "${small[@]}" --target "$target"

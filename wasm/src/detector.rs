@@ -28,7 +28,7 @@ impl WasmDeltaDetector {
         let source = Source::parse(source).map_err(|e| Failure::argument(e.to_string()))?;
         for limit in [threshold, min_component_diff] {
             if limit.is_nan() || limit < 0.0 {
-                return Err(Failure::argument(format!("{limit} is no limit: a number from 0 on")));
+                return Err(Failure::argument("a limit is a number from 0 on"));
             }
         }
         Ok(Self { source, threshold, min_component_diff, state: None, last: None })

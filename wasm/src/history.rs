@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-use vecdelta::delta::{Element, Source, Table};
-use vecdelta::store::{Bundle, Disk, Measure, PagedFile};
+use vecdelta::delta::{Element, Measure, Source, Table};
+use vecdelta::store::{Bundle, Disk, PagedFile};
 use vecdelta::version::{self, CommitIndex, Metric, Query, Repository, VersionError, default_head, resolve};
 use vecdelta_kernels::widen;
 use wasm_bindgen::prelude::*;
 
 use crate::error::{Failure, Result};
+use crate::json;
 use crate::rows::floats_of;
 
 /// The largest length that a JavaScript number holds exactly.
@@ -123,17 +123,15 @@ impl WasmHistory {
     /// Returns commits, branches and tags, as JSON.
     pub fn summary(&self) -> Result<String> {
         let repo = self.repo()?;
-        let names = |of: &std::collections::BTreeMap<String, CommitIndex>| -> Value {
-            of.iter().map(|(name, &c)| (name.clone(), Value::from(id(repo, c)))).collect()
+        let names = |of: &std::collections::BTreeMap<String, CommitIndex>| {
+            json::map(&mut of.iter().map(|(name, &c)| (name, id(repo, c))))
         };
-        let head = default_head(repo).map(|c| id(repo, c));
-        Ok(json!({
-            "commits": repo.len(),
-            "head": head,
-            "branches": names(repo.branches()),
-            "tags": names(repo.tags()),
-        })
-        .to_string())
+        Ok(json::object([
+            ("commits", json::whole(repo.len() as u64)),
+            ("head", default_head(repo).map_or_else(|| "null".to_owned(), |c| json::text(&id(repo, c)))),
+            ("branches", names(repo.branches())),
+            ("tags", names(repo.tags())),
+        ]))
     }
 
     /// Returns the identity of the commit that a revision names, in hex.
@@ -152,7 +150,7 @@ impl WasmHistory {
             open.extend(repo.entry(next).parents.iter().copied());
             commits.push(commit(repo, next)?);
         }
-        Ok(Value::from(commits).to_string())
+        Ok(json::list(commits))
     }
 
     /// Returns a source, `collection/key`, as it was at a revision.
@@ -177,7 +175,7 @@ impl WasmHistory {
             }
             Ok(())
         })?;
-        Ok(json!({ "count": count, "sources": sources }).to_string())
+        Ok(json::object([("count", json::whole(count)), ("sources", json::list(sources))]))
     }
 
     /// Finds the `k` rows of a collection nearest to a query at a revision, as JSON. Every row is compared.
@@ -207,8 +205,11 @@ impl WasmHistory {
         let query = Query { vector, except: None, metric, k: k as usize };
         let collection = table.collection.clone();
         let found = version::search(repo, commit, &Arc::new(table), &query, &mut |_| {})?;
-        let one = |f: version::Found| json!({ "source": format!("{collection}/{}", f.key), "score": finite(f.score) });
-        Ok(found.into_iter().map(one).collect::<Value>().to_string())
+        let one = |f: version::Found| {
+            let source = [&collection, "/", &f.key].concat();
+            json::object([("source", json::text(&source)), ("score", json::number(Some(f.score)))])
+        };
+        Ok(json::list(found.into_iter().map(one)))
     }
 
     /// Checks every byte, every hash, every chain and every state, as JSON: what was read and what is wrong.
@@ -218,8 +219,11 @@ impl WasmHistory {
         // The directory's hashes cover what no frame does.
         let bundle = Bundle::open(Box::new(self.file.clone()), &self.name)?;
         report.problems.extend(bundle.check()?);
-        let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
-        Ok(json!({ "commits": report.commits, "bytes": report.bytes, "problems": problems }).to_string())
+        Ok(json::object([
+            ("commits", json::whole(report.commits)),
+            ("bytes", json::whole(report.bytes)),
+            ("problems", json::list(report.problems.iter().map(|p| json::text(&p.to_string())))),
+        ]))
     }
 }
 
@@ -254,45 +258,41 @@ fn id(repo: &Repository, commit: CommitIndex) -> String {
     repo.entry(commit).id.to_hex()
 }
 
-fn commit(repo: &Repository, c: CommitIndex) -> Result<Value> {
+fn commit(repo: &Repository, c: CommitIndex) -> Result<String> {
     let entry = repo.entry(c);
     let body = repo.commit(c)?.body;
-    let collections: Vec<Value> = body
-        .collections
-        .iter()
-        .map(|state| {
-            let element = Element::from_code(state.element).map_or("unknown", Element::name);
-            json!({ "name": state.name, "dtype": element, "dims": state.dims, "rows": state.rows })
-        })
-        .collect();
-    Ok(json!({
-        "commit": entry.id.to_hex(),
-        "parents": entry.parents.iter().map(|&p| id(repo, p)).collect::<Vec<_>>(),
-        "branch": body.branch,
-        "time": entry.time.rfc3339(),
-        "author": body.author,
-        "message": body.message,
-        "metadata": body.metadata,
-        "inserted": body.counts.inserted,
-        "updated": body.counts.updated,
-        "deleted": body.counts.deleted,
-        "collections": collections,
-        "state_root": body.state_root.to_hex(),
-    }))
+    let collections = body.collections.iter().map(|state| {
+        let element = Element::from_code(state.element).map_or("unknown", Element::name);
+        json::object([
+            ("name", json::text(&state.name)),
+            ("dtype", json::text(element)),
+            ("dims", json::whole(state.dims.into())),
+            ("rows", json::whole(state.rows)),
+        ])
+    });
+    Ok(json::object([
+        ("commit", json::text(&entry.id.to_hex())),
+        ("parents", json::list(entry.parents.iter().map(|&p| json::text(&id(repo, p))))),
+        ("branch", json::text(&body.branch)),
+        ("time", json::text(&entry.time.rfc3339())),
+        ("author", json::text(&body.author)),
+        ("message", json::text(&body.message)),
+        ("metadata", json::map(&mut body.metadata.iter().map(|(name, value)| (name, value.clone())))),
+        ("inserted", json::whole(body.counts.inserted)),
+        ("updated", json::whole(body.counts.updated)),
+        ("deleted", json::whole(body.counts.deleted)),
+        ("collections", json::list(collections)),
+        ("state_root", json::text(&body.state_root.to_hex())),
+    ]))
 }
 
-fn difference(table: &Table, m: &Measure) -> Value {
-    json!({
-        "source": format!("{}/{}", table.collection, m.key),
-        "change": m.change.name(),
-        "changed_dims": m.changed_dims,
-        "l2": finite(m.l2),
-        "cosine": m.cosine.and_then(finite),
-        "max_abs": finite(m.max_abs),
-    })
-}
-
-/// JSON has no NaN and no infinity.
-fn finite(number: f64) -> Option<f64> {
-    number.is_finite().then_some(number)
+fn difference(table: &Table, m: &Measure) -> String {
+    json::object([
+        ("source", json::text(&[&table.collection, "/", &m.key].concat())),
+        ("change", json::text(m.change.name())),
+        ("changed_dims", json::whole(m.changed_dims.into())),
+        ("l2", json::number(Some(m.l2))),
+        ("cosine", json::number(m.cosine)),
+        ("max_abs", json::number(Some(m.max_abs))),
+    ])
 }

@@ -9,6 +9,7 @@ mod delta;
 mod detector;
 mod error;
 mod history;
+mod json;
 mod rows;
 mod stream;
 

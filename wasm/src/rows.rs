@@ -40,7 +40,7 @@ pub fn element_of(name: &str) -> Result<Element> {
 /// When it is no whole number from 0 to 2^53 - 1.
 pub fn time_of(millis: f64) -> Result<Timestamp> {
     if !(0.0..=WHOLE_MAX).contains(&millis) || millis.fract() != 0.0 {
-        return Err(Failure::argument(format!("{millis} is no time: milliseconds since 1970, a whole number")));
+        return Err(Failure::argument("a time is milliseconds since 1970, a whole number"));
     }
     Ok(Timestamp { physical_millis: millis as u64, ..Timestamp::default() })
 }
