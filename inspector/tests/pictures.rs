@@ -4,17 +4,24 @@
 //! more, so that a newer compiler may round otherwise. `UPDATE_SNAPSHOTS=1 cargo test -p vecdelta-inspector` makes them
 //! anew: look at them before they are committed.
 
-use egui::Theme;
+use egui::{Key, Theme};
+use egui_kittest::kittest::Queryable;
 use egui_kittest::{SnapshotOptions, SnapshotResults};
 use vecdelta_inspector::ask::Place;
 use vecdelta_inspector::native::open::opener;
 
-use super::support::window;
+use super::support::{Window, window};
 
 fn check(name: &str, place: Option<Place>, link: &'static str) {
+    check_after(name, place, link, |_| {});
+}
+
+/// Looks at what is shown once somebody did something.
+fn check_after(name: &str, place: Option<Place>, link: &'static str, act: fn(&mut Window)) {
     let mut results = SnapshotResults::new();
     for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
         let mut w = window([960.0, 560.0], theme, place.clone(), link, opener);
+        act(&mut w);
         w.remove_cursor();
         w.run();
         let options = SnapshotOptions::new().threshold(0.6).max_failed_pixels(10_usize);
@@ -55,6 +62,27 @@ fn a_pipeline_as_it_was_recorded() {
 #[test]
 fn the_drift_beside_the_graph() {
     check("drift", Some(Place::Demo), "#view=drift&c=main");
+}
+
+#[test]
+fn a_check_of_the_whole_history() {
+    check_after("integrity", Some(Place::Demo), "#view=integrity", |w| {
+        w.get_by_label("Check the history").click();
+        w.run();
+    });
+}
+
+#[test]
+fn vectors_that_are_to_be_written() {
+    check_after("export", Some(Place::Demo), "#view=changes&c=main", |w| {
+        w.key_press(Key::E);
+        w.run();
+    });
+}
+
+#[test]
+fn what_the_answers_cost() {
+    check("cost", Some(Place::Demo), "#view=cost&c=main");
 }
 
 #[test]

@@ -1,24 +1,17 @@
 //! A bundle on a server, read by ranges.
 
-use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use super::client::{Client, ClientError, Url};
 use crate::answer::{Failure, IO};
-use crate::store::{Bundle, DiskFile};
+use crate::store::{Bundle, DiskFile, PAGE_BYTES, PagedFile};
 
 /// What is asked for at first: front and graph of most repositories.
-const FIRST: u64 = 64 << 10;
+const FIRST: u64 = 2 * PAGE_BYTES;
 
-/// Whoever reads on where the last answer ended is given more and more at once, up to this.
-const AHEAD_MAX: u64 = 4 << 20;
-
-/// How much before a place that has nothing to do with the last one comes along.
-const BEFORE: u64 = 16 << 10;
-
-/// How many pieces are kept.
-const PIECES: usize = 16;
+/// How many bytes of the file are kept.
+const HELD_MAX: u64 = 128 << 20;
 
 /// Opens the bundle behind a URL: a file, or the repository that a server serves when the URL names no path.
 ///
@@ -33,21 +26,15 @@ pub fn open_bundle(text: &str, token: Option<String>) -> Result<Bundle, Failure>
     Ok(Bundle::open(Box::new(file), text)?)
 }
 
-/// A file that is read by ranges; every piece of it is of the same state.
+/// A file that is read by ranges; every page of it is of the same state.
 struct RangeFile {
     client: Client,
     path: String,
     tag: Option<String>,
     len: u64,
-    pieces: Mutex<Pieces>,
-}
-
-struct Pieces {
-    /// The newest last.
-    held: VecDeque<(u64, Arc<Vec<u8>>)>,
-    /// Where the last answer ended, and how much is asked for when somebody reads on from there.
-    end: u64,
-    ahead: u64,
+    pages: PagedFile,
+    /// One read at a time brings what it lacks.
+    turn: Mutex<()>,
 }
 
 impl RangeFile {
@@ -66,36 +53,33 @@ impl RangeFile {
         let state = answer.header("content-location").filter(|place| place.starts_with('/')).map(str::to_owned);
         let mut bytes = Vec::new();
         let unreadable = |error| ClientError::Unreachable { authority: client.url.authority.clone(), error };
-        answer.read_to_end(&mut bytes).map_err(unreadable)?;
+        (&mut answer).take(FIRST).read_to_end(&mut bytes).map_err(unreadable)?;
         drop(answer);
-        let (end, first) = (bytes.len() as u64, Arc::new(bytes));
-        let pieces = Mutex::new(Pieces { held: VecDeque::from([(0, first)]), end, ahead: FIRST });
-        Ok(Self { client, path: state.unwrap_or(path), tag, len, pieces })
+        let pages = PagedFile::new(len, HELD_MAX);
+        // Only whole pages are taken.
+        let whole =
+            if bytes.len() as u64 == len { bytes.len() } else { bytes.len() - bytes.len() % PAGE_BYTES as usize };
+        // A server that sends more than the file has is noticed when what it sent is read.
+        let _ = pages.fill(0, &bytes[..whole]);
+        Ok(Self { client, path: state.unwrap_or(path), tag, len, pages, turn: Mutex::new(()) })
     }
 
-    /// Finds the piece that holds a stretch of bytes, or asks for one.
-    fn piece(&self, offset: u64, len: u64) -> io::Result<(u64, Arc<Vec<u8>>)> {
-        let (start, end) = {
-            let mut pieces = self.pieces.lock().expect("no thread panics with it");
-            let holds =
-                |(start, bytes): &&(u64, Arc<Vec<u8>>)| *start <= offset && offset + len <= start + bytes.len() as u64;
-            if let Some(found) = pieces.held.iter().rev().find(holds) {
-                return Ok(found.clone());
+    /// Reads, and brings what is lacking until there is all of it.
+    fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let lacks = |read: &io::Result<()>| read.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+        let mut read = self.pages.read_at(buffer, offset);
+        while lacks(&read) {
+            let _turn = self.turn.lock().expect("no thread panics with it");
+            // Somebody else may have brought it meanwhile.
+            read = self.pages.read_at(buffer, offset);
+            if lacks(&read) {
+                for range in self.pages.missing() {
+                    self.pages.fill(range.start, &self.fetch(range.start, range.end - range.start)?)?;
+                }
+                read = self.pages.read_at(buffer, offset);
             }
-            let goes_on = offset == pieces.end;
-            pieces.ahead = if goes_on { (pieces.ahead * 2).min(AHEAD_MAX) } else { FIRST };
-            // The log's last record lies before the index, which is read first.
-            let start = if goes_on || len >= FIRST { offset } else { offset.saturating_sub(BEFORE) };
-            (start, (offset + len).max(start + pieces.ahead).min(self.len))
-        };
-        let bytes = Arc::new(self.fetch(start, end - start)?);
-        let mut pieces = self.pieces.lock().expect("no thread panics with it");
-        pieces.end = end;
-        pieces.held.push_back((start, bytes.clone()));
-        if pieces.held.len() > PIECES {
-            pieces.held.pop_front();
         }
-        Ok((start, bytes))
+        read
     }
 
     fn fetch(&self, offset: u64, len: u64) -> io::Result<Vec<u8>> {
@@ -122,16 +106,11 @@ impl RangeFile {
 
 impl DiskFile for RangeFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let len = buffer.len() as u64;
-        if offset.checked_add(len).is_none_or(|end| end > self.len) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if len == 0 {
-            return Ok(());
-        }
-        let (start, bytes) = self.piece(offset, len)?;
-        buffer.copy_from_slice(&bytes[(offset - start) as usize..][..buffer.len()]);
-        Ok(())
+        self.read(buffer, offset)
+    }
+
+    fn will_read(&self, offset: u64, len: u64) {
+        self.pages.will_read(offset, len);
     }
 
     fn write_at(&self, _data: &[u8], _offset: u64) -> io::Result<()> {

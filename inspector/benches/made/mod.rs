@@ -57,13 +57,13 @@ fn make(dir: &Path, shape: &Shape) {
     let mut repo = Repository::open_writer(Arc::new(LocalDisk::new(dir)), Some(new_origin(0, 1))).expect("a new place");
     let table = Arc::new(Table { collection: "rows".into(), element: Element::F32, dims: shape.dims as u32 });
     let mirror = open_mirror(&repo, MAIN, table).expect("a new mirror");
-    let mut capture = Capture::new(mirror.clone(), CapturePolicy::default());
     let mut bits = Bits(0x2545_f491_4f6c_dd1d);
     let mut chosen: Vec<usize> = (0..shape.sources).collect();
     while repo.len() < shape.commits || log_bytes(repo.log()).expect("it is there") < shape.bytes {
         let now = 1_700_000_000_000 + 60_000 * repo.len() as u64;
         let message = format!("edit {}", repo.len());
         let info = CommitInfo { branch: MAIN.into(), author: "bench".into(), message, ..CommitInfo::default() };
+        let mut capture = Capture::new(mirror.clone(), CapturePolicy::default());
         let staged = {
             let mut stage = Stage::begin(&repo, &info, now).expect("the log is whole");
             let number = stage.add_collection(mirror.clone()).expect("the same shape");

@@ -28,6 +28,9 @@ const AS_ALL: &str = "as all";
 /// How many rows of conflicts are drawn at once.
 const SHOWN: usize = 24;
 
+/// The width of all columns of the table but that of names.
+const OTHER_COLUMNS: f32 = 424.0;
+
 /// How many components of a conflict are shown.
 const DIMS_SHOWN: usize = 200;
 
@@ -210,6 +213,8 @@ impl Own {
         let bulk = strategy(state);
         self.first = self.first.min(preview.rows.len().saturating_sub(1));
         let shown = preview.rows.iter().skip(self.first).take(SHOWN);
+        // What becomes of a conflict is to be seen whatever its name is.
+        let letters = (((ui.available_width() - OTHER_COLUMNS) / 7.5) as usize).clamp(16, 48);
         Grid::new("conflicts").num_columns(5).spacing(vec2(16.0, 4.0)).striped(false).show(ui, |ui| {
             for head in ["vector", "dims", "apart", "cosine", "becomes"] {
                 ui.label(RichText::new(head).font(font::bold(12.0)).color(p.quiet));
@@ -217,7 +222,8 @@ impl Own {
             ui.end_row();
             for conflict in shown {
                 let on = state.selection.vector.as_deref() == Some(conflict.source.as_str());
-                if ui.selectable_label(on, format::line(&conflict.source, 48)).clicked() {
+                let name = ui.selectable_label(on, format::line(&conflict.source, letters));
+                if name.on_hover_text(format::line(&conflict.source, 300)).clicked() {
                     state.selection.vector = Some(conflict.source.clone());
                 }
                 ui.label(dims(conflict));

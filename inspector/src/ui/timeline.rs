@@ -52,6 +52,7 @@ fn controls(ui: &mut Ui, state: &mut State) {
         let place = state.playback.place() + 1;
         let says = format!("{} of {}", format::count(place as u64), format::count(state.path.len() as u64));
         ui.label(egui::RichText::new(says).color(p.quiet));
+        ui.add_space(10.0);
         if let Some(commit) = state.selection.commit {
             let message = state.history.record(commit).map_or_else(String::new, |r| format::line(&r.message, 120));
             let says = format!("{}  {message}", format::minute(state.history.time(commit)));

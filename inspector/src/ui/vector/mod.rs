@@ -110,7 +110,10 @@ impl Own {
         }
         self.scan(ui);
         if self.versions.is_empty() && self.versions.next().is_none() {
-            widgets::waiting(ui, "It is not on the way to the chosen head.");
+            let source = state.selection.vector.as_deref().unwrap_or_default();
+            let says =
+                format!("No commit on the way to this one wrote a vector of the name {}.", format::line(source, 80));
+            widgets::waiting(ui, &says);
             return;
         }
         self.legend(ui, state);
