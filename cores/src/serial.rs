@@ -129,49 +129,63 @@ pub fn in_place_scope<R>(run: impl FnOnce(&Scope) -> R) -> R {
 
 #[cfg(test)]
 mod tests {
-    use super::prelude::*;
+    /// What either makes of some numbers.
+    #[derive(Debug, PartialEq)]
+    struct Made {
+        reversed: Vec<u32>,
+        found: Option<u32>,
+        results: Result<Vec<u32>, u32>,
+        sorted: [Vec<u32>; 3],
+        changed: Vec<u32>,
+        longer: Vec<u32>,
+        joined: (u32, (u32, u32)),
+    }
+
+    macro_rules! made {
+        ($numbers:expr, $in_place_scope:path, $join:path) => {{
+            let numbers: &[u32] = $numbers;
+            let mut sorted = [numbers.to_vec(), numbers.to_vec(), numbers.to_vec()];
+            sorted[0].par_sort_unstable();
+            sorted[1].par_sort_unstable_by(|a, b| b.cmp(a));
+            sorted[2].par_sort_unstable_by_key(|n| n ^ 5);
+            let mut changed = numbers.to_vec();
+            changed.par_iter_mut().for_each(|n| *n *= 2);
+            changed.par_chunks_mut(3).for_each(|c| c.reverse());
+            let mut longer = vec![1];
+            longer.par_extend((2..5_u32).into_par_iter());
+            let mut done = 0;
+            let joined = $in_place_scope(|scope| {
+                scope.spawn(|_| done = 1);
+                $join(|| 2, || 3)
+            });
+            Made {
+                reversed: numbers.par_chunks(7).flat_map_iter(|c| c.iter().rev().copied()).collect(),
+                found: numbers.par_iter().find_map_first(|&n| (n > 90).then_some(n)),
+                results: (0..9_u32).into_par_iter().map(|n| if n < 9 { Ok(n) } else { Err(n) }).collect(),
+                sorted,
+                changed,
+                longer,
+                joined: (done, joined),
+            }
+        }};
+    }
+
+    fn serial(numbers: &[u32]) -> Made {
+        use crate::serial::prelude::*;
+        made!(numbers, crate::serial::in_place_scope, crate::serial::join)
+    }
+
+    fn spread(numbers: &[u32]) -> Made {
+        use rayon::prelude::*;
+        made!(numbers, rayon::in_place_scope, rayon::join)
+    }
 
     #[test]
-    fn it_does_what_rayon_does() {
+    fn one_thread_makes_what_many_make() {
         let numbers: Vec<u32> = (0..1000).map(|n: u32| n.wrapping_mul(0x9e37_79b9) % 97).collect();
-        let serial = (
-            numbers.par_chunks(7).flat_map_iter(|c| c.iter().rev().copied()).collect::<Vec<_>>(),
-            numbers.par_iter().find_map_first(|&n| (n > 90).then_some(n)),
-            (0..9).into_par_iter().map(|n| if n < 9 { Ok(n) } else { Err(n) }).collect::<Result<Vec<_>, _>>(),
-        );
-        let mut sorted = [numbers.clone(), numbers.clone(), numbers.clone()];
-        sorted[0].par_sort_unstable();
-        sorted[1].par_sort_unstable_by(|a, b| b.cmp(a));
-        sorted[2].par_sort_unstable_by_key(|n| n ^ 5);
-        let mut doubled = numbers.clone();
-        doubled.par_iter_mut().for_each(|n| *n *= 2);
-        doubled.par_chunks_mut(3).for_each(<[u32]>::reverse);
-        let mut longer = vec![1];
-        longer.par_extend((2..5).into_par_iter());
-        let mut done = 0;
-        let answer = super::in_place_scope(|scope| {
-            scope.spawn(|_| done = 1);
-            super::join(|| 2, || 3)
-        });
-        assert_eq!((done, answer, super::current_num_threads(), longer), (1, (2, 3), 1, vec![1, 2, 3, 4]));
-
-        use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
-        use rayon::slice::{ParallelSlice, ParallelSliceMut};
-        let rayons = (
-            ParallelSlice::par_chunks(&numbers[..], 7).flat_map_iter(|c| c.iter().rev().copied()).collect::<Vec<_>>(),
-            ParallelIterator::find_map_first(IntoParallelRefIterator::par_iter(&numbers[..]), |&n| {
-                if n > 90 { Some(n) } else { None }
-            }),
-            IntoParallelIterator::into_par_iter(0..9).map(|n| if n < 9 { Ok(n) } else { Err(n) }).collect(),
-        );
-        assert_eq!(serial, rayons);
-        let mut by_rayon = [numbers.clone(), numbers.clone(), numbers.clone()];
-        ParallelSliceMut::par_sort_unstable(&mut by_rayon[0][..]);
-        ParallelSliceMut::par_sort_unstable_by(&mut by_rayon[1][..], |a, b| b.cmp(a));
-        ParallelSliceMut::par_sort_unstable_by_key(&mut by_rayon[2][..], |n| n ^ 5);
-        assert_eq!(sorted, by_rayon);
-        let mut by_rayon: Vec<u32> = numbers.iter().map(|n| n * 2).collect();
-        ParallelSliceMut::par_chunks_mut(&mut by_rayon[..], 3).enumerate().for_each(|(_, c)| c.reverse());
-        assert_eq!(doubled, by_rayon);
+        let made = serial(&numbers);
+        assert_eq!(made, spread(&numbers));
+        assert_eq!((made.joined, made.longer.as_slice()), ((1, (2, 3)), &[1, 2, 3, 4][..]));
+        assert_eq!(crate::serial::current_num_threads(), 1);
     }
 }
