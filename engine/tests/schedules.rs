@@ -156,7 +156,7 @@ impl Story {
         let turns = Seeded::new(self.seed);
         let sinks = SINKS.into_iter().zip(&self.ledgers).map(|(name, ledger)| {
             let trouble = if ill && name == "panics" { 40 } else { 0 };
-            let temper = Temper { trouble, dead: ill && name == "dead", refuses: None };
+            let temper = Temper { trouble, dead: ill && name == "dead", ..Temper::default() };
             let (turns, rounds) = (turns.clone(), if ill && name == "slow" { 60 } else { 0 });
             let own = Mutex::new(None);
             let sink = Faulty::new(ledger, rng.next(), temper).slowed(move || {

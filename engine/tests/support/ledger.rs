@@ -1,6 +1,6 @@
-//! Sinks that keep what they were given and the cursor, both or neither, and go wrong in every way at random.
+//! Sinks that keep what they were given, and the cursor with it or not at all, and go wrong in every way at random.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +21,8 @@ pub struct Ledger {
     steps: Vec<(String, Step)>,
     /// How much of it counted when, by any clock, and with which cursor.
     flushes: Vec<(usize, usize, Cursor)>,
+    /// How much it held whenever it was opened.
+    opened: Vec<usize>,
 }
 
 impl Ledger {
@@ -31,10 +33,35 @@ impl Ledger {
         all
     }
 
+    /// Says what is wrong where a sink does not know how far it is: a delta may come again after it was opened anew, but none
+    /// is passed over, none overtakes another of its source, and none comes twice in between.
+    pub fn flaw(&self, history: &BTreeMap<String, Vec<Step>>) -> Option<String> {
+        let mut at: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
+        for (number, (key, step)) in self.steps.iter().enumerate() {
+            let life = self.opened.partition_point(|opened| *opened <= number);
+            let Some(place) = history.get(key).and_then(|steps| steps.iter().position(|own| own == step)) else {
+                return Some(format!("{key} has a step that nobody made"));
+            };
+            // How many steps came, how many of them in this life, and in which.
+            let (all, own, last) = at.get(key.as_str()).copied().unwrap_or((0, 0, 0));
+            let own = if last == life { own } else { 0 };
+            if place > all || (own > 0 && place < own) {
+                return Some(format!(
+                    "step {place} of {key} comes when {all} have come, {own} of them since it was opened"
+                ));
+            }
+            at.insert(key, (all.max(place + 1), place + 1, life));
+        }
+        let short = history.iter().find(|(key, steps)| at.get(key.as_str()).is_none_or(|(all, ..)| *all < steps.len()));
+        short.map(|(key, steps)| format!("{key} has {:?} of {} steps", at.get(key.as_str()), steps.len()))
+    }
+
     /// Forgets what came behind a time: the machine that held it crashed as well.
     pub fn crash(&mut self, time: usize) {
         self.flushes.retain(|(when, ..)| *when <= time);
         self.steps.truncate(self.flushes.last().map_or(0, |(_, len, _)| *len));
+        let len = self.steps.len();
+        self.opened.iter_mut().for_each(|opened| *opened = (*opened).min(len));
         // What is left was there before whatever is counted from now on.
         self.flushes.iter_mut().for_each(|(when, ..)| *when = 0);
     }
@@ -49,6 +76,12 @@ impl Ledger {
 pub struct Temper {
     /// How many of a hundred calls end it, find it away, or panic.
     pub trouble: usize,
+    /// How many of a hundred calls find it away.
+    pub away: usize,
+    /// How many of a hundred calls refuse what is given of one source, which is taken when it comes again.
+    pub moody: usize,
+    /// It does not know how far it is: the repository keeps that.
+    pub forgetful: bool,
     /// It is always away.
     pub dead: bool,
     /// It refuses this source.
@@ -59,6 +92,8 @@ pub struct Temper {
 pub struct Faulty {
     durable: Arc<Mutex<Ledger>>,
     written: Vec<(String, Step)>,
+    /// What it refused once.
+    refused: HashSet<String>,
     rng: Rng,
     temper: Temper,
     time: Box<dyn Fn() -> usize + Send>,
@@ -69,7 +104,8 @@ pub struct Faulty {
 impl Faulty {
     pub fn new(durable: &Arc<Mutex<Ledger>>, seed: u64, temper: Temper) -> Self {
         let (time, slow) = (Box::new(|| 0), Box::new(|| {}));
-        Self { durable: durable.clone(), written: Vec::new(), rng: Rng::new(seed), temper, time, slow }
+        let (written, refused) = (Vec::new(), HashSet::new());
+        Self { durable: durable.clone(), written, refused, rng: Rng::new(seed), temper, time, slow }
     }
 
     /// Says by which clock it keeps what it has.
@@ -86,6 +122,9 @@ impl Faulty {
         if self.temper.dead {
             return Err(SinkError::unavailable("it is away for good"));
         }
+        if self.rng.chance(self.temper.away) {
+            return Err(SinkError::unavailable("it is away"));
+        }
         if !self.rng.chance(self.temper.trouble) {
             return Ok(());
         }
@@ -99,7 +138,10 @@ impl Faulty {
 
 impl Sink for Faulty {
     fn resume(&mut self) -> Result<Resume, SinkError> {
-        Ok(Resume::Kept(self.durable.lock().unwrap().cursor()))
+        let mut ledger = self.durable.lock().unwrap();
+        let len = ledger.steps.len();
+        ledger.opened.push(len);
+        Ok(if self.temper.forgetful { Resume::Unknown } else { Resume::Kept(ledger.cursor()) })
     }
 
     fn write(&mut self, given: &[Delivered]) -> Result<(), SinkError> {
@@ -109,11 +151,20 @@ impl Sink for Faulty {
         if given.iter().any(poison) {
             return Err(SinkError::refused((0..given.len()).collect(), "one of them is poison"));
         }
-        for delta in given {
+        let moody = self.rng.chance(self.temper.moody).then(|| given[self.rng.below(given.len())].key().to_owned());
+        let mut refused = Vec::new();
+        for (number, delta) in given.iter().enumerate() {
+            if moody.as_deref() == Some(delta.key()) && (!refused.is_empty() || self.refused.insert(delta.id())) {
+                refused.push(number);
+                continue;
+            }
             let step = (delta.old().map(<[u8]>::to_vec), delta.new_bits().map(<[u8]>::to_vec));
             self.written.push((delta.key().to_owned(), step));
         }
-        Ok(())
+        match refused.is_empty() {
+            true => Ok(()),
+            false => Err(SinkError::refused(refused, "not just now")),
+        }
     }
 
     fn flush(&mut self, cursor: &Cursor) -> Result<bool, SinkError> {
