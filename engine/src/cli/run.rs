@@ -49,7 +49,7 @@ pub struct Args {
     #[command(flatten)]
     log: LogArgs,
     /// Read the pipeline file again whenever it changes, as SIGHUP does.
-    #[arg(long, conflicts_with_all = ["partition", "standby"])]
+    #[arg(long)]
     watch_config: bool,
     /// Let others look while it runs, such as `vecdelta top`: /v1/stages, /v1/tap, /metrics, /healthz.
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -61,10 +61,10 @@ pub struct Args {
     ///
     /// `store` names the {partition}; each has a repository of its own, and the lock of its writer is the lease. A partition
     /// that another process works on is waited for.
-    #[arg(long, value_name = "K/N", conflicts_with = "listen")]
+    #[arg(long, value_name = "K/N")]
     partition: Option<Share>,
     /// Take over the partitions of other workers when nobody works on them; without --partition of all.
-    #[arg(long, conflicts_with = "listen")]
+    #[arg(long)]
     standby: bool,
     /// Print one JSON document.
     #[arg(long)]
@@ -81,8 +81,13 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
 fn run_logged(args: Args, log: &Logbook) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     // A change of the file from here on is seen.
-    let alone = args.partition.is_none() && !args.standby;
-    let reload = alone.then(|| Reload::new(args.pipeline.clone(), args.set.clone(), args.watch_config)).transpose()?;
+    let divided = args.partition.is_some() || args.standby;
+    if divided && args.listen.is_some() {
+        let text = "--listen shows one run, and a worker has a run for each of its partitions";
+        let hint = "--log FILE and --events FILE tell of all of them; `vecdelta log` and `serve` show each repository";
+        return Err(CliError::new(2, text).hint(hint));
+    }
+    let reload = Reload::new(args.pipeline.clone(), args.set.clone(), args.watch_config)?;
     let pipeline = super::config::load(&args.pipeline, &args.set)?;
     let (name, store) = (&pipeline.settings.name, pipeline.settings.store.display().to_string());
     let fields = json!({ "pipeline": name, "store": store, "version": env!("CARGO_PKG_VERSION"), "process": std::process::id() });
@@ -97,17 +102,19 @@ fn run_logged(args: Args, log: &Logbook) -> Result<ExitCode, CliError> {
             say_where(event);
         }
     };
-    if args.partition.is_some() || args.standby {
+    if divided {
         let part = Part { share: args.partition, standby: args.standby, logged: events.is_some() };
-        let code = super::workers::run(&pipeline, part, &tell, log, args.json)?;
+        let code = super::workers::run(&pipeline, part, &tell, log, (reload, args.json))?;
         return events.map_or(Ok(()), EventLog::close).map(|()| code);
     }
     let (repo, report, pipeline) = match &args.listen {
         None => {
             let checksums = events.as_ref().map(|_| Arc::new(|| true) as pipeline::Asks);
-            execute(pipeline, true, &tell, Live { checksums, ..live() }, reload)?
+            execute(pipeline, true, &tell, Live { checksums, ..live() }, Some(reload))?
         }
-        Some(address) => looked_at(pipeline, address, args.token.clone(), (&tell, events.is_some(), log), reload)?,
+        Some(address) => {
+            looked_at(pipeline, address, args.token.clone(), (&tell, events.is_some(), log), Some(reload))?
+        }
     };
     let close = |events: Option<EventLog>| events.map_or(Ok(()), EventLog::close);
     let written = || pipeline::write_tables(&pipeline, &repo);

@@ -18,6 +18,7 @@ use super::error::{BAD_CONFIG, CliError};
 use super::logbook::{Level, Logbook};
 use super::open::{author, now_millis, own_origin};
 use super::output::{count, plural, print_json, shown};
+use super::reload::Reload;
 use crate::event::{Event, Listener};
 use crate::pipeline::config::Pipeline;
 use crate::pipeline::{self, Context, Live, RunReport};
@@ -83,7 +84,7 @@ pub fn run(
     part: Part,
     tell: Listener<'_>,
     log: &Logbook,
-    json: bool,
+    (reload, json): (Reload, bool),
 ) -> Result<ExitCode, CliError> {
     let partitions = partitions(pipeline, part)?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -103,18 +104,19 @@ pub fn run(
     let failed: Mutex<Option<CliError>> = Mutex::new(None);
     // The budget is that of the whole process.
     let memory = (pipeline.settings.memory_bytes / partitions.len() as u64).max(16 << 20);
+    let settings = Settings { memory, newest: Mutex::new((reload, 0, pipeline.clone())) };
     let work = |partition: u32| {
-        let mut own = pipeline.for_partition(partition);
-        own.settings.memory_bytes = memory;
+        let own = settings.own(pipeline, partition);
         let worker = Worker {
             partition,
             own: part.is_own(partition),
+            settings: &settings,
             stop: &stop,
             listener: &listener,
             log,
             logged: part.logged,
         };
-        worker.work(&own).unwrap_or_else(|error| {
+        worker.work(own).unwrap_or_else(|error| {
             // The worker ends as a whole, and others take over what it had.
             stop.store(true, Ordering::Relaxed);
             failed.lock().expect("no thread panics with it").get_or_insert(error);
@@ -125,6 +127,40 @@ pub fn run(
     let done = pipeline::with_drain(&stop, pipeline.settings.drain, &overdue, all);
     print_done(&done, json)?;
     failed.into_inner().expect("no thread panics with it").map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// The pipeline as its file was read last: all partitions of a worker go on with it, each at the end of its windows.
+struct Settings {
+    /// The budget of one partition.
+    memory: u64,
+    /// Who reads the file, how often it was taken over, and what it said.
+    newest: Mutex<(Reload, u64, Pipeline)>,
+}
+
+impl Settings {
+    /// Returns the pipeline of one partition.
+    fn own(&self, pipeline: &Pipeline, partition: u32) -> Pipeline {
+        let mut own = pipeline.for_partition(partition);
+        own.settings.memory_bytes = self.memory;
+        own
+    }
+
+    /// Returns what is newer than what a partition knows; whoever asks first reads the file.
+    fn newer(&self, known: &mut u64, partition: u32, tell: Listener<'_>) -> Option<Pipeline> {
+        let mut newest = self.newest.lock().expect("no thread panics with it");
+        let (reload, number, pipeline) = &mut *newest;
+        if let Some(new) = reload.look(pipeline, tell) {
+            let before = std::mem::replace(pipeline, new);
+            *number += 1;
+            tell(&Event::PipelineReloaded { pipeline: pipeline.settings.name.clone() });
+            pipeline::policy_changes(&before, pipeline).iter().for_each(tell);
+        }
+        if *number == *known {
+            return None;
+        }
+        *known = *number;
+        Some(self.own(pipeline, partition))
+    }
 }
 
 /// Returns the partitions that a worker may come to work on.
@@ -165,6 +201,7 @@ fn print_done(done: &[Done], json: bool) -> Result<(), CliError> {
 struct Worker<'a> {
     partition: u32,
     own: bool,
+    settings: &'a Settings,
     stop: &'a AtomicBool,
     listener: Listener<'a>,
     log: &'a Logbook,
@@ -173,11 +210,13 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     /// Works on the partition whenever nobody else does; `None` when it never came to that.
-    fn work(&self, pipeline: &Pipeline) -> Result<Option<Done>, CliError> {
+    fn work(&self, mut pipeline: Pipeline) -> Result<Option<Done>, CliError> {
         if !self.own {
             self.rest(LEAVE);
         }
-        let store = &pipeline.settings.store;
+        let store = pipeline.settings.store.clone();
+        let store = store.as_path();
+        let mut known = 0;
         let database = store.to_str().is_some_and(is_address);
         let (mut done, mut lost) = (None::<Done>, 0u32);
         while !self.is_over() {
@@ -191,13 +230,22 @@ impl Worker<'_> {
                 resume: true,
                 live: Live { checksums: self.logged.then(|| Arc::new(|| true) as pipeline::Asks), ..Live::default() },
             };
-            match pipeline::run(pipeline, &mut repo, &context) {
-                Ok(report) => {
-                    let end = done.get_or_insert_with(|| self.nothing(store));
-                    end.commits += report.commits.len();
-                    end.rows += report.rows_read;
-                    return self.check_sinks(&report).map(|()| done);
+            // The other settings of all partitions are those of the last turn.
+            let ended = loop {
+                let mut look = || self.settings.newer(&mut known, self.partition, self.listener);
+                match pipeline::run_turn(&pipeline, &mut repo, &context, &mut look) {
+                    Ok((report, next)) => {
+                        let end = done.get_or_insert_with(|| self.nothing(store));
+                        end.commits += report.commits.len();
+                        end.rows += report.rows_read;
+                        let Some(next) = next else { break Ok(report) };
+                        pipeline = next;
+                    }
+                    Err(error) => break Err(error),
                 }
+            };
+            match ended {
+                Ok(report) => return self.check_sinks(&report).map(|()| done),
                 // The session is lost, and the lock with it: perhaps somebody else goes on.
                 Err(error) if database && error.is_store() => {
                     self.say(&format!("lost {}: {error}", shown(store)));

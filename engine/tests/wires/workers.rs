@@ -1,13 +1,14 @@
 //! Several workers share a stream; they are killed at random, and others take over.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
+use vecdelta::store::is_taken;
 use vecdelta::wire::nats::{Place, Publisher};
 
 use super::commands::{succeeds, vecdelta};
-use super::servers::together;
+use super::servers::{database, together};
 use super::sinks::{Rows, replay, write_epochs};
 use super::sources::{new_place, start, table_of, until};
 use super::support::files::Dir;
@@ -21,7 +22,7 @@ fn onward(from: &Place, partition: u32) -> Place {
     Place { stream: name.clone(), subject: name, partitions: 1, ..from.clone() }
 }
 
-fn files(dir: &Path, from: &Place) {
+fn files(dir: &Path, from: &Place, store: &str) {
     let sink = format!("kind = \"nats\"\nurl = \"{}\"\n", from.url);
     let stream = format!("stream = \"{0}\"\nsubject = \"{0}\"\npartitions = {1}\n", from.stream, from.partitions);
     let publish = format!(
@@ -30,7 +31,7 @@ fn files(dir: &Path, from: &Place) {
     );
     std::fs::write(dir.join("publish.toml"), publish).unwrap();
     let work = format!(
-        "config_version = 1\n[pipeline]\nstore = \"part-{{partition}}.vd\"\n[source.t]\n{sink}{stream}\
+        "config_version = 1\n[pipeline]\nstore = \"{store}\"\n[source.t]\n{sink}{stream}\
          [window.live]\nclose = {{ after = \"30ms\", count = 60 }}\n\
          [sink.on]\n{sink}stream = \"{0}_on{{partition}}\"\nsubject = \"{0}_on{{partition}}\"\npartitions = 1\n",
         from.stream
@@ -38,13 +39,21 @@ fn files(dir: &Path, from: &Place) {
     std::fs::write(dir.join("work.toml"), work).unwrap();
 }
 
+/// The store of a partition that lies in a directory.
+const STORE: &str = "part-{partition}.vd";
+
+fn store_of(dir: &Path, store: &str, partition: u32) -> PathBuf {
+    let own = store.replace("{partition}", &partition.to_string());
+    if own.contains("://") { own.into() } else { dir.join(own) }
+}
+
 /// Returns the tables of all partitions together.
-fn all(dir: &Path) -> Rows {
+fn all(dir: &Path, store: &str) -> Rows {
     let mut rows = Rows::new();
     for partition in 0..PARTITIONS {
-        let store = dir.join(format!("part-{partition}.vd"));
-        if store.join("head").exists() {
-            rows.extend(table_of(&store, "t"));
+        let own = store_of(dir, store, partition);
+        if is_taken(&own).unwrap() {
+            rows.extend(table_of(&own, "t"));
         }
     }
     rows
@@ -54,15 +63,27 @@ fn all(dir: &Path) -> Rows {
 fn workers_that_are_killed_are_taken_over_and_no_delta_is_lost_doubled_or_overtaken() {
     let _together = together();
     let dir = Dir::new();
-    let dir = dir.0.as_path();
-    let from = new_place("shared", PARTITIONS);
-    files(dir, &from);
-    Publisher::open(&from).unwrap();
-    let want = write_epochs(dir, 500, 36, 41);
+    killed_and_taken_over(dir.0.as_path(), &new_place("shared", PARTITIONS), STORE, 9);
+}
+
+/// The same where the lease is the lock of a session of PostgreSQL.
+#[test]
+fn leases_in_a_database_are_taken_over() {
+    let _together = together();
+    let dir = Dir::new();
+    let store = format!("{}?repo=leased-{}-{{partition}}", database(), std::process::id());
+    killed_and_taken_over(dir.0.as_path(), &new_place("leased", PARTITIONS), &store, 4);
+}
+
+/// Kills one of three workers again and again while epochs come.
+fn killed_and_taken_over(dir: &Path, from: &Place, store: &str, rounds: usize) {
+    files(dir, from, store);
+    Publisher::open(from).unwrap();
+    let want = write_epochs(dir, 500, rounds * 4, 41);
     // The epochs come a few at a time, so that there is work all the while.
     std::fs::create_dir(dir.join("later")).unwrap();
     let epoch = |n: usize| format!("e{n:03}.jsonl");
-    (0..36).for_each(|n| std::fs::rename(dir.join(epoch(n)), dir.join("later").join(epoch(n))).unwrap());
+    (0..rounds * 4).for_each(|n| std::fs::rename(dir.join(epoch(n)), dir.join("later").join(epoch(n))).unwrap());
     let roles: [&[&str]; 3] = [
         &["work.toml", "--partition", "1/2", "--standby"],
         &["work.toml", "--partition", "2/2", "--standby"],
@@ -70,7 +91,7 @@ fn workers_that_are_killed_are_taken_over_and_no_delta_is_lost_doubled_or_overta
     ];
     let mut workers: Vec<Child> = roles.iter().map(|role| start(dir, role)).collect();
     let mut rng = Rng::new(17);
-    for round in 0..9 {
+    for round in 0..rounds {
         for n in round * 4..round * 4 + 4 {
             std::fs::rename(dir.join("later").join(epoch(n)), dir.join(epoch(n))).unwrap();
         }
@@ -84,11 +105,11 @@ fn workers_that_are_killed_are_taken_over_and_no_delta_is_lost_doubled_or_overta
         workers[victim] = start(dir, roles[victim]);
         assert!(publish.wait().unwrap().success());
     }
-    until("all is taken over", &mut || all(dir) == want);
+    until("all is taken over", &mut || all(dir, store) == want);
     // What each committed, as its sink tells it: every delta once, and in the order of its source.
     let mut found = Rows::new();
     until("the sinks have it all", &mut || {
-        found = (0..PARTITIONS).flat_map(|partition| replay(&onward(&from, partition)).0).collect();
+        found = (0..PARTITIONS).flat_map(|partition| replay(&onward(from, partition)).0).collect();
         found == want
     });
     for mut worker in workers {
@@ -97,9 +118,10 @@ fn workers_that_are_killed_are_taken_over_and_no_delta_is_lost_doubled_or_overta
         worker.wait().unwrap();
     }
     for partition in 0..PARTITIONS {
-        succeeds(dir, &["verify", &format!("part-{partition}.vd")]);
+        let place = store_of(dir, store, partition);
+        succeeds(dir, &["verify", &place.to_string_lossy()]);
         let own = |key: &String| from.partition_of("t", key) == partition;
-        assert!(table_of(&dir.join(format!("part-{partition}.vd")), "t").keys().all(own));
+        assert!(table_of(&place, "t").keys().all(own));
     }
 }
 
@@ -108,16 +130,50 @@ fn a_share_that_makes_no_sense_is_refused() {
     let dir = Dir::new();
     let dir = dir.0.as_path();
     let from = Place { url: "nats://127.0.0.1:1".to_owned(), ..new_place("refused", PARTITIONS) };
-    files(dir, &from);
+    files(dir, &from, STORE);
     for (arguments, code, says) in [
         (&["run", "work.toml"][..], 78, "--partition 1/1"),
         (&["plan", "work.toml"], 78, "--partition 1/1"),
         (&["run", "work.toml", "--partition", "3/2"], 2, "write K/N"),
         (&["run", "work.toml", "--partition", "5/5"], 78, "4 partitions"),
         (&["run", "publish.toml", "--partition", "1/2"], 78, "`{partition}`"),
+        (&["run", "work.toml", "--partition", "1/2", "--listen", "127.0.0.1:0"], 2, "a run for each of its partitions"),
     ] {
         let told = vecdelta(dir, arguments);
         let said = String::from_utf8_lossy(&told.stderr).into_owned();
         assert!(told.status.code() == Some(code) && said.contains(says), "{arguments:?} {:?}: {said}", told.status);
     }
+}
+
+/// A worker reads its pipeline file again: all its partitions go on with it, and lose nothing.
+#[test]
+fn a_worker_goes_on_with_other_settings() {
+    let _together = together();
+    let dir = Dir::new();
+    let dir = dir.0.as_path();
+    let from = new_place("resettled", PARTITIONS);
+    files(dir, &from, STORE);
+    Publisher::open(&from).unwrap();
+    let want = write_epochs(dir, 300, 8, 43);
+    let told = || {
+        let text = std::fs::read_to_string(dir.join("told.jsonl")).unwrap_or_default();
+        text.matches("\"PipelineReloaded\"").count()
+    };
+    let mut worker = start(dir, &["work.toml", "--partition", "1/1", "--events", "told.jsonl"]);
+    let text = std::fs::read_to_string(dir.join("work.toml")).unwrap();
+    let mut publish = start(dir, &["publish.toml"]);
+    for change in 1..=3 {
+        until("the worker works", &mut || is_taken(&store_of(dir, STORE, 0)).unwrap());
+        std::fs::write(dir.join("work.toml"), text.replace("count = 60", &format!("count = {}", 60 + change))).unwrap();
+        let id = worker.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+        until("the other settings", &mut || told() >= change);
+    }
+    assert!(publish.wait().unwrap().success());
+    until("all is there", &mut || all(dir, STORE) == want);
+    let id = worker.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(worker.wait().unwrap().code(), Some(0));
+    let found: Rows = (0..PARTITIONS).flat_map(|partition| replay(&onward(&from, partition)).0).collect();
+    assert!(found == want);
 }
