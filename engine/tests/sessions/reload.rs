@@ -163,3 +163,58 @@ fn a_stream_goes_on_through_many_changes() {
     assert_eq!(ids, (0..next).map(|i| format!("lamp-{i:04}")).collect::<Vec<_>>());
     s.quiet(&["verify", "s.vd"]).exits(0);
 }
+
+/// Settings that change at random, some of which are refused, while lines come: each line arrives once, in order, and the
+/// run goes on with what fits. `RELOAD_SEED=N` tells one seed's story again.
+#[test]
+fn a_stream_goes_on_through_random_settings() {
+    let seeds = match std::env::var("RELOAD_SEED") {
+        Ok(seed) => vec![seed.parse().unwrap()],
+        Err(_) => vec![1u64, 2, 3],
+    };
+    for seed in seeds {
+        random_settings(seed);
+    }
+}
+
+fn random_settings(seed: u64) {
+    let s = Session::new(&format!("reload_random_{seed}"));
+    let mut state = seed;
+    let mut roll = |below: u64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) % below
+    };
+    s.write("p.toml", STREAM);
+    let mut child = start(&s, &[]);
+    let mut stdin = child.stdin.take().unwrap();
+    let (mut next, mut taken, mut refused) = (0, 0, 0);
+    for _ in 0..14 {
+        for _ in 0..roll(90) {
+            writeln!(stdin, "{{\"id\":\"lamp-{next:04}\",\"embedding\":[{next},1]}}").unwrap();
+            next += 1;
+        }
+        stdin.flush().unwrap();
+        wait_for("the run", || s.dir.join("s.vd").exists());
+        let good = STREAM.replace("count = 50", &format!("count = {}, after = \"{}ms\"", 1 + roll(80), 5 + roll(60)));
+        let (text, fits) = match roll(6) {
+            0 => (good.replace("kind  = \"jsonl\"", "kind  = \"arrow\""), false),
+            1 => (good.replace("\"s.vd\"", "\"t.vd\""), false),
+            2 => (good.replace("[window.live]", "[windo.live]"), false),
+            3 => (good + "[sink.more]\nkind = \"jsonl\"\npath = \"more.jsonl\"\nfields = [\"id\"]\n", true),
+            4 => (good + "[apply]\nvalidate = [\"finite\"]\n", true),
+            _ => (good, true),
+        };
+        s.write("p.toml", &text);
+        send(&child, "-HUP");
+        (taken, refused) = if fits { (taken + 1, refused) } else { (taken, refused + 1) };
+        wait_for(&format!("seed {seed}: the answer to {text}"), || {
+            (events(&s, &["PipelineReloaded"]).len(), events(&s, &["PipelineReloadRefused"]).len()) == (taken, refused)
+        });
+    }
+    drop(stdin);
+    assert_eq!(child.wait().unwrap().code(), Some(0), "seed {seed}: {}", s.read("err"));
+    let found: Vec<Value> = s.read("a.jsonl").lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let ids: Vec<String> = found.iter().map(|l| l["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids, (0..next).map(|i| format!("lamp-{i:04}")).collect::<Vec<_>>(), "seed {seed}");
+    s.quiet(&["verify", "s.vd"]).exits(0);
+}
