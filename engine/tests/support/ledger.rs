@@ -118,6 +118,13 @@ impl Faulty {
         Self { slow: Box::new(slow), ..self }
     }
 
+    /// Returns a source that comes once here and will soon come again: short keys come often.
+    fn often_seen(&mut self, given: &[Delivered]) -> Option<String> {
+        let once = |key: &str| given.iter().filter(|delta| delta.key() == key).count() == 1;
+        let often: Vec<&str> = given.iter().map(Delivered::key).filter(|key| key.len() <= 3 && once(key)).collect();
+        (!often.is_empty()).then(|| often[self.rng.below(often.len())].to_owned())
+    }
+
     fn trouble(&mut self) -> Result<(), SinkError> {
         if self.temper.dead {
             return Err(SinkError::unavailable("it is away for good"));
@@ -151,7 +158,7 @@ impl Sink for Faulty {
         if given.iter().any(poison) {
             return Err(SinkError::refused((0..given.len()).collect(), "one of them is poison"));
         }
-        let moody = self.rng.chance(self.temper.moody).then(|| given[self.rng.below(given.len())].key().to_owned());
+        let moody = if self.rng.chance(self.temper.moody) { self.often_seen(given) } else { None };
         let mut refused = Vec::new();
         for (number, delta) in given.iter().enumerate() {
             if moody.as_deref() == Some(delta.key()) && (!refused.is_empty() || self.refused.insert(delta.id())) {
@@ -187,13 +194,16 @@ impl Sink for Faulty {
 
 /// Serves a sink under the name of its setting.
 pub fn served(pipeline: &Pipeline, name: &str, sink: Faulty, on_slow: OnSlow) -> Served {
+    let mut policy = SubscriberPolicy::default();
+    // What is refused waits for many looks at a clock that runs fast: later deltas of its source come meanwhile.
+    policy.retry.iter_mut().for_each(|retry| (retry.wait_millis, retry.wait_millis_max) = (20_000, 40_000));
     Served {
         name: name.to_owned(),
         setting: name.to_owned(),
         sink: Box::new(sink),
         collections: vec![pipeline.sources[0].collection.clone()],
         on_slow,
-        policy: SubscriberPolicy::default(),
+        policy,
     }
 }
 
