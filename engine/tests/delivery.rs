@@ -173,7 +173,13 @@ impl Story {
         for (name, ledger) in SINKS.iter().zip(&self.ledgers[..2]) {
             let got = ledger.lock().unwrap().by_source();
             let first = want.iter().find(|(key, steps)| got.get(*key) != Some(steps));
-            assert!(got == want, "seed {seed}, sink {name}: {:?} of {first:?}", first.map(|(key, _)| &got[key]));
+            let numbers = |steps: Option<&Vec<Step>>| -> Vec<f32> {
+                let number = |bits: &Vec<u8>| f32::from_le_bytes(bits[..4].try_into().unwrap());
+                steps.into_iter().flatten().filter_map(|(_, new)| new.as_ref().map(number)).collect()
+            };
+            let shown = first.map(|(key, steps)| (key, numbers(Some(steps)), numbers(got.get(key))));
+            let letters = Letters::read(repo.disk().as_ref()).unwrap().len();
+            assert!(got == want, "seed {seed}, sink {name}, {letters} dead letters: {shown:?}");
         }
         assert_eq!(problems(&self.disk), [""; 0], "seed {seed}");
         want.values().map(Vec::len).sum()

@@ -1,12 +1,13 @@
 //! A courier: takes the deltas of one subscriber from mailbox or log, hands them to its sink, and keeps the cursor.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::mailbox::{Mailbox, News};
+use super::place::{self, Commits};
 use crate::delta::CommitId;
 use crate::event::{Event, Listener};
 use crate::pipeline::controls::Controls;
@@ -76,8 +77,10 @@ pub struct State {
     file: Option<CursorFile>,
     pub(super) last: Option<CommitIndex>,
     /// The commits of what is offered and not done: hash, and the one before.
-    pub(super) commits: BTreeMap<u64, (CommitId, Option<CommitId>)>,
+    pub(super) commits: Commits,
     pub(super) before: Option<CommitId>,
+    /// What earlier runs delivered ahead of a delta that is still not done: it is not offered, and not forgotten.
+    pub(super) ahead: Vec<(CommitId, u32)>,
     /// The names of the routes.
     pub(super) routes: Arc<[String]>,
     pub(super) held_bytes: u64,
@@ -157,6 +160,7 @@ impl Courier<'_> {
             }
         };
         self.state.routes = self.router.routes().iter().map(|route| route.name.clone()).collect();
+        self.state.ahead = self.state.cursor.ahead.clone();
         let added = vec![self.branch.clone()];
         (self.listener)(&Event::SubscriptionChanged { subscriber: self.name.clone(), added, removed: Vec::new() });
         self.tell(self.subscriber.status(false));
@@ -441,8 +445,9 @@ impl Courier<'_> {
         if acked > 0 {
             (self.listener)(&Event::DeltaAcknowledged { subscriber: self.name.clone(), deltas: acked });
         }
-        let low = self.subscriber.progress().0.commit;
-        self.state.commits = self.state.commits.split_off(&low);
+        let low = self.subscriber.progress().0;
+        self.state.ahead = place::left(&self.state.ahead, &self.state.commits, low).collect();
+        self.state.commits = self.state.commits.split_off(&low.commit);
         self.state.cursor = cursor;
         self.tell(SubscriberStatus::Active);
         Ok(())
@@ -450,13 +455,8 @@ impl Courier<'_> {
 
     /// Says how far the subscriber is, in hashes.
     fn cursor(&self) -> Cursor {
-        let (low, ahead) = self.subscriber.progress();
-        let Some(&(commit, before)) = self.state.commits.get(&low.commit) else { return self.state.cursor.clone() };
-        let ahead = ahead.iter().filter_map(|at| Some((self.state.commits.get(&at.commit)?.0, at.row)));
-        match low.row {
-            u32::MAX => Cursor::after(commit),
-            rows => Cursor { after: before, rows, ahead: ahead.collect(), within: Some(commit) },
-        }
+        let State { commits, ahead, cursor, .. } = &self.state;
+        place::cursor(self.subscriber.progress(), commits, ahead).unwrap_or_else(|| cursor.clone())
     }
 
     fn end(&mut self) -> Result<Vec<PathBuf>, Stop> {

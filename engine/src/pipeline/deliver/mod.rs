@@ -13,6 +13,7 @@ mod courier;
 mod letter;
 mod mailbox;
 mod offer;
+mod place;
 mod tail;
 #[cfg(test)]
 mod tests;

@@ -62,6 +62,7 @@ impl Courier<'_> {
         if other_history {
             self.sink.restart().map_err(Stop::Sink)?;
             self.state.cursor = Cursor::default();
+            self.state.ahead.clear();
         }
         let skip = if other_history { Cursor::default() } else { from };
         self.state.before = skip.after;
