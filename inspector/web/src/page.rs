@@ -169,7 +169,8 @@ pub fn open_file(number: u32, name: String) {
 pub fn go(place: &str, link: &str) {
     let page = page();
     if let Some(app) = page.app.borrow_mut().as_mut() {
-        app.start(place_of(place).or_else(|| app.state.place.clone()), link);
+        let place = place_of(place).or_else(|| app.state.place.clone());
+        app.start(place, link);
     }
     page.wake();
 }
