@@ -27,6 +27,5 @@ if [ -d inspector/web/dist ]; then
         apt-get -o DPkg::Lock::Timeout=300 update -q >&2
         DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends chromium >&2
     fi
-    run inspector/web/tests/hostile.mjs
     run inspector/web/tests/page.mjs
 fi
