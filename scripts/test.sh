@@ -24,15 +24,13 @@ scripts/check.sh
 say "tests"
 cargo test --locked --workspace 2>&1 | tee -a "$log"
 
-say "tests against real servers"
+say "tests with all features, against real servers"
 servers="$(scripts/servers.sh start)"
 trap 'scripts/servers.sh stop' EXIT
 eval "$servers"
-cargo test --locked -p vecdelta --features postgres,nats --test wires 2>&1 | tee -a "$log"
-cargo test --locked -p vecdelta --features postgres,nats --lib -- store::postgres wire:: 2>&1 | tee -a "$log"
-
-say "an index of ruvector-core"
-cargo test --locked -p vecdelta --features ruvector --test ruvector 2>&1 | tee -a "$log"
+all="postgres,nats,ruvector" # one build for all of them
+cargo test --locked -p vecdelta --features "$all" --test wires --test ruvector 2>&1 | tee -a "$log"
+cargo test --locked -p vecdelta --features "$all" --lib -- store::postgres wire:: 2>&1 | tee -a "$log"
 
 say "release build"
 cargo build --locked --release
