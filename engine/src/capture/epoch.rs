@@ -115,7 +115,9 @@ impl Room {
                     jobs.push((own, &room[piece]));
                     rest = others;
                 }
-                jobs.into_par_iter().with_min_len(COPIED_TASKS).for_each(|(to, from)| to.copy_from_slice(from));
+                jobs.par_chunks_mut(COPIED_TASKS).for_each(|jobs| {
+                    jobs.iter_mut().for_each(|(to, from)| to.copy_from_slice(from));
+                });
                 return spare.lend(copy, found * size);
             }
             let mut own = std::mem::take(room);

@@ -34,7 +34,7 @@ pub struct ChangeWriter {
 }
 
 enum Sink {
-    Arrow(FileWriter<Out>),
+    Arrow(Box<FileWriter<Out>>),
     Parquet(Box<ArrowWriter<Out>>),
     Csv(BufWriter<Out>),
 }
@@ -62,7 +62,8 @@ impl ChangeWriter {
         let out = Out::File(Pending::create(path)?);
         let sink = match format {
             TableFormat::Arrow => {
-                Sink::Arrow(FileWriter::try_new(out, &schema).map_err(|error| arrow::failed(path, error))?)
+                let writer = FileWriter::try_new(out, &schema);
+                Sink::Arrow(Box::new(writer.map_err(|error| arrow::failed(path, error))?))
             }
             TableFormat::Parquet => {
                 let compression = Compression::ZSTD(ZstdLevel::default());
@@ -103,7 +104,7 @@ impl ChangeWriter {
             self.flush()?;
         }
         match self.sink {
-            Sink::Arrow(writer) => arrow::close(writer)?,
+            Sink::Arrow(writer) => arrow::close(*writer)?,
             Sink::Parquet(writer) => parquet_file::close(*writer)?,
             Sink::Csv(out) => {
                 let path = out.get_ref().path().to_owned();
