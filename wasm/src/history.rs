@@ -171,7 +171,7 @@ impl WasmHistory {
         version::compare::<VersionError>(repo, from, to, only, &mut |table, measure| {
             count += 1;
             if sources.len() < limit as usize {
-                sources.push(difference(table, &measure));
+                sources.push(difference(table, measure));
             }
             Ok(())
         })?;
@@ -288,7 +288,7 @@ fn commit(repo: &Repository, c: CommitIndex) -> Result<String> {
 
 fn difference(table: &Table, m: &Measure) -> String {
     json::object([
-        ("source", json::text(&[&table.collection, "/", &m.key].concat())),
+        ("source", json::text(&[&table.collection, "/", m.key].concat())),
         ("change", json::text(m.change.name())),
         ("changed_dims", json::whole(m.changed_dims.into())),
         ("l2", json::number(Some(m.l2))),

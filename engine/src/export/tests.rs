@@ -277,8 +277,8 @@ fn changes_come_back_from_every_format() {
         key: &names[i],
         change: all[i % 3],
         changed_dims: i as u32,
-        l2: if i % 7 == 0 { f64::NAN } else { (i as f64).sqrt() },
-        max_abs: if i % 5 == 0 { f64::INFINITY } else { 1.0 / (i as f64 + 1.0) },
+        l2: if i.is_multiple_of(7) { f64::NAN } else { (i as f64).sqrt() },
+        max_abs: if i.is_multiple_of(5) { f64::INFINITY } else { 1.0 / (i as f64 + 1.0) },
         cosine: (i % 3 == 1).then_some(-1.0 / (i as f64 + 3.0)),
     };
     let row = |i: usize| {

@@ -35,7 +35,7 @@ fn page(ui: &mut Ui, state: &mut State) {
     ui.add_space(14.0);
     if let (Some(trouble), Some(place)) = (state.trouble.clone(), state.place.clone()) {
         ui.label(
-            RichText::new(format!("Could not open {}", format::line(&place.describe(), 200))).font(font::bold(14.0)),
+            RichText::new(format!("Could not open {}", format::line(place.describe(), 200))).font(font::bold(14.0)),
         );
         widgets::trouble(ui, &trouble);
         ui.add_space(14.0);
@@ -46,7 +46,7 @@ fn page(ui: &mut Ui, state: &mut State) {
             );
         } else {
             let known = state.history.len();
-            let says = format!("Opening {}…", format::line(&place.describe(), 200));
+            let says = format!("Opening {}…", format::line(place.describe(), 200));
             let says = if known == 0 { says } else { format!("{says} {} commits", format::count(u64::from(known))) };
             ui.label(RichText::new(says).font(font::bold(14.0)));
         }
