@@ -28,4 +28,5 @@ if [ -d inspector/web/dist ]; then
         DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends chromium >&2
     fi
     run inspector/web/tests/page.mjs
+    run inspector/web/tests/hostile.mjs
 fi
