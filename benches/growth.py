@@ -64,50 +64,48 @@ class Epochs:
 
 
 def run(*args, threads=THREADS[0]):
-    """Returns the seconds and the peak memory of a process."""
+    """Returns the seconds that a process takes."""
     began = time.perf_counter()
     process = subprocess.Popen([A.bin, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "RAYON_NUM_THREADS": threads})
     out = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
+    status = process.wait()
     seconds = time.perf_counter() - began
     if status:
         raise SystemExit(f"{args}: {out.decode()}")
-    return seconds, used.ru_maxrss
+    return seconds
 
 
 def cell(work, rows, dims, epochs):
     repo, path = f"{work}/table.vd", f"{work}/epoch.arrow"
     table = Epochs(path, rows, dims)
-    first = run("ingest", repo, path)[0]
+    first = run("ingest", repo, path)
     log = lambda: sum(os.path.getsize(f"{repo}/log/{name}") for name in os.listdir(f"{repo}/log"))
-    begin, times, peak = log(), [], 0
+    begin, times = log(), []
     for _ in range(epochs):
         table.next()
-        seconds, memory = run("ingest", repo, path)
-        times.append(seconds)
-        peak = max(peak, memory)
+        times.append(run("ingest", repo, path))
     stored = (log() - begin) / epochs
     of_threads = [statistics.median(times[-AROUND:])]
     for threads in THREADS[1:]:
         some = []
         for _ in range(5):
             table.next()
-            some.append(run("ingest", repo, path, threads=threads)[0])
+            some.append(run("ingest", repo, path, threads=threads))
         of_threads.append(statistics.median(some))
     middle = (epochs + 5 * (len(THREADS) - 1)) // 2
-    median = lambda *args: statistics.median(run(*args)[0] for _ in range(3))
+    median = lambda *args: statistics.median(run(*args) for _ in range(3))
     get = median("get", repo, f"vectors/doc-{rows // 2:07d}", "--at", f"main~{middle}", "--json")
     diff = median("diff", repo, f"main~{middle + 1}", f"main~{middle}", "--output", f"{work}/changes.arrow")
     export = median("export", repo, "--at", f"main~{middle}", "--output", f"{work}/old.arrow")
     early = statistics.median(times[:AROUND])
     columns = [f"{first:.2f}", f"{early:.3f}", *(f"{t:.3f}" for t in of_threads), f"{stored / 1e6:.3f}", f"{get:.4f}", f"{diff:.4f}", f"{export:.3f}"]
-    print(f"| {rows:,} x {dims} | {epochs:,} | " + " | ".join(columns) + f" | {peak / 1024:.0f} |", flush=True)
+    print(f"| {rows:,} x {dims} | {epochs:,} | " + " | ".join(columns) + " |", flush=True)
 
 
 def main():
     late = " | ".join(f"last {AROUND if i == 0 else 5}, {t} thread{'s' * (t != '1')}, s" for i, t in enumerate(THREADS))
-    print(f"| table | epochs | first epoch, s | commit, first {AROUND}, s | {late} | MB an epoch | one old vector, s | changed rows, s | whole old table, s | peak MB, commits |")
-    print("|" + "---|" * (9 + len(THREADS)))
+    print(f"| table | epochs | first epoch, s | commit, first {AROUND}, s | {late} | MB an epoch | one old vector, s | changed rows, s | whole old table, s |")
+    print("|" + "---|" * (8 + len(THREADS)))
     for text in A.cells.split(","):
         work = tempfile.mkdtemp(prefix="vecdelta-growth-", dir=A.dir)
         try:
