@@ -33,7 +33,7 @@ pub struct Teller(Option<EventLog>);
 impl Teller {
     /// Tells one.
     pub fn tell(&self, event: &Event) {
-        self.0.iter().for_each(|log| log.on(event));
+        self.0.iter().for_each(|log| log.on(event, None));
     }
 
     /// Says at the end whether every event was written.
@@ -63,14 +63,15 @@ impl EventLog {
         Ok(Self { path: path.to_owned(), state: Mutex::new(State { file, failed: None }) })
     }
 
-    /// Adds an event, whole lines only; a failure does not stop the run.
-    pub fn on(&self, event: &Event) {
+    /// Adds an event, of a partition where the work is divided; whole lines only. A failure does not stop the run.
+    pub fn on(&self, event: &Event, partition: Option<u32>) {
         let time = Timestamp { physical_millis: now_millis(), ..Timestamp::default() }.rfc3339();
         let mut line: Map<String, Value> = [("time", json!(time)), ("event", json!(event.name()))]
             .map(|(key, value)| (key.to_owned(), value))
             .into_iter()
             .collect();
         line.extend(event.fields());
+        line.extend(partition.map(|partition| ("partition".to_owned(), json!(partition))));
         let line = format!("{}\n", Value::Object(line));
         let mut state = self.state.lock().expect("no thread panics with it");
         if state.failed.is_none() {

@@ -103,14 +103,15 @@ impl Logbook {
         let _ = out.lock().expect("no thread panics with it").write_all(line.as_bytes());
     }
 
-    /// Writes what an event says.
-    pub fn on(&self, event: &Event) {
+    /// Writes what an event says, of a partition where the work is divided.
+    pub fn on(&self, event: &Event, partition: Option<u32>) {
         let level = level_of(event);
         if self.out.is_none() || level > self.level {
             return;
         }
         let mut fields = event.fields();
         fields.insert("event".to_owned(), json!(event.name()));
+        fields.extend(partition.map(|partition| ("partition".to_owned(), json!(partition))));
         self.say(level, stage_of(event), &message_of(event), Value::Object(fields));
     }
 

@@ -25,6 +25,7 @@ mod ingest;
 mod inspect;
 mod log;
 mod logbook;
+mod lookout;
 mod merge;
 mod open;
 mod output;

@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::error::{CANNOT_CREATE, CliError, IO, TRY_AGAIN, report};
 use super::events::EventLog;
 use super::logbook::{Level, LogArgs, Logbook};
+use super::lookout::Lookout;
 use super::open::{author, now_millis, writer_or_new};
 use super::output::{commit_json, count, delta_bytes, plural, print_json, print_table, printable, shown, size, time};
 use super::progress::Progress;
@@ -25,8 +26,7 @@ use crate::pipeline::config::Pipeline;
 use crate::pipeline::sink::SinkFailure;
 use crate::pipeline::{self, Context, Live, Metrics, RunReport, SinkEnd};
 use crate::route::SubscriberStatus;
-use crate::serve::http::Request;
-use crate::serve::{Board, Guard, LiveSite, beside, doors};
+use crate::serve::{Boards, doors};
 use crate::store::{Disk, LETTERS, WAL, is_taken};
 use crate::version::{CommitIndex, Repository};
 
@@ -81,32 +81,28 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
 fn run_logged(args: Args, log: &Logbook) -> Result<ExitCode, CliError> {
     let start = Instant::now();
     // A change of the file from here on is seen.
-    let divided = args.partition.is_some() || args.standby;
-    if divided && args.listen.is_some() {
-        let text = "--listen shows one run, and a worker has a run for each of its partitions";
-        let hint = "--log FILE and --events FILE tell of all of them; `vecdelta log` and `serve` show each repository";
-        return Err(CliError::new(2, text).hint(hint));
-    }
     let reload = Reload::new(args.pipeline.clone(), args.set.clone(), args.watch_config)?;
     let pipeline = super::config::load(&args.pipeline, &args.set)?;
     let (name, store) = (&pipeline.settings.name, pipeline.settings.store.display().to_string());
     let fields = json!({ "pipeline": name, "store": store, "version": env!("CARGO_PKG_VERSION"), "process": std::process::id() });
     log.say(Level::Info, "run", &format!("pipeline {name} runs"), fields);
     let events = args.events.as_deref().map(EventLog::open).transpose()?;
-    let tell = |event: &Event| {
+    let tell_of = |event: &Event, partition: Option<u32>| {
         if let Some(events) = &events {
-            events.on(event);
+            events.on(event, partition);
         }
-        log.on(event);
+        log.on(event, partition);
         if !log.is_on_stderr() {
             say_where(event);
         }
     };
-    if divided {
+    if args.partition.is_some() || args.standby {
         let part = Part { share: args.partition, standby: args.standby, logged: events.is_some() };
-        let code = super::workers::run(&pipeline, part, &tell, log, (reload, args.json))?;
+        let looked = args.listen.as_deref().map(|address| (address, args.token.clone()));
+        let code = super::workers::run(&pipeline, part, &tell_of, log, (reload, args.json), looked)?;
         return events.map_or(Ok(()), EventLog::close).map(|()| code);
     }
+    let tell = |event: &Event| tell_of(event, None);
     let (repo, report, pipeline) = match &args.listen {
         None => {
             let checksums = events.as_ref().map(|_| Arc::new(|| true) as pipeline::Asks);
@@ -183,28 +179,18 @@ fn looked_at(
     (tell, logged, log): (Listener<'_>, bool, &Logbook),
     reload: Option<Reload>,
 ) -> Result<(Repository, RunReport, Pipeline), CliError> {
-    let token = token.or_else(super::open::token);
-    let server = super::serve::listen(address, token.as_deref())?;
+    let lookout = Lookout::open(address, token)?;
     let (doors, feeds) = doors(&pipeline);
     let mut live = Live { feeds, ..live() };
-    let board = Board::new(&pipeline, &live);
-    let is_tapped = board.is_tapped();
+    let boards = Boards::of_run(&pipeline, &live);
+    let is_tapped = boards.is_tapped();
     live.checksums = Some(Arc::new(move || logged || is_tapped()));
-    let site = LiveSite::new(board, Guard::new(token.as_deref()), doors);
-    let text = format!("looked at under http://{}/", server.address());
-    log.say(Level::Info, "run", &text, json!({ "url": format!("http://{}/", server.address()) }));
-    if !log.is_on_stderr() {
-        let _ = writeln!(io::stderr(), "{text}");
-    }
-    let told = |event: &Event| {
-        tell(event);
-        site.board.on(event);
-    };
-    let answer = |request: &mut Request<'_>| site.answer(request);
-    beside(&server, &answer, &|entry| site.metrics.count(entry), || {
-        let result = execute(pipeline, true, &told, live, reload);
-        site.board.end();
-        result
+    lookout.beside(boards, doors, log, |boards| {
+        let told = |event: &Event| {
+            tell(event);
+            boards.on(event);
+        };
+        execute(pipeline, true, &told, live, reload)
     })
 }
 

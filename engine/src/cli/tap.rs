@@ -19,6 +19,9 @@ pub struct Args {
     /// Where the pipeline listens.
     #[arg(default_value = URL)]
     url: String,
+    /// Of a worker only this partition; of all unless given.
+    #[arg(long, value_name = "N")]
+    partition: Option<u64>,
     /// End after so many events.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
@@ -35,7 +38,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     }
     let mut path = "/v1/tap?".to_owned();
     let stage = (args.stage != "all").then_some(args.stage);
-    let numbers = [("limit", args.limit), ("rate", args.rate)];
+    let numbers = [("partition", args.partition), ("limit", args.limit), ("rate", args.rate)];
     let words = stage.map(|stage| format!("stage={stage}")).into_iter();
     let words = words.chain(numbers.iter().filter_map(|(name, n)| n.map(|n| format!("{name}={n}"))));
     path += &words.collect::<Vec<_>>().join("&");

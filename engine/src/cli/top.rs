@@ -165,8 +165,6 @@ fn look(client: &Client) -> Result<Value, CliError> {
 
 /// Makes the lines of the view, which fit 80 columns and 24 rows.
 fn view(document: &Value, url: &str) -> Vec<String> {
-    let text = |value: &Value| printable(value.as_str().unwrap_or("-"));
-    let n = |value: &Value| value.as_u64().unwrap_or(0);
     let list = |name: &str| document[name].as_array().cloned().unwrap_or_default();
     let mut lines = vec![
         format!("{}  at {}  for {}", text(&document["pipeline"]), printable(url), duration(&document["seconds"])),
@@ -186,14 +184,9 @@ fn view(document: &Value, url: &str) -> Vec<String> {
         lines.push(format!("{name:<8} {total:>14} {rate:>12}  {unit:<7} {busy:>6} {queue:>9}  {waits}"));
     }
     lines.push(String::new());
-    lines.push(format!("{:<20} {:<8} {:>14} {:>14} {:>14}", "source", "", "rows", "captured", "unchanged"));
-    for source in list("sources") {
-        let rows = [&source["rows"], &source["captured"], &source["filtered"]].map(|v| count(n(v)));
-        let (name, status) = (text(&source["source"]), text(&source["status"]));
-        lines.push(format!("{name:<20} {status:<8} {:>14} {:>14} {:>14}", rows[0], rows[1], rows[2]));
-        if let Some(problem) = source["problem"].as_str() {
-            lines.push(format!("  {}", printable(problem)));
-        }
+    match list("partitions") {
+        none if none.is_empty() => sources(document, &mut lines),
+        partitions => partitions_of(&partitions, document, &mut lines),
     }
     lines.push(String::new());
     let windows = list("windows");
@@ -220,7 +213,7 @@ fn view(document: &Value, url: &str) -> Vec<String> {
         plural(letters, "dead letter")
     ));
     for sink in list("sinks") {
-        let (name, status) = (text(&sink["sink"]), text(&sink["status"]));
+        let (name, status) = (named(&sink, "sink"), text(&sink["status"]));
         let (acked, pending) = (count(n(&sink["acked"])), count(n(&sink["pending"])));
         lines.push(format!(
             "sink       {name} {status}: {acked} taken, {pending} wait, {}",
@@ -233,6 +226,53 @@ fn view(document: &Value, url: &str) -> Vec<String> {
         lines.push(format!("... {} more with --json", plural(more as u64, "line")));
     }
     lines.iter().map(|line| clipped(line.trim_end())).collect()
+}
+
+/// Lists the sources, and what is wrong with them.
+fn sources(document: &Value, lines: &mut Vec<String>) {
+    lines.push(format!("{:<20} {:<8} {:>14} {:>14} {:>14}", "source", "", "rows", "captured", "unchanged"));
+    for source in document["sources"].as_array().into_iter().flatten() {
+        let rows = [&source["rows"], &source["captured"], &source["filtered"]].map(|v| count(n(v)));
+        let (name, status) = (named(source, "source"), text(&source["status"]));
+        lines.push(format!("{name:<20} {status:<8} {:>14} {:>14} {:>14}", rows[0], rows[1], rows[2]));
+        if let Some(problem) = source["problem"].as_str() {
+            lines.push(format!("  {}", printable(problem)));
+        }
+    }
+}
+
+/// Lists the partitions of a worker, and what is wrong with them and their sources.
+fn partitions_of(partitions: &[Value], document: &Value, lines: &mut Vec<String>) {
+    lines.push(format!("{:<9} {:<8} {:>14} {:>12} {:>9}  {}", "partition", "", "rows", "per second", "commits", "why"));
+    for own in partitions {
+        let read = own["stages"].as_array().and_then(|stages| stages.first()).unwrap_or(&Value::Null);
+        let (rows, rate) = (count(n(&read["total"])), read["per_second"].as_f64().unwrap_or(0.0));
+        let (rate, commits) = (count(rate.round() as u64), count(n(&own["commits"])));
+        let why = own["problem"].as_str().map(printable).unwrap_or_default();
+        let (number, status) = (n(&own["partition"]), text(&own["status"]));
+        lines.push(format!("{number:<9} {status:<8} {rows:>14} {rate:>12} {commits:>9}  {why}"));
+    }
+    for source in document["sources"].as_array().into_iter().flatten() {
+        if let Some(problem) = source["problem"].as_str() {
+            lines.push(format!("  {} {}: {}", named(source, "source"), text(&source["status"]), printable(problem)));
+        }
+    }
+}
+
+/// Names a source or sink, with its partition where the work is divided.
+fn named(part: &Value, kind: &str) -> String {
+    match part["partition"].as_u64() {
+        Some(partition) => format!("{}/{partition}", text(&part[kind])),
+        None => text(&part[kind]),
+    }
+}
+
+fn text(value: &Value) -> String {
+    printable(value.as_str().unwrap_or("-"))
+}
+
+fn n(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(0)
 }
 
 fn clipped(line: &str) -> String {
@@ -268,5 +308,11 @@ mod tests {
         assert_eq!(lines.len(), HEIGHT);
         assert!(lines.iter().all(|line| line.chars().count() <= WIDTH && !line.contains('\n')), "{lines:#?}");
         assert!(view(&json!({}), URL).len() < HEIGHT);
+        let waits = json!({ "partition": u64::MAX, "status": "waiting", "problem": "y\n".repeat(300), "stages": [] });
+        for partitions in [vec![waits; 40], vec![json!(null)], vec![json!({ "stages": 3 })]] {
+            let lines = view(&json!({ "partitions": partitions, "sources": vec![json!(7); 3] }), URL);
+            assert!(lines.len() <= HEIGHT);
+            assert!(lines.iter().all(|line| line.chars().count() <= WIDTH && !line.contains('\n')), "{lines:#?}");
+        }
     }
 }

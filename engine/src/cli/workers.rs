@@ -16,12 +16,14 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::error::{BAD_CONFIG, CliError};
 use super::logbook::{Level, Logbook};
+use super::lookout::Lookout;
 use super::open::{author, now_millis, own_origin};
 use super::output::{count, plural, print_json, shown};
 use super::reload::Reload;
 use crate::event::{Event, Listener};
 use crate::pipeline::config::Pipeline;
-use crate::pipeline::{self, Context, Live, RunReport};
+use crate::pipeline::{self, Asks, Context, Live, RunReport};
+use crate::serve::{Board, Boards, Doors, Standing};
 use crate::store::{StoreError, disk_at, is_address};
 use crate::version::{Repository, VersionError};
 
@@ -82,11 +84,13 @@ struct Done {
 pub fn run(
     pipeline: &Pipeline,
     part: Part,
-    tell: Listener<'_>,
+    tell: &(dyn Fn(&Event, Option<u32>) + Sync),
     log: &Logbook,
     (reload, json): (Reload, bool),
+    looked: Option<(&str, Option<String>)>,
 ) -> Result<ExitCode, CliError> {
     let partitions = partitions(pipeline, part)?;
+    let lookout = looked.map(|(address, token)| Lookout::open(address, token)).transpose()?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The second signal ends the process at once.
@@ -94,37 +98,52 @@ pub fn run(
         signal_hook::flag::register(signal, stop.clone())?;
     }
     let commits = AtomicU64::new(0);
-    let listener = |event: &Event| {
-        if matches!(event, Event::DeltaVersioned { .. }) {
-            commits.fetch_add(1, Ordering::Relaxed);
-        }
-        tell(event);
-    };
     let overdue = || super::run::end_overdue(pipeline.settings.drain, commits.load(Ordering::Relaxed));
     let failed: Mutex<Option<CliError>> = Mutex::new(None);
     // The budget is that of the whole process.
     let memory = (pipeline.settings.memory_bytes / partitions.len() as u64).max(16 << 20);
     let settings = Settings { memory, newest: Mutex::new((reload, 0, pipeline.clone())) };
-    let work = |partition: u32| {
-        let own = settings.own(pipeline, partition);
-        let worker = Worker {
-            partition,
-            own: part.is_own(partition),
-            settings: &settings,
-            stop: &stop,
-            listener: &listener,
-            log,
-            logged: part.logged,
+    let boards = Boards::of_partitions(pipeline, &partitions, super::run::live);
+    let all = |boards: &Boards| {
+        let tapped = boards.is_tapped();
+        let checksums: Asks = Arc::new(move || part.logged || tapped());
+        let whole = |event: &Event| {
+            tell(event, None);
+            boards.on(event);
         };
-        worker.work(own).unwrap_or_else(|error| {
-            // The worker ends as a whole, and others take over what it had.
-            stop.store(true, Ordering::Relaxed);
-            failed.lock().expect("no thread panics with it").get_or_insert(error);
-            None
-        })
+        let work = |(partition, board): (u32, &Board)| {
+            let listener = |event: &Event| {
+                if matches!(event, Event::DeltaVersioned { .. }) {
+                    commits.fetch_add(1, Ordering::Relaxed);
+                }
+                tell(event, Some(partition));
+                board.on(event);
+            };
+            let worker = Worker {
+                partition,
+                own: part.is_own(partition),
+                settings: &settings,
+                stop: &stop,
+                listener: &listener,
+                whole: &whole,
+                log,
+                board,
+                checksums: checksums.clone(),
+            };
+            worker.work(settings.own(pipeline, partition)).unwrap_or_else(|error| {
+                // The worker ends as a whole, and others take over what it had.
+                stop.store(true, Ordering::Relaxed);
+                failed.lock().expect("no thread panics with it").get_or_insert(error);
+                None
+            })
+        };
+        let on_threads = || pipeline::on_threads(boards.partitions().collect(), &work);
+        pipeline::with_drain(&stop, pipeline.settings.drain, &overdue, on_threads)
     };
-    let all = || pipeline::on_threads(partitions, &work);
-    let done = pipeline::with_drain(&stop, pipeline.settings.drain, &overdue, all);
+    let done = match lookout {
+        Some(lookout) => lookout.beside(boards, Doors::default(), log, all),
+        None => all(&boards),
+    };
     print_done(&done, json)?;
     failed.into_inner().expect("no thread panics with it").map_or(Ok(ExitCode::SUCCESS), Err)
 }
@@ -204,14 +223,20 @@ struct Worker<'a> {
     settings: &'a Settings,
     stop: &'a AtomicBool,
     listener: Listener<'a>,
+    /// Who is told what concerns all partitions.
+    whole: Listener<'a>,
     log: &'a Logbook,
-    logged: bool,
+    /// Where it stands how it goes.
+    board: &'a Board,
+    /// Whether anybody wants the checksums of deltas.
+    checksums: Asks,
 }
 
 impl Worker<'_> {
     /// Works on the partition whenever nobody else does; `None` when it never came to that.
     fn work(&self, mut pipeline: Pipeline) -> Result<Option<Done>, CliError> {
         if !self.own {
+            self.board.stand(Standing::Waiting(format!("left to its own worker for {} s", LEAVE.as_secs())));
             self.rest(LEAVE);
         }
         let store = pipeline.settings.store.clone();
@@ -222,17 +247,18 @@ impl Worker<'_> {
         while !self.is_over() {
             let Some(mut repo) = self.lease(store, database)? else { break };
             self.say(&format!("works on {}", shown(store)));
+            self.board.stand(Standing::Active);
             let context = Context {
                 now: &now_millis,
                 stop: self.stop,
                 listener: self.listener,
                 author: author(),
                 resume: true,
-                live: Live { checksums: self.logged.then(|| Arc::new(|| true) as pipeline::Asks), ..Live::default() },
+                live: Live { checksums: Some(self.checksums.clone()), ..self.board.live() },
             };
             // The other settings of all partitions are those of the last turn.
             let ended = loop {
-                let mut look = || self.settings.newer(&mut known, self.partition, self.listener);
+                let mut look = || self.settings.newer(&mut known, self.partition, self.whole);
                 match pipeline::run_turn(&pipeline, &mut repo, &context, &mut look) {
                     Ok((report, next)) => {
                         let end = done.get_or_insert_with(|| self.nothing(store));
@@ -245,15 +271,23 @@ impl Worker<'_> {
                 }
             };
             match ended {
-                Ok(report) => return self.check_sinks(&report).map(|()| done),
+                Ok(report) => {
+                    self.board.stand(Standing::Ended);
+                    return self.check_sinks(&report).map(|()| done);
+                }
                 // The session is lost, and the lock with it: perhaps somebody else goes on.
                 Err(error) if database && error.is_store() => {
-                    self.say(&format!("lost {}: {error}", shown(store)));
+                    let text = format!("lost {}: {error}", shown(store));
+                    self.say(&text);
+                    self.board.stand(Standing::Error(text));
                     drop(repo);
                     lost += 1;
                     self.rest((TRY * lost.min(16)).min(WAIT_MAX));
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    self.board.stand(Standing::Error(error.to_string()));
+                    return Err(error.into());
+                }
             }
         }
         Ok(done)
@@ -272,12 +306,18 @@ impl Worker<'_> {
         let mut told = false;
         while !self.is_over() {
             let opened = disk_at(store).map_err(VersionError::from);
-            let why = match opened.and_then(|disk| Repository::open_writer(disk, Some(own_origin()))) {
-                Ok(repo) => return Ok(Some(repo)),
-                Err(VersionError::Store(StoreError::Locked { holder, .. })) => format!("process {holder} works on it"),
-                Err(VersionError::Store(error @ StoreError::Io { .. })) if database => error.to_string(),
-                Err(error) => return Err(error.into()),
-            };
+            let (why, stands): (String, fn(String) -> Standing) =
+                match opened.and_then(|disk| Repository::open_writer(disk, Some(own_origin()))) {
+                    Ok(repo) => return Ok(Some(repo)),
+                    Err(VersionError::Store(StoreError::Locked { holder, .. })) => {
+                        (format!("process {holder} works on it"), Standing::Waiting)
+                    }
+                    Err(VersionError::Store(error @ StoreError::Io { .. })) if database => {
+                        (error.to_string(), Standing::Error)
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+            self.board.stand(stands(why.clone()));
             if !told {
                 self.say(&format!("waits: {why}"));
                 told = true;

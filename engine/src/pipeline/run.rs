@@ -138,6 +138,8 @@ pub fn run_with(
     context.live.metrics.update(|figures| {
         figures.memory_bytes.0 = memory;
         figures.durable_millis = figures.durable_millis.max(now);
+        // One that failed before may be run again.
+        figures.failure = None;
     });
     thread::scope(|scope| {
         let deliveries = Deliveries::start(scope, pipeline, repo, context, sinks)?;

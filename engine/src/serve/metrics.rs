@@ -6,24 +6,48 @@ use std::sync::Mutex;
 
 use super::http::{Entry, Payload, Response};
 
-/// A page of figures in the making.
+/// A page of figures in the making: metrics in the order in which they were begun, each with all of its samples.
 #[derive(Default)]
-pub struct Exposition(String);
+pub struct Exposition {
+    metrics: Vec<Metric>,
+    /// The metric to which samples are added.
+    at: usize,
+    /// The label that every sample gets from now on, as it is written.
+    common: Option<String>,
+}
+
+struct Metric {
+    name: String,
+    text: String,
+}
 
 impl Exposition {
-    /// Begins a metric; samples follow.
+    /// Begins a metric, or goes on with the one of this name; samples follow.
     pub fn metric(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        self.at = self.metrics.iter().position(|metric| metric.name == name).unwrap_or_else(|| {
+            let text = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+            self.metrics.push(Metric { name: name.to_owned(), text });
+            self.metrics.len() - 1
+        });
     }
 
-    /// Adds a sample.
+    /// Gives every sample a label until [`Exposition::uncommon`].
+    pub fn common(&mut self, label: &str, text: &str) {
+        self.common = Some(labelled(label, text));
+    }
+
+    /// Ends what [`Exposition::common`] began.
+    pub fn uncommon(&mut self) {
+        self.common = None;
+    }
+
+    /// Adds a sample to the metric that was begun last.
     pub fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
-        self.0.push_str(name);
-        for (i, (label, text)) in labels.iter().enumerate() {
-            let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let _ = write!(self.0, "{}{label}=\"{escaped}\"", if i == 0 { "{" } else { "," });
-        }
-        let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
+        let Some(metric) = self.metrics.get_mut(self.at) else { return };
+        let own = labels.iter().map(|(label, text)| labelled(label, text));
+        let labels: Vec<String> = self.common.iter().cloned().chain(own).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(metric.text, "{name}{labels} {value}");
     }
 
     /// Adds a metric of one sample without labels.
@@ -40,8 +64,17 @@ impl Exposition {
 
     /// Makes the page a response.
     pub fn response(self) -> Response {
-        Response::new(200, "text/plain; version=0.0.4; charset=utf-8", Payload::Bytes(self.0.into_bytes()))
+        Response::new(200, "text/plain; version=0.0.4; charset=utf-8", Payload::Bytes(self.text().into_bytes()))
     }
+
+    pub(super) fn text(&self) -> String {
+        self.metrics.iter().map(|metric| metric.text.as_str()).collect()
+    }
+}
+
+fn labelled(label: &str, text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    format!("{label}=\"{escaped}\"")
 }
 
 /// What a server counts of its requests.
@@ -104,6 +137,25 @@ mod tests {
         page.single("b", "gauge", "One.", 0.25);
         let text = "# HELP a_total Things.\n# TYPE a_total counter\na_total{source=\"a\\\"b\\\\c\\nd\",reason=\"x\"} 3\n\
                     # HELP b One.\n# TYPE b gauge\nb 0.25\n";
-        assert_eq!(page.0, text);
+        assert_eq!(page.text(), text);
+    }
+
+    /// A page on which the samples of one metric stand apart is refused by its readers.
+    #[test]
+    fn samples_of_a_metric_stay_together() {
+        let mut page = Exposition::default();
+        for partition in ["0", "1"] {
+            page.common("partition", partition);
+            page.metric("a_total", "counter", "Things.");
+            page.sample("a_total", &[("source", "s")], 3.0);
+            page.single("b", "gauge", "One.", 1.0);
+        }
+        page.uncommon();
+        page.single("c", "gauge", "One.", 1.0);
+        let text = "# HELP a_total Things.\n# TYPE a_total counter\na_total{partition=\"0\",source=\"s\"} 3\n\
+                    a_total{partition=\"1\",source=\"s\"} 3\n\
+                    # HELP b One.\n# TYPE b gauge\nb{partition=\"0\"} 1\nb{partition=\"1\"} 1\n\
+                    # HELP c One.\n# TYPE c gauge\nc 1\n";
+        assert_eq!(page.text(), text);
     }
 }

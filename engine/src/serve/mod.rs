@@ -27,7 +27,7 @@ pub use client::{Client, ClientError, Url};
 pub use guard::{Guard, is_loopback};
 pub use held::Held;
 pub use listen::{address, beside, until};
-pub use live::{Board, LiveSite, STAGES, doors};
+pub use live::{Board, Boards, Doors, LiveSite, STAGES, Standing, doors};
 pub use metrics::{Exposition, ServerMetrics};
 pub use remote::open_bundle;
 pub use spool::clear_spool;

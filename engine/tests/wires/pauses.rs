@@ -12,15 +12,15 @@ use super::sources::{new_place, table_of, until};
 use super::support::files::Dir;
 
 /// A run that listens.
-struct Looked {
-    child: Child,
+pub struct Looked {
+    pub child: Child,
     host: String,
 }
 
 impl Looked {
-    fn start(dir: &Path, pipeline: &str) -> Self {
+    pub fn start(dir: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vecdelta"));
-        let command = command.args(["run", pipeline, "--listen", "127.0.0.1:0"]).current_dir(dir);
+        let command = command.arg("run").args(arguments).args(["--listen", "127.0.0.1:0"]).current_dir(dir);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
@@ -28,7 +28,11 @@ impl Looked {
         Self { child, host }
     }
 
-    fn ask(&self, what: &str) -> String {
+    pub fn url(&self) -> String {
+        format!("http://{}", self.host)
+    }
+
+    pub fn ask(&self, what: &str) -> String {
         let mut stream = TcpStream::connect(&self.host).unwrap();
         write!(stream, "{what} HTTP/1.0\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", self.host).unwrap();
         let mut text = String::new();
@@ -52,7 +56,7 @@ fn waits_and_goes_on(
     is_there: impl Fn() -> bool,
     commits: &dyn Fn() -> usize,
 ) {
-    let run = Looked::start(dir, pipeline);
+    let run = Looked::start(dir, &[pipeline]);
     until("the first rows", &mut || commits() > 0);
     assert!(run.ask("POST /v1/stages/t/pause").contains("200"));
     until("the pause", &mut || run.ask("GET /v1/stages").contains("\"status\":\"paused\""));

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
+use serde_json::Value;
 use vecdelta::store::is_taken;
 use vecdelta::wire::nats::{Place, Publisher};
 
 use super::commands::{succeeds, vecdelta};
+use super::pauses::Looked;
 use super::servers::{database, together};
 use super::sinks::{Rows, replay, write_epochs};
 use super::sources::{new_place, start, table_of, until};
@@ -137,7 +139,7 @@ fn a_share_that_makes_no_sense_is_refused() {
         (&["run", "work.toml", "--partition", "3/2"], 2, "write K/N"),
         (&["run", "work.toml", "--partition", "5/5"], 78, "4 partitions"),
         (&["run", "publish.toml", "--partition", "1/2"], 78, "`{partition}`"),
-        (&["run", "work.toml", "--partition", "1/2", "--listen", "127.0.0.1:0"], 2, "a run for each of its partitions"),
+        (&["run", "work.toml", "--partition", "1/2", "--listen", "nowhere"], 2, "no address and port"),
     ] {
         let told = vecdelta(dir, arguments);
         let said = String::from_utf8_lossy(&told.stderr).into_owned();
@@ -174,6 +176,119 @@ fn a_worker_goes_on_with_other_settings() {
     let id = worker.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert_eq!(worker.wait().unwrap().code(), Some(0));
+    // What is told of a partition names it, and what is told of all does not.
+    let text = std::fs::read_to_string(dir.join("told.jsonl")).unwrap();
+    let of = |line: &str| serde_json::from_str::<Value>(line).unwrap()["partition"].clone();
+    let named = |event: &str| text.lines().filter(|line| line.contains(event)).map(of).collect::<Vec<_>>();
+    assert!((0..4).all(|partition| named("\"DeltaVersioned\"").contains(&Value::from(partition))), "{text}");
+    assert!(named("\"PipelineReloaded\"").iter().all(Value::is_null), "{text}");
     let found: Rows = (0..PARTITIONS).flat_map(|partition| replay(&onward(&from, partition)).0).collect();
     assert!(found == want);
+}
+
+/// What a worker says of itself while it runs.
+fn seen(worker: &Looked) -> Value {
+    let answer = worker.ask("GET /v1/stages");
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+fn statuses(seen: &Value) -> Vec<(u64, String)> {
+    let partitions = seen["partitions"].as_array().unwrap().iter();
+    partitions.map(|own| (own["partition"].as_u64().unwrap(), own["status"].as_str().unwrap().to_owned())).collect()
+}
+
+fn read(of: &Value) -> u64 {
+    of["stages"][0]["total"].as_u64().unwrap()
+}
+
+/// A worker that listens shows its partitions, and those that it takes over; each can be told to wait by itself.
+#[test]
+fn a_worker_is_looked_at() {
+    let _together = together();
+    let dir = Dir::new();
+    let dir = dir.0.as_path();
+    let from = new_place("looked", PARTITIONS);
+    files(dir, &from, STORE);
+    Publisher::open(&from).unwrap();
+    let want = write_epochs(dir, 400, 6, 44);
+    let later = dir.join("later.hidden");
+    std::fs::rename(dir.join("e005.jsonl"), &later).unwrap();
+    let mut other = start(dir, &["work.toml", "--partition", "2/2"]);
+    until("the other one's partitions", &mut || {
+        [1, 3].iter().all(|&partition| is_taken(&store_of(dir, STORE, partition)).unwrap())
+    });
+    let worker = Looked::start(dir, &["work.toml", "--partition", "1/2", "--standby"]);
+    let mut tap = std::process::Command::new(env!("CARGO_BIN_EXE_vecdelta"));
+    let tap = tap.args(["tap", "version", &worker.url(), "--partition", "2", "--limit", "2"]);
+    let tap = tap.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    until("the tap", &mut || seen(&worker)["taps"] == 1);
+    succeeds(dir, &["run", "publish.toml"]);
+    let shares =
+        |own: &str, others: &str| (0..4).map(|n| (n, [own, others][n as usize % 2].to_owned())).collect::<Vec<_>>();
+    until("rows of both partitions", &mut || {
+        let seen = seen(&worker);
+        statuses(&seen) == shares("active", "waiting") && [0, 2].iter().all(|&n| read(&seen["partitions"][n]) > 0)
+    });
+    assert!(worker.ask("GET /healthz").contains("ready"));
+    let holder = format!("process {} works on it", other.id());
+    until("who has the others", &mut || seen(&worker)["partitions"][1]["problem"] == holder);
+    let page = worker.ask("GET /metrics");
+    for sample in [
+        "vecdelta_partition_active{partition=\"2\"} 1",
+        "vecdelta_partition_active{partition=\"3\"} 0",
+        "vecdelta_source_records_total{partition=\"0\",source=\"t\"}",
+        "vecdelta_stage_busy_seconds_total{partition=\"2\",stage=\"version\"}",
+    ] {
+        assert!(page.contains(sample), "{sample} in {page}");
+    }
+    let passed = String::from_utf8(tap.wait_with_output().unwrap().stdout).unwrap();
+    let events: Vec<Value> = passed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.len() == 2 && events.iter().all(|event| event["partition"] == 2), "{passed}");
+    let view = succeeds(dir, &["top", &worker.url(), "--once"]);
+    assert!(view.contains("partition ") && view.contains("waiting"), "{view}");
+    // One that is told to wait does; the other one goes on.
+    assert!(worker.ask("POST /v1/stages/t/pause?partition=0").contains("\"partitions\":[0]"));
+    assert!(worker.ask("POST /v1/stages/t/pause?partition=4").contains("404"));
+    assert!(worker.ask("POST /v1/collections/t").contains("publish them there"));
+    until("nothing on its way", &mut || {
+        let before = read(&seen(&worker));
+        std::thread::sleep(Duration::from_millis(700));
+        before == read(&seen(&worker))
+    });
+    let before = seen(&worker);
+    std::fs::rename(&later, dir.join("e005.jsonl")).unwrap();
+    succeeds(dir, &["run", "publish.toml"]);
+    until("rows of the one that goes on", &mut || {
+        read(&seen(&worker)["partitions"][2]) > read(&before["partitions"][2])
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(read(&seen(&worker)["partitions"][0]), read(&before["partitions"][0]));
+    assert!(worker.ask("POST /v1/stages/t/resume").contains("200"));
+    // What another one leaves behind is shown once it is taken over.
+    other.kill().unwrap();
+    other.wait().unwrap();
+    until("all is taken over", &mut || {
+        all(dir, STORE) == want && statuses(&seen(&worker)) == shares("active", "active")
+    });
+    let told = seen(&worker);
+    let each: u64 = told["partitions"].as_array().unwrap().iter().map(read).sum();
+    assert!(each > 0 && read(&told) >= each, "{told}");
+}
+
+/// A worker is not well when one of its partitions is not.
+#[test]
+fn a_worker_says_which_partition_is_not_well() {
+    let dir = Dir::new();
+    let dir = dir.0.as_path();
+    // Nobody is there: the partitions are worked on all the same, and wait for the server.
+    let from = Place { url: "nats://127.0.0.1:1".to_owned(), ..new_place("unwell", PARTITIONS) };
+    files(dir, &from, STORE);
+    let text = std::fs::read_to_string(dir.join("work.toml")).unwrap();
+    let sink = "[sink.gone]\nkind = \"jsonl\"\npath = \"work.toml/none-{partition}.jsonl\"\n";
+    std::fs::write(dir.join("work.toml"), text + sink).unwrap();
+    let worker = Looked::start(dir, &["work.toml", "--partition", "2/3"]);
+    until("the trouble", &mut || worker.ask("GET /healthz").contains("503"));
+    let said = worker.ask("GET /healthz");
+    assert!(said.contains("partition 1: ") && !said.contains("partition 0"), "{said}");
+    assert_eq!(statuses(&seen(&worker)), [(1, "active".to_owned())]);
 }

@@ -54,6 +54,8 @@ pub struct Sample {
     pub sources: Vec<Part>,
     /// Sinks.
     pub sinks: Vec<Part>,
+    /// Partitions, where the work of a worker is divided.
+    pub partitions: Vec<Part>,
     /// Windows that hold deltas, and how many were closed.
     pub windows: (u64, u64),
     /// Deltas by route.
@@ -138,6 +140,7 @@ impl Sample {
             stages: stages.iter().map(stage).collect(),
             sources: list(&document["sources"]).iter().map(source).collect(),
             sinks: list(&document["sinks"]).iter().map(sink).collect(),
+            partitions: list(&document["partitions"]).iter().map(partition).collect(),
             windows: (
                 windows.iter().filter(|w| w["open"].as_bool() == Some(true)).count() as u64,
                 closed.fold(0, u64::saturating_add),
@@ -198,7 +201,7 @@ fn stage(value: &Value) -> Stage {
 fn source(value: &Value) -> Part {
     let of = |key| number(&value[key]);
     Part {
-        name: text(&value["source"]),
+        name: named(value, "source"),
         status: text(&value["status"]),
         problem: text(&value["problem"]),
         figures: vec![("rows", of("rows")), ("captured", of("captured")), ("unchanged", of("filtered"))],
@@ -209,11 +212,32 @@ fn source(value: &Value) -> Part {
 fn sink(value: &Value) -> Part {
     let of = |key| number(&value[key]);
     Part {
-        name: text(&value["sink"]),
+        name: named(value, "sink"),
         status: text(&value["status"]),
         problem: text(&value["problem"]),
         figures: vec![("taken", of("acked")), ("waiting", of("pending")), ("again", of("retried"))],
         lag: None,
+    }
+}
+
+fn partition(value: &Value) -> Part {
+    let read = list(&value["stages"]).first().map_or(0, |stage| number(&stage["total"]));
+    let waits = text(&value["status"]) == "waiting";
+    Part {
+        name: number(&value["partition"]).to_string(),
+        status: text(&value["status"]),
+        // That another worker has it is no problem.
+        problem: if waits { String::new() } else { text(&value["problem"]) },
+        figures: vec![("rows", read), ("commits", number(&value["commits"]))],
+        lag: None,
+    }
+}
+
+/// Names a source or sink, with its partition where the work is divided.
+fn named(value: &Value, kind: &str) -> String {
+    match value["partition"].as_u64() {
+        Some(partition) => format!("{}/{partition}", text(&value[kind])),
+        None => text(&value[kind]),
     }
 }
 
@@ -245,6 +269,22 @@ mod tests {
         assert_eq!(series.len(), 1);
         (0..2 * KEPT as u32).for_each(|i| series.take(&line(i + 2, 1)));
         assert_eq!(series.len(), KEPT);
+    }
+
+    #[test]
+    fn partitions_of_a_worker_are_told_apart() {
+        let own = |n, status| serde_json::json!({ "partition": n, "status": status, "problem": "why", "commits": 3, "stages": [{ "total": 7 }] });
+        let source = |n| serde_json::json!({ "source": "t", "partition": n });
+        let line = serde_json::json!({ "stages": [], "sources": [source(0), source(2)],
+            "partitions": [own(0, "error"), own(2, "waiting")] });
+        let sample = Sample::parse(&line.to_string()).expect("a document");
+        let names = |parts: &[Part]| parts.iter().map(|part| part.name.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            (names(&sample.sources), names(&sample.partitions)),
+            (vec!["t/0".into(), "t/2".into()], vec!["0".into(), "2".into()])
+        );
+        assert_eq!(sample.partitions[0].figures, [("rows", 7), ("commits", 3)]);
+        assert_eq!((sample.partitions[0].problem.as_str(), sample.partitions[1].problem.as_str()), ("why", ""));
     }
 
     proptest! {

@@ -86,6 +86,7 @@ impl Own {
             self.boxes(ui, &sample, at);
             ui.add_space(8.0);
             figures(ui, &sample);
+            parts(ui, "Partitions", &sample.partitions);
             parts(ui, "Sources", &sample.sources);
             parts(ui, "Sinks", &sample.sinks);
         });

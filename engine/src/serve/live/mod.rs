@@ -1,20 +1,26 @@
 //! A running pipeline over HTTP: figures, stages, and what passes.
 //!
-//! Everything is made from the events of the run ([`event`](crate::event)), once a batch; nobody who looks can hold it up.
+//! A worker has a board for each of its partitions. Everything is made from the events of the runs ([`event`](crate::event)), once a batch; nobody who looks can hold it up.
 
 mod board;
+mod boards;
+mod exposed;
 mod figures;
 mod measured;
 mod rows;
+mod shown;
 mod switch;
 mod tap;
+#[cfg(test)]
+mod tests;
 
 use serde_json::json;
 
 use super::guard::Guard;
 use super::http::{Head, Request, Response};
 use super::metrics::ServerMetrics;
-pub use board::Board;
+pub use board::{Board, Standing};
+pub use boards::Boards;
 pub use rows::{Doors, doors};
 pub use tap::STAGES;
 
@@ -22,18 +28,18 @@ pub use tap::STAGES;
 const ROUTES: [(&str, &str); 8] = [
     ("/v1", "this list"),
     ("/v1/stages", "stages, sources, routes, windows: totals and rates"),
-    ("/v1/stages/NAME/pause", "POST: a source or sink is to wait: ?kind"),
-    ("/v1/stages/NAME/resume", "POST: it goes on: ?kind"),
-    ("/v1/tap", "what passes, one event a line: ?stage, limit, rate"),
+    ("/v1/stages/NAME/pause", "POST: a source or sink is to wait: ?kind, partition"),
+    ("/v1/stages/NAME/resume", "POST: it goes on: ?kind, partition"),
+    ("/v1/tap", "what passes, one event a line: ?stage, partition, limit, rate"),
     ("/v1/collections/NAME", "POST: rows for a source of kind = \"feed\": ?wait"),
     ("/healthz", "whether all is well"),
     ("/metrics", "figures for Prometheus"),
 ];
 
-/// A pipeline that is looked at while it runs.
+/// A pipeline that is looked at while it runs, or a worker's partitions of it.
 pub struct LiveSite {
-    /// What is known of the run.
-    pub board: Board,
+    /// What is known of it.
+    pub boards: Boards,
     /// Who may ask.
     pub guard: Guard,
     /// What is counted of requests.
@@ -44,8 +50,8 @@ pub struct LiveSite {
 
 impl LiveSite {
     /// Puts a site together.
-    pub fn new(board: Board, guard: Guard, doors: Doors) -> Self {
-        Self { board, guard, metrics: ServerMetrics::default(), doors }
+    pub fn new(boards: Boards, guard: Guard, doors: Doors) -> Self {
+        Self { boards, guard, metrics: ServerMetrics::default(), doors }
     }
 
     /// Answers a request.
@@ -56,12 +62,12 @@ impl LiveSite {
         let only_post = || Response::error(405, "this path takes POST").header("Allow", "POST");
         let posted = request.head.method == "POST";
         if let Some(name) = request.head.path.strip_prefix("/v1/collections/").map(str::to_owned) {
-            let answer = if posted { self.doors.post(&self.board, request, &name) } else { Err(only_post()) };
+            let answer = if posted { self.doors.post(&self.boards, request, &name) } else { Err(only_post()) };
             return answer.unwrap_or_else(|refusal| refusal).of("/v1/collections/NAME");
         }
         if let Some((name, order)) = switch::order(&request.head.path) {
             let answer =
-                if posted { switch::answer(&self.board, &request.head, name, order) } else { Err(only_post()) };
+                if posted { switch::answer(&self.boards, &request.head, name, order) } else { Err(only_post()) };
             return answer.unwrap_or_else(|refusal| refusal).of(order.route());
         }
         let head = &request.head;
@@ -76,11 +82,11 @@ impl LiveSite {
 
     fn routed(&self, head: &Head) -> Response {
         match head.path.as_str() {
-            "/v1/stages" => Response::json(200, &self.board.stages()),
-            "/v1/tap" => tap::answer(&self.board, head).unwrap_or_else(|refusal| refusal),
+            "/v1/stages" => Response::json(200, &self.boards.stages()),
+            "/v1/tap" => tap::answer(&self.boards, head).unwrap_or_else(|refusal| refusal),
             "/metrics" => self.figures(),
             "/healthz" => {
-                let problems = self.board.problems();
+                let problems = self.boards.problems();
                 match problems.is_empty() {
                     true => Response::json(200, &json!({ "status": "ready" })),
                     false => Response::json(503, &json!({ "status": "degraded", "reason": problems.join("; ") })),
@@ -98,7 +104,7 @@ impl LiveSite {
     fn figures(&self) -> Response {
         let mut page = super::metrics::Exposition::default();
         page.build_info();
-        self.board.expose(&mut page);
+        self.boards.expose(&mut page);
         self.metrics.expose(&mut page);
         page.response()
     }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::super::api::Parameters;
 use super::super::http::{Head, Request as HttpRequest, Response};
 use super::super::spool::Spooled;
-use super::Board;
+use super::boards::Boards;
 use crate::capture::read::{self, ReadError, ReadOptions, Reader, RefusedRow, Refuser};
 use crate::pipeline::config::{OnReject, Pipeline, SourceKind};
 use crate::pipeline::{Fate, Feed, FeedEnd, Refusal, Request, Settled, Ticket, feed, refusal_json};
@@ -71,12 +71,13 @@ pub fn doors(pipeline: &Pipeline) -> (Doors, BTreeMap<String, FeedEnd>) {
 
 impl Doors {
     /// Answers `POST /v1/collections/NAME`: when the rows are durable, or it is no longer waited for.
-    pub fn post(&self, board: &Board, request: &mut HttpRequest<'_>, name: &str) -> Result<Response, Response> {
+    pub fn post(&self, boards: &Boards, request: &mut HttpRequest<'_>, name: &str) -> Result<Response, Response> {
         let parameters = Parameters::of(&request.head, &["wait"])?;
         let longest = Duration::from_secs(parameters.number("wait")?.unwrap_or(WAIT).min(WAIT_MAX));
         let Some(door) = self.0.get(name) else {
             let known: Vec<&str> = self.0.keys().map(String::as_str).collect();
             let help = match known.as_slice() {
+                [] if boards.are_partitions() => "a worker's rows come from the stream: publish them there".to_owned(),
                 [] => "a source of kind = \"feed\" takes rows".to_owned(),
                 known => format!("there is {}", known.join(", ")),
             };
@@ -87,7 +88,7 @@ impl Doors {
         let end = Instant::now() + longest;
         let Some(key) = key else {
             let sent = door.send(&body, None)?;
-            return sent.answer(board, end, false);
+            return sent.answer(boards, end, false);
         };
         let hash = body.hash.to_hex().to_string();
         let known = door.feed.requests().find(&key, HISTORY);
@@ -106,7 +107,7 @@ impl Doors {
                 None => (sent.insert(Arc::new(door.send(&body, Some(key.clone()))?)).clone(), false),
             }
         };
-        let answer = sent.answer(board, end, again);
+        let answer = sent.answer(boards, end, again);
         if answer.is_err() {
             // It does not count, and may be repeated.
             *entry.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -126,7 +127,7 @@ struct Sent {
 
 impl Sent {
     /// Answers when all rows are durable, or at the end of the wait.
-    fn answer(&self, board: &Board, end: Instant, again: bool) -> Result<Response, Response> {
+    fn answer(&self, boards: &Boards, end: Instant, again: bool) -> Result<Response, Response> {
         let mut refused = Vec::new();
         for ticket in &self.tickets {
             match ticket.wait(end.saturating_duration_since(Instant::now())) {
@@ -141,7 +142,7 @@ impl Sent {
                 }
             }
         }
-        let commit = self.commit.get_or_init(|| board.newest()).clone();
+        let commit = self.commit.get_or_init(|| boards.newest()).clone();
         Ok(done(self.rows, &refused, refused.len(), commit, again))
     }
 }

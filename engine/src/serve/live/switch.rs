@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::super::api::Parameters;
 use super::super::http::{Head, Response};
-use super::Board;
+use super::board::Board;
+use super::boards::Boards;
 
 /// What a source or sink is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +39,15 @@ pub fn order(path: &str) -> Option<(&str, Order)> {
 }
 
 /// Answers an order: it holds when this returns, and giving it again changes nothing. `?kind` tells a source from a sink
-/// of the same name.
-pub fn answer(board: &Board, head: &Head, name: &str, order: Order) -> Result<Response, Response> {
-    let kind = Parameters::of(head, &["kind"])?.text("kind")?;
+/// of the same name. A worker's holds for `?partition`, or for all of its partitions, also for those that it works on later.
+pub fn answer(boards: &Boards, head: &Head, name: &str, order: Order) -> Result<Response, Response> {
+    let parameters = Parameters::of(head, &["kind", "partition"])?;
+    let (kind, asked) = (parameters.text("kind")?, boards.asked(&parameters)?);
     if let Some(other) = kind.filter(|kind| !["source", "sink"].contains(kind)) {
         let text = format!("there is no kind `{other}`");
         return Err(Response::refused(400, &text, "there is source, sink"));
     }
-    let (sources, sinks) = names(board);
+    let (sources, sinks) = names(&asked);
     let is_source = kind != Some("sink") && sources.contains(name);
     let is_sink = kind != Some("source") && sinks.contains(name);
     let kind = match (is_source, is_sink) {
@@ -62,20 +64,30 @@ pub fn answer(board: &Board, head: &Head, name: &str, order: Order) -> Result<Re
         }
     };
     let paused = order == Order::Pause;
-    match kind {
-        "source" => board.controls.pause_source(name, paused),
-        _ => board.controls.pause_sink(name, paused),
+    for board in &asked {
+        match kind {
+            "source" => board.controls.pause_source(name, paused),
+            _ => board.controls.pause_sink(name, paused),
+        }
     }
-    Ok(Response::json(200, &json!({ "name": name, "kind": kind, "paused": paused })))
+    let mut document = json!({ "name": name, "kind": kind, "paused": paused });
+    if boards.are_partitions() {
+        document["partitions"] = asked.iter().filter_map(|board| board.partition).collect();
+    }
+    Ok(Response::json(200, &document))
 }
 
 /// Returns who there is: as the pipeline began, and what it was reloaded with.
-fn names(board: &Board) -> (BTreeSet<String>, BTreeSet<String>) {
-    let figures = board.metrics.figures();
-    let sources = board.totals().sources.keys().cloned().collect();
-    // A sink with a part for each collection is told as a whole.
-    let running = figures.sinks.keys().filter_map(|name| name.split(':').next()).map(str::to_owned);
-    (sources, board.sinks.iter().cloned().chain(running).collect())
+fn names(boards: &[&Board]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut sources, mut sinks) = (BTreeSet::new(), BTreeSet::new());
+    for board in boards {
+        let figures = board.metrics.figures();
+        sources.extend(board.totals().sources.keys().cloned());
+        // A sink with a part for each collection is told as a whole.
+        let running = figures.sinks.keys().filter_map(|name| name.split(':').next()).map(str::to_owned);
+        sinks.extend(board.sinks.iter().cloned().chain(running));
+    }
+    (sources, sinks)
 }
 
 fn listed(sources: &BTreeSet<String>, sinks: &BTreeSet<String>) -> String {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::super::api::Parameters;
 use super::super::http::{Head, Response};
-use super::Board;
+use super::boards::Boards;
 use crate::event::Event;
 
 /// The stages by which a tap can be narrowed.
@@ -39,6 +39,8 @@ pub struct Taps {
 
 struct Tap {
     stage: Option<String>,
+    /// The only partition of a worker that it sees, if it does not see all.
+    partition: Option<u32>,
     send: SyncSender<String>,
     left_out: Arc<AtomicU64>,
 }
@@ -55,8 +57,8 @@ impl Taps {
         move || count.load(Ordering::Relaxed) > 0
     }
 
-    /// Hands an event to those who want it and have room for it.
-    pub fn tell(&self, event: &Event) {
+    /// Hands an event, of a partition where the work is divided, to those who want it and have room for it.
+    pub fn tell(&self, event: &Event, partition: Option<u32>) {
         if self.len() == 0 {
             return;
         }
@@ -64,13 +66,15 @@ impl Taps {
         let mut line = None;
         let mut open = self.open.lock().expect("no thread panics with it");
         open.retain(|tap| {
-            if tap.stage.as_ref().is_some_and(|wanted| wanted != stage) {
+            let other = tap.stage.as_ref().is_some_and(|wanted| wanted != stage);
+            if other || tap.partition.zip(partition).is_some_and(|(wanted, own)| wanted != own) {
                 return true;
             }
             let line = line.get_or_insert_with(|| {
                 let mut fields = event.fields();
                 fields.insert("event".to_owned(), json!(event.name()));
                 fields.insert("stage".to_owned(), json!(stage));
+                fields.extend(partition.map(|partition| ("partition".to_owned(), json!(partition))));
                 format!("{}\n", serde_json::Value::Object(fields))
             });
             match tap.send.try_send(line.clone()) {
@@ -92,7 +96,7 @@ impl Taps {
         self.count.store(0, Ordering::Relaxed);
     }
 
-    fn add(&self, stage: Option<String>) -> Option<(Receiver<String>, Arc<AtomicU64>)> {
+    fn add(&self, stage: Option<String>, partition: Option<u32>) -> Option<(Receiver<String>, Arc<AtomicU64>)> {
         let (send, receive) = sync_channel(WAITING_MAX);
         let left_out = Arc::<AtomicU64>::default();
         let mut open = self.open.lock().expect("no thread panics with it");
@@ -100,7 +104,7 @@ impl Taps {
             return None;
         }
         if !self.ended.load(Ordering::SeqCst) {
-            open.push(Tap { stage, send, left_out: left_out.clone() });
+            open.push(Tap { stage, partition, send, left_out: left_out.clone() });
         }
         self.count.store(open.len(), Ordering::Relaxed);
         Some((receive, left_out))
@@ -108,8 +112,8 @@ impl Taps {
 }
 
 /// Answers `/v1/tap`: events as they happen, one a line.
-pub fn answer(board: &Board, head: &Head) -> Result<Response, Response> {
-    let parameters = Parameters::of(head, &["stage", "limit", "rate"])?;
+pub fn answer(boards: &Boards, head: &Head) -> Result<Response, Response> {
+    let parameters = Parameters::of(head, &["stage", "partition", "limit", "rate"])?;
     let stage = parameters.text("stage")?.map(str::to_owned);
     if let Some(stage) = stage.as_deref().filter(|stage| !STAGES.contains(stage)) {
         return Err(Response::refused(
@@ -118,12 +122,14 @@ pub fn answer(board: &Board, head: &Head) -> Result<Response, Response> {
             &format!("there is {}", STAGES.join(", ")),
         ));
     }
+    let asked = boards.asked(&parameters)?;
+    let partition = parameters.text("partition")?.and_then(|_| asked.first()?.partition);
     let limit = parameters.number("limit")?.unwrap_or(u64::MAX);
     let rate = parameters.number("rate")?.unwrap_or(RATE_MAX).clamp(1, RATE_MAX);
     if head.method == "HEAD" {
         return Ok(Response::lines(Box::new(|_| Ok(()))));
     }
-    let Some((receive, left_out)) = board.taps.add(stage) else {
+    let Some((receive, left_out)) = boards.taps.add(stage, partition) else {
         return Err(Response::refused(503, &format!("there are {TAPS_MAX} taps already"), "end one of them"));
     };
     Ok(Response::lines(Box::new(move |out| pour(out, &receive, &left_out, limit, rate))))
