@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::requests::{Request, RequestBook};
+use super::requests::{Part, RequestBook};
 use crate::capture::read::{Place, RefusedRow};
 use crate::delta::{Element, Keys, Notes, RowBatch};
 
@@ -81,8 +81,8 @@ pub struct Ticket(Arc<Inner>);
 struct Inner {
     fate: Mutex<Option<Fate>>,
     told: Condvar,
-    /// The request that ends with these rows, until a commit says so.
-    request: Mutex<Option<Request>>,
+    /// The part of a request that these rows are, until a commit says so.
+    part: Mutex<Option<Part>>,
 }
 
 /// The run has ended: nothing can be pushed any more.
@@ -115,21 +115,12 @@ impl Feed {
         self.send(Pushed { element, dims, batch, mark, refused: Vec::new(), owed: None })
     }
 
-    /// Hands in the last rows of a request: the commit that makes them durable says that the request is done.
+    /// Hands in rows of a request, all of them in their order: the commit that makes some durable says how far it is done.
     ///
     /// # Errors
     /// When the run has ended.
-    pub fn push_last(
-        &self,
-        element: Element,
-        dims: u32,
-        batch: RowBatch,
-        request: Request,
-    ) -> Result<Ticket, FeedClosed> {
-        let ticket = Ticket(Arc::new(Inner { request: Mutex::new(Some(request)), ..Inner::default() }));
-        let pushed = Pushed { element, dims, batch, mark: None, refused: Vec::new(), owed: Some(ticket.clone()) };
-        self.send.send(pushed).map_err(|_| FeedClosed)?;
-        Ok(ticket)
+    pub fn push_part(&self, element: Element, dims: u32, batch: RowBatch, part: Part) -> Result<Ticket, FeedClosed> {
+        self.send_part(Pushed { element, dims, batch, mark: None, refused: Vec::new(), owed: None }, Some(part))
     }
 
     /// Returns what the history says of requests.
@@ -137,17 +128,21 @@ impl Feed {
         &self.requests
     }
 
-    /// Hands rows in that cannot be read: they become dead letters.
+    /// Hands rows in that cannot be read: they become dead letters. Those of a request come before its others.
     ///
     /// # Errors
     /// When the run has ended.
-    pub fn refuse(&self, refused: Vec<RefusedRow>) -> Result<Ticket, FeedClosed> {
+    pub fn refuse(&self, refused: Vec<RefusedRow>, part: Option<Part>) -> Result<Ticket, FeedClosed> {
         let batch = RowBatch { keys: Keys::default(), rows: Bytes::new(), first_row: 0, notes: Notes::default() };
-        self.send(Pushed { element: Element::F32, dims: 0, batch, mark: None, refused, owed: None })
+        self.send_part(Pushed { element: Element::F32, dims: 0, batch, mark: None, refused, owed: None }, part)
     }
 
-    fn send(&self, mut pushed: Pushed) -> Result<Ticket, FeedClosed> {
-        let ticket = Ticket::new();
+    fn send(&self, pushed: Pushed) -> Result<Ticket, FeedClosed> {
+        self.send_part(pushed, None)
+    }
+
+    fn send_part(&self, mut pushed: Pushed, part: Option<Part>) -> Result<Ticket, FeedClosed> {
+        let ticket = Ticket(Arc::new(Inner { part: Mutex::new(part), ..Inner::default() }));
         pushed.owed = Some(ticket.clone());
         self.send.send(pushed).map_err(|_| FeedClosed)?;
         Ok(ticket)
@@ -164,19 +159,14 @@ impl Ticket {
         fate.clone()
     }
 
-    /// Takes the request that ends with these rows, once.
-    pub(super) fn take_request(&self) -> Option<Request> {
-        self.0.request.lock().expect("no thread panics with it").take()
+    /// Takes the part of a request that these rows are, once.
+    pub(super) fn take_part(&self) -> Option<Part> {
+        self.0.part.lock().expect("no thread panics with it").take()
     }
 
-    /// Returns whether a request ends with these rows, and no commit says so yet.
-    pub(super) fn ends_request(&self) -> bool {
-        self.0.request.lock().expect("no thread panics with it").is_some()
-    }
-
-    /// Returns whether both are of the same rows.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+    /// Returns whether these rows are part of a request, and no commit says so yet.
+    pub(super) fn is_part(&self) -> bool {
+        self.0.part.lock().expect("no thread panics with it").is_some()
     }
 
     /// Makes one of which nobody has told anything.

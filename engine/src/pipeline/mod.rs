@@ -48,7 +48,7 @@ pub use metrics::{Figures, L2_CLASSES, Lengths, Metrics, SinkFigures, SourceFigu
 pub use online::{Asked, ask_servers};
 pub use plan::{Forecast, plan};
 pub use reload::{policy_changes, refusals, run_turn};
-pub use requests::{Request, RequestBook, Settled, refusal_json};
+pub use requests::{Part, Refused, Request, RequestBook, Settled, refusal_json};
 pub use resume::last_mark;
 pub use run::{Asks, Context, Live, RunReport, run, run_with};
 pub use shares::on_threads;

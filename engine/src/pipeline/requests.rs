@@ -1,7 +1,8 @@
 //! Requests that are known again: rows that were handed in under a key count once, also after a crash.
 //!
-//! The commit that makes the last row of a request durable says so in its metadata, under `key:SOURCE:KEY`: what was
-//! handed in, and what became of it. So the key is known exactly if the rows are there.
+//! Each commit that makes rows of a request durable says in its metadata, under `key:SOURCE:KEY`, what was handed in, how
+//! many of its rows are there, and what became of them. So the key is known exactly if the rows are, and a request that was
+//! cut goes on behind those that are.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::PipelineError;
 use super::config::Pipeline;
-use super::feed::{Fate, Refusal, Ticket};
+use super::feed::Refusal;
 use crate::capture::read::Place;
 use crate::version::Repository;
 
@@ -22,30 +23,46 @@ const KEYS_MAX: usize = 10_000;
 const NAMED_MAX: usize = 100;
 
 /// A request whose rows are on their way.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Request {
-    /// Its key.
-    pub key: String,
-    /// What tells its body from others.
-    pub body: String,
-    /// How many rows it had.
-    pub rows: u64,
-    /// What was handed in before the last batch of it.
-    pub earlier: Vec<Ticket>,
+    key: String,
+    body: String,
+    rows: u64,
+    unread: u64,
+    refused: Mutex<Refused>,
 }
 
-/// A request that was settled by an earlier run.
+/// Some rows of a request.
+#[derive(Clone, Debug)]
+pub struct Part {
+    request: Arc<Request>,
+    /// How many rows of it are handed in with these and those before that could be read; `None` when all are.
+    taken: Option<u64>,
+}
+
+/// Rows of a request that were refused: how many, and the first of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Refused {
+    /// How many.
+    pub rows: u64,
+    /// The first of them.
+    pub named: Vec<Refusal>,
+}
+
+/// A request that was settled by an earlier run, or begun.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settled {
     /// What tells its body from others.
     pub body: String,
     /// How many rows it had.
     pub rows: u64,
-    /// How many of them were refused.
-    pub refused_rows: u64,
-    /// The first of these.
-    pub refused: Vec<Refusal>,
-    /// The commit that made it durable.
+    /// How many of them could not be read.
+    pub unread: u64,
+    /// How many of the others are durable, or dead letters, where these are not all.
+    pub taken: Option<u64>,
+    /// What was refused of them.
+    pub refused: Refused,
+    /// The commit that said so.
     pub commit: String,
 }
 
@@ -80,24 +97,43 @@ impl RequestBook {
 }
 
 impl Request {
-    /// Returns what the commit says of it: name and text.
-    pub(super) fn note(&self, source: &str, refused: &[Refusal]) -> (String, String) {
-        let named: Vec<Value> = refused.iter().take(NAMED_MAX).map(refusal_json).collect();
-        let text = json!({ "body": self.body, "rows": self.rows, "refused_rows": refused.len(), "refused": named });
-        (format!("key:{source}:{}", self.key), text.to_string())
+    /// Begins a request of so many rows, of which `unread` cannot be read; `refused` is known of an earlier attempt.
+    pub fn new(key: String, body: String, (rows, unread): (u64, u64), refused: Refused) -> Arc<Self> {
+        Arc::new(Self { key, body, rows, unread, refused: Mutex::new(refused) })
     }
 
-    /// Adds up what was refused of it; `waiting` says what is known of a batch that is not settled.
-    pub(super) fn refused<'w>(&self, waiting: impl Fn(&Ticket) -> Option<&'w [Refusal]>) -> Vec<Refusal> {
-        let mut all = Vec::new();
-        for ticket in &self.earlier {
-            match (ticket.wait(Duration::ZERO), waiting(ticket)) {
-                (Some(Fate::Partly(refused)), _) => all.extend(refused),
-                (None, Some(refused)) => all.extend_from_slice(refused),
-                _ => {}
-            }
+    /// Names the rows of it that end with the one of this number, counting those that can be read.
+    pub fn part(self: &Arc<Self>, taken: u64) -> Part {
+        let all = self.rows.saturating_sub(self.unread);
+        Part { request: self.clone(), taken: (taken < all).then_some(taken) }
+    }
+}
+
+impl Refused {
+    /// Adds further ones.
+    fn add(&mut self, refused: &[Refusal]) {
+        self.rows += refused.len() as u64;
+        self.named.extend(refused.iter().take(NAMED_MAX.saturating_sub(self.named.len())).cloned());
+    }
+}
+
+impl Part {
+    /// Takes notice of rows that were refused, once.
+    pub(super) fn refused(&self, refused: &[Refusal]) {
+        self.request.refused.lock().expect("no thread panics with it").add(refused);
+    }
+
+    /// Returns what the commit says that makes it and all before it durable: name and text.
+    pub(super) fn note(&self, source: &str) -> (String, String) {
+        let Request { key, body, rows, unread, refused } = &*self.request;
+        let refused = refused.lock().expect("no thread panics with it");
+        let named: Vec<Value> = refused.named.iter().map(refusal_json).collect();
+        let mut text =
+            json!({ "body": body, "rows": rows, "unread": unread, "refused_rows": refused.rows, "refused": named });
+        if let Some(taken) = self.taken {
+            text["taken"] = json!(taken);
         }
-        all
+        (format!("key:{source}:{key}"), text.to_string())
     }
 }
 
@@ -129,8 +165,9 @@ fn read(text: &str, commit: String) -> Option<Settled> {
     Some(Settled {
         body: value["body"].as_str()?.to_owned(),
         rows: value["rows"].as_u64()?,
-        refused_rows: value["refused_rows"].as_u64()?,
-        refused,
+        unread: value["unread"].as_u64()?,
+        taken: value["taken"].as_u64(),
+        refused: Refused { rows: value["refused_rows"].as_u64()?, named: refused },
         commit,
     })
 }
@@ -156,8 +193,9 @@ fn refusal_of(value: &Value) -> Option<Refusal> {
 pub(super) struct Unsaid(VecDeque<(String, String)>);
 
 impl Unsaid {
-    /// Keeps one; the oldest goes when there are too many.
+    /// Keeps one, instead of what was to be said of the same before; the oldest goes when there are too many.
     pub fn push(&mut self, note: (String, String)) {
+        self.0.retain(|(name, _)| *name != note.0);
         self.0.push_back(note);
         if self.0.len() > KEYS_MAX / 10 {
             self.0.pop_front();

@@ -148,3 +148,89 @@ fn requests_count_once_through_kills() {
     assert_eq!((status, &answer["durable"], &answer["rows_read"]), (201, &json!(true), &json!(10)), "{answer}");
     session.quiet(&["verify", "fed.vd"]).exits(0);
 }
+
+/// Rows that write a growing number into ever the same ids: one that comes again goes back.
+fn growing(rows: std::ops::Range<u32>) -> String {
+    let line = |i: u32| format!("{{\"id\":\"lamp-{}\",\"embedding\":[{},1]}}\n", i % 2000, f64::from(i) / 100.0);
+    rows.map(line).collect()
+}
+
+/// Returns how often each id was told of, if none ever went back.
+fn told_once(session: &Session) -> usize {
+    let deltas = session.quiet(&["replay", "fed.vd", "--json"]).exits(0).out;
+    let mut last = std::collections::BTreeMap::<String, f64>::new();
+    for line in deltas.lines() {
+        let delta: Value = serde_json::from_str(line).unwrap();
+        let (source, now) = (delta["source"].as_str().unwrap().to_owned(), delta["vector"][0].as_f64().unwrap());
+        let before = last.insert(source.clone(), now).unwrap_or(-1.0);
+        assert!(before < now, "{source} went from {before} to {now}");
+    }
+    deltas.lines().count()
+}
+
+/// A body of several commits, and a kill between two of them: its repetition goes on behind what is durable.
+#[test]
+fn a_request_that_was_cut_goes_on_where_it_was() {
+    let session = Session::new("requests_cut");
+    // Whole batches of rows are committed at once, and the rest waits.
+    let slow = FED.replace("after = \"20ms\", count = 50", "after = \"60s\", count = 2000");
+    session.write("fed.toml", &slow);
+    // One row cannot be read, and one of the first batch is too large: both are told of when the request is done.
+    let body = format!("{{\"id\":\"far\",\"embedding\":[1,999]}}\nno row\n{}", growing(0..8300));
+    let running = Running::start(&session);
+    let (status, _, answer) = running.post("?wait=1", "long", &body);
+    assert_eq!((status, &answer["durable"]), (202, &json!(false)), "{answer}");
+    let commits = || session.quiet(&["log", "fed.vd", "--json"]).exits(0).out.lines().count();
+    assert_eq!(commits(), 2);
+    drop(running);
+    // The next run commits what comes at once. What stands under the key are still these rows alone.
+    session.write("fed.toml", FED);
+    let running = Running::start(&session);
+    let (status, _, answer) = running.post("", "long", &growing(0..8300));
+    assert_eq!((status, answer["error"].as_str().unwrap().contains("other rows")), (422, true), "{answer}");
+    let (status, replay, answer) = running.post("", "long", &body);
+    assert_eq!((status, replay, &answer["rows_read"]), (207, false, &json!(8302)), "{answer}");
+    let reasons: Vec<&str> =
+        answer["refused"].as_array().unwrap().iter().map(|r| r["reason"].as_str().unwrap()).collect();
+    assert_eq!((&answer["refused_rows"], reasons.len()), (&json!(2), 2), "{answer}");
+    assert_eq!((commits(), told_once(&session)), (3, 2000 + 2000 + 109), "the rest alone");
+    // Now it is done.
+    assert_eq!(running.post("", "long", &body), (207, true, answer.clone()));
+    drop(running);
+    let again = Running::start(&session).post("", "long", &body);
+    assert_eq!((again.0, again.1, &again.2["refused"]), (207, true, &answer["refused"]));
+    let letters = session.quiet(&["dlq", "ls", "fed.vd", "--json"]).exits(0).out;
+    assert_eq!(letters.lines().count(), 2, "{letters}");
+}
+
+/// Kills at any time while a long body is committed piece by piece.
+#[test]
+fn long_requests_count_once_through_kills() {
+    let session = Session::new("requests_long");
+    session.write("fed.toml", FED);
+    let (body, mut cut) = (growing(0..40_000), 0);
+    for round in 0..40u64 {
+        let running = Running::start(&session);
+        let mut answer = None;
+        std::thread::scope(|scope| {
+            let sent = scope.spawn(|| std::panic::catch_unwind(|| running.post("", "long", &body)).ok());
+            std::thread::sleep(std::time::Duration::from_millis(60 + 37 * (round % 7)));
+            let id = running.child.id().to_string();
+            assert!(std::process::Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
+            answer = sent.join().unwrap();
+        });
+        drop(running);
+        if answer.is_some() {
+            break;
+        }
+        let begun = session.dir.join("fed.vd/head").exists();
+        cut += usize::from(begun && told_once(&session) > 0);
+    }
+    assert!(cut > 0, "no kill came between two commits");
+    let (status, _, answer) = Running::start(&session).post("", "long", &body);
+    assert_eq!((status, &answer["rows_read"]), (201, &json!(40_000)), "{answer}");
+    told_once(&session);
+    let last = session.quiet(&["get", "fed.vd", "lamps/lamp-1999", "--json"]).exits(0).json()["vector"][0].clone();
+    assert_eq!(last.as_f64().map(|x| (x * 100.0).round()), Some(39_999.0));
+    session.quiet(&["verify", "fed.vd"]).exits(0);
+}

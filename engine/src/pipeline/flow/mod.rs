@@ -288,7 +288,10 @@ impl Flow<'_> {
                     self.state.source = source;
                     if !pushed.refused.is_empty() {
                         let told = self.unread(source, std::mem::take(&mut pushed.refused))?;
-                        pushed.owed.iter().for_each(|t| t.tell(Fate::Partly(told.clone())));
+                        if let Some(ticket) = &pushed.owed {
+                            ticket.take_part().iter().for_each(|part| part.refused(&told));
+                            ticket.tell(Fate::Partly(told.clone()));
+                        }
                         continue;
                     }
                     match self.begin_fed(source, pushed.element, pushed.dims)? {

@@ -113,15 +113,15 @@ impl Flow<'_> {
     ) -> Result<(), Stop> {
         let ticket = self.state.ticket;
         self.state.ticket += 1;
-        let marked = mark.is_some() || told.as_ref().is_some_and(Ticket::ends_request);
+        let marked = mark.is_some() || told.as_ref().is_some_and(Ticket::is_part);
         if told.is_some() || mark.is_some() {
             self.state.waiting.push_back(Waiting { told, mark, ..Waiting::new(source, ticket) });
         }
         if self.state.current[&source].clock.is_some() {
             return self.in_time(source, &batch, ticket);
         }
-        // An outer stream goes on behind a whole batch, and a request ends with one: what is committed with the mark of
-        // either must be all of it.
+        // An outer stream goes on behind a whole batch, and so does a request that was cut: what is committed with the
+        // mark of either must be all of it.
         self.state.holding = marked;
         let taken = self.paced(source, &batch, ticket, None);
         self.state.holding = false;
@@ -217,20 +217,16 @@ impl Flow<'_> {
         let mut marks = self.state.marks.clone();
         marks.extend(self.state.unsaid.take());
         let settled = self.state.waiting.iter().filter(|waiting| done(waiting.ticket));
-        marks.extend(settled.filter_map(|waiting| self.request_of(waiting)));
+        // The later one of two parts says more.
+        marks.extend(settled.filter_map(|waiting| self.part_of(waiting)));
         marks
     }
 
-    /// Returns what a commit says of the request that ends with a batch, once.
-    fn request_of(&self, waiting: &Waiting) -> Option<(String, String)> {
-        let request = waiting.told.as_ref()?.take_request()?;
-        let of = |ticket: &Ticket| {
-            let same = |other: &&Waiting| other.told.as_ref().is_some_and(|told| told.is(ticket));
-            self.state.waiting.iter().find(same).map(|other| other.refused.as_slice())
-        };
-        let mut refused = request.refused(of);
-        refused.extend_from_slice(&waiting.refused);
-        Some(request.note(&self.sources[waiting.source].name, &refused))
+    /// Returns what a commit says of a request when a batch of it is durable, and all before, once.
+    fn part_of(&self, waiting: &Waiting) -> Option<(String, String)> {
+        let part = waiting.told.as_ref()?.take_part()?;
+        part.refused(&waiting.refused);
+        Some(part.note(&self.sources[waiting.source].name))
     }
 
     /// Tells of what is durable now, and empties the write-ahead logs when nothing is held.
@@ -247,7 +243,7 @@ impl Flow<'_> {
             }
             let Some(waiting) = self.state.waiting.pop_front() else { break };
             // Rows that changed nothing make no commit of their own: the next one says how far they lead.
-            if let Some(note) = self.request_of(&waiting) {
+            if let Some(note) = self.part_of(&waiting) {
                 self.state.unsaid.push(note);
             }
             if let Some(mark) = waiting.mark {

@@ -16,7 +16,7 @@ use super::super::spool::Spooled;
 use super::boards::Boards;
 use crate::capture::read::{self, ReadError, ReadOptions, Reader, RefusedRow, Refuser};
 use crate::pipeline::config::{OnReject, Pipeline, SourceKind};
-use crate::pipeline::{Fate, Feed, FeedEnd, Refusal, Request, Settled, Ticket, feed, refusal_json};
+use crate::pipeline::{Fate, Feed, FeedEnd, Refusal, Refused, Request, Settled, Ticket, feed, refusal_json};
 
 /// How many batches may wait for the pipeline.
 const BATCHES: usize = 16;
@@ -92,11 +92,12 @@ impl Doors {
         };
         let hash = body.hash.to_hex().to_string();
         let known = door.feed.requests().find(&key, HISTORY);
-        match known.map_err(|late| Response::error(503, late.to_string()).header("Retry-After", "1"))? {
-            Some(settled) if settled.body == hash => return Ok(replayed(settled)),
-            Some(_) => return Err(other_rows(&key)),
-            None => {}
-        }
+        // One that was begun goes on behind what is durable.
+        let begun = match known.map_err(|late| Response::error(503, late.to_string()).header("Retry-After", "1"))? {
+            Some(settled) if settled.body != hash => return Err(other_rows(&key)),
+            Some(settled) if settled.taken.is_none() => return Ok(replayed(settled)),
+            begun => begun,
+        };
         let entry = door.entry(&key);
         let (sent, again) = {
             // Whoever repeats a request that is still read waits for it.
@@ -104,7 +105,7 @@ impl Doors {
             match &*sent {
                 Some(sent) if sent.hash != hash => return Err(other_rows(&key)),
                 Some(sent) => (sent.clone(), true),
-                None => (sent.insert(Arc::new(door.send(&body, Some(key.clone()))?)).clone(), false),
+                None => (sent.insert(Arc::new(door.send(&body, Some((key.clone(), begun)))?)).clone(), false),
             }
         };
         let answer = sent.answer(boards, end, again);
@@ -121,6 +122,8 @@ struct Sent {
     hash: String,
     tickets: Vec<Ticket>,
     rows: usize,
+    /// What an earlier run refused of it.
+    before: Refused,
     /// The commit that was the newest when all was durable.
     commit: OnceLock<Option<String>>,
 }
@@ -128,7 +131,8 @@ struct Sent {
 impl Sent {
     /// Answers when all rows are durable, or at the end of the wait.
     fn answer(&self, boards: &Boards, end: Instant, again: bool) -> Result<Response, Response> {
-        let mut refused = Vec::new();
+        let mut refused = self.before.named.clone();
+        let unnamed = self.before.rows.saturating_sub(refused.len() as u64) as usize;
         for ticket in &self.tickets {
             match ticket.wait(end.saturating_duration_since(Instant::now())) {
                 Some(Fate::Durable) => {}
@@ -138,19 +142,19 @@ impl Sent {
                 None => {
                     let help = "their window is still open";
                     let document = json!({ "rows_read": self.rows, "durable": false, "help": help });
-                    return Ok(Response::json(202, &with_refused(document, &refused, refused.len())));
+                    return Ok(Response::json(202, &with_refused(document, &refused, unnamed + refused.len())));
                 }
             }
         }
         let commit = self.commit.get_or_init(|| boards.newest()).clone();
-        Ok(done(self.rows, &refused, refused.len(), commit, again))
+        Ok(done(self.rows, &refused, unnamed + refused.len(), commit, again))
     }
 }
 
 /// Answers a request that an earlier run has settled.
 fn replayed(settled: Settled) -> Response {
-    let Settled { rows, refused, refused_rows, commit, .. } = settled;
-    done(rows as usize, &refused, refused_rows as usize, Some(commit), true)
+    let Settled { rows, refused, commit, .. } = settled;
+    done(rows as usize, &refused.named, refused.rows as usize, Some(commit), true)
 }
 
 /// Says of a request whose rows are durable what became of them.
@@ -187,7 +191,7 @@ fn key(head: &Head) -> Result<Option<String>, Response> {
 }
 
 /// Rows of a body that cannot be read.
-type Refused = Arc<Mutex<Vec<RefusedRow>>>;
+type Unread = Arc<Mutex<Vec<RefusedRow>>>;
 
 impl Door {
     /// Returns the place of a key among those of this run; the oldest of many is given up.
@@ -205,39 +209,52 @@ impl Door {
         entries.by_key.entry(key.to_owned()).or_default().clone()
     }
 
-    /// Looks a body through and hands its rows in.
-    fn send(&self, body: &Spooled, key: Option<String>) -> Result<Sent, Response> {
+    /// Looks a body through and hands its rows in: those behind what is durable, where it has a key under which it was begun.
+    fn send(&self, body: &Spooled, key: Option<(String, Option<Settled>)>) -> Result<Sent, Response> {
         let bad = |error: ReadError| body.blamed(error.into());
-        let refused = Refused::default();
+        let refused = Unread::default();
         let mut looked = self.open(body, &refused).map_err(bad)?;
-        let (mut rows, mut batches) = (0, 0);
+        let mut rows = 0;
         while let Some(batch) = looked.next().map_err(bad)? {
-            (rows, batches) = (rows + batch.keys.len(), batches + 1);
+            rows += batch.keys.len();
         }
         let refused = std::mem::take(&mut *refused.lock().expect("no thread panics with it"));
         rows += refused.len();
-        let mut tickets = Vec::new();
-        if !refused.is_empty() {
-            tickets.push(self.feed.refuse(refused).map_err(|_| ended())?);
-        }
         let hash = body.hash.to_hex().to_string();
-        let mut reader = self.open(body, &Refused::default()).map_err(bad)?;
+        let (all, unread) = (rows as u64, refused.len() as u64);
+        let (request, begun) = key.map_or((None, None), |(key, begun)| {
+            // Where other settings take other rows of the same body for sound, it is another one.
+            let begun = begun.filter(|begun| (begun.rows, begun.unread) == (all, unread));
+            let before = begun.as_ref().map_or_else(Refused::default, |begun| begun.refused.clone());
+            (Some(Request::new(key, hash.clone(), (all, unread), before)), begun)
+        });
+        let mut tickets = Vec::new();
+        if !refused.is_empty() && begun.is_none() {
+            let part = request.as_ref().map(|request| request.part(0));
+            tickets.push(self.feed.refuse(refused, part).map_err(|_| ended())?);
+        }
+        let mut reader = self.open(body, &Unread::default()).map_err(bad)?;
         let (element, dims) = (reader.element(), reader.dims());
+        let durable = begun.as_ref().and_then(|begun| begun.taken).unwrap_or(0);
+        let mut taken = 0;
         while let Some(batch) = reader.next().map_err(bad)? {
-            batches -= 1;
-            let ticket = match &key {
-                Some(key) if batches == 0 => {
-                    let (key, body, earlier) = (key.clone(), hash.clone(), tickets.clone());
-                    self.feed.push_last(element, dims, batch, Request { key, body, rows: rows as u64, earlier })
-                }
-                _ => self.feed.push(element, dims, batch, None),
+            let (before, own) = (taken, batch.keys.len());
+            taken += own as u64;
+            if taken <= durable {
+                continue;
+            }
+            let batch = if before < durable { batch.slice((durable - before) as usize..own) } else { batch };
+            let ticket = match &request {
+                Some(request) => self.feed.push_part(element, dims, batch, request.part(taken)),
+                None => self.feed.push(element, dims, batch, None),
             };
             tickets.push(ticket.map_err(|_| ended())?);
         }
-        Ok(Sent { hash, tickets, rows, commit: OnceLock::new() })
+        let before = begun.map_or_else(Refused::default, |begun| begun.refused);
+        Ok(Sent { hash, tickets, rows, before, commit: OnceLock::new() })
     }
 
-    fn open(&self, body: &Spooled, refused: &Refused) -> Result<Reader, ReadError> {
+    fn open(&self, body: &Spooled, refused: &Unread) -> Result<Reader, ReadError> {
         if self.on_reject == OnReject::Stop {
             return read::open(&body.path, &self.options);
         }
