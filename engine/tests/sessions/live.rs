@@ -338,3 +338,44 @@ fn sources_and_sinks_are_paused_and_resumed() {
     let stranger = running.ask("POST /v1/stages/web/pause", "Origin: http://evil.example\r\n", "").unwrap();
     assert_eq!((stranger.0, status("sources", "source", "web").as_str()), (403, "active"));
 }
+
+/// Each sink is told of with what it took, what waits for it, and how it is.
+#[test]
+fn the_sinks_of_a_run_are_listed() {
+    let session = Session::new("listed");
+    // Nobody listens there: the port was free a moment ago.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let sinks = format!(
+        "[sink.changes]\nkind = \"jsonl\"\npath = \"changes.jsonl\"\n[sink.away]\nkind = \"webhook\"\nurl = \"http://{closed}/\"\n\
+         [sink.whole]\nkind = \"parquet\"\nwhat = \"table\"\npath = \"whole.parquet\"\n"
+    );
+    session.write("fed.toml", &format!("{FED}\n{sinks}"));
+    let running = Running::start(&session, "fed.toml");
+    let listed = || {
+        let stages: Value = serde_json::from_str(&running.get("/v1/stages")).unwrap();
+        stages["sinks"].as_array().unwrap().clone()
+    };
+    let of = |name: &str| listed().into_iter().find(|sink| sink["sink"] == name).unwrap_or_default();
+    let names = || listed().iter().map(|sink| sink["sink"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    // A table is written when the run has ended: it is no sink of deltas.
+    wait_for("the sinks", || names() == ["away", "changes"]);
+    assert_eq!(running.post("lamps", &lamps(0..120)).unwrap().0, 201);
+    wait_for("what one took", || of("changes")["acked"] == 120);
+    wait_for("the other one's trouble", || of("away")["status"] == "backpressured");
+    let (changes, away) = (of("changes"), of("away"));
+    let numbers = |sink: &Value| {
+        ["received", "acked", "pending", "dead", "expired", "dropped"].map(|n| sink[n].as_u64().unwrap())
+    };
+    assert_eq!(numbers(&changes), [120, 120, 0, 0, 0, 0], "{changes}");
+    assert_eq!(
+        (&changes["status"], &changes["retried"], &changes["holds_up"]),
+        (&"active".into(), &0.into(), &false.into())
+    );
+    assert_eq!(away["acked"], 0, "{away}");
+    assert!(away["pending"].as_u64() > Some(0) && away["queue_bytes"].as_u64() > Some(0), "{away}");
+    let view = session.quiet(&["top", &running.url, "--once"]).exits(0).out;
+    assert!(
+        view.contains("changes active: 120 taken, 0 wait") && view.contains("away backpressured: 0 taken"),
+        "{view}"
+    );
+}

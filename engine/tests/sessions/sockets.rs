@@ -41,19 +41,40 @@ struct Running {
     child: Child,
     dir: std::path::PathBuf,
     address: String,
+    /// Where it is looked at, if it is.
+    looked: Option<String>,
     stderr: BufReader<std::process::ChildStderr>,
 }
 
 impl Running {
     fn start(session: &Session, pipeline: &str) -> Self {
-        let mut command = session.command(&["run", pipeline]);
+        Self::start_with(session, &["run", pipeline])
+    }
+
+    fn start_with(session: &Session, arguments: &[&str]) -> Self {
+        let mut command = session.command(arguments);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
-        let address = line.trim().rsplit(' ').next().unwrap().to_owned();
-        assert!(address.contains(':'), "{line}");
-        Self { child, dir: session.dir.clone(), address, stderr }
+        let mut said = || {
+            let mut line = String::new();
+            stderr.read_line(&mut line).unwrap();
+            line.trim().rsplit(' ').next().unwrap().to_owned()
+        };
+        let looked = arguments.contains(&"--listen").then(&mut said);
+        let address = said();
+        assert!(address.contains(':'), "{address}");
+        Self { child, dir: session.dir.clone(), address, looked, stderr }
+    }
+
+    /// Asks where it is looked at; returns the status and what is answered.
+    fn ask(&self, what: &str) -> (u16, Value) {
+        let host = self.looked.as_ref().unwrap().trim_start_matches("http://").trim_end_matches('/');
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(stream, "{what} HTTP/1.0\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), serde_json::from_str(body).unwrap())
     }
 
     fn signal(&self, signal: &str) {
@@ -330,4 +351,84 @@ fn an_arrow_stream_is_sent() {
     let rows: u64 =
         (session.quiet(&["log", "rows.vd", "--json"]).lines().iter()).map(|c| c["inserted"].as_u64().unwrap()).sum();
     assert_eq!(rows, 161);
+}
+
+/// A source that is told to wait takes nothing of what is sent meanwhile, from whoever is connected or connects, and all
+/// of it once it goes on.
+#[test]
+fn a_source_waits_and_goes_on() {
+    let session = Session::new("socket_pause");
+    session.write("rows.toml", ROWS);
+    let running = Running::start_with(&session, &["run", "rows.toml", "--listen", "127.0.0.1:0"]);
+    let status = || running.ask("GET /v1/stages").1["sources"][0]["status"].clone();
+    let mut old = Sender::connect(&running);
+    old.send((0..10).map(lamp).collect::<String>());
+    old.until_durable(10);
+    assert_eq!((running.ask("POST /v1/stages/lamps/pause").0, status()), (200, json!("paused")));
+    // What was on its way when it was told still goes in.
+    std::thread::sleep(Duration::from_millis(500));
+    old.send((10..20).map(lamp).collect::<String>());
+    let mut new = Sender::connect(&running);
+    new.send((20..25).map(lamp).collect::<String>());
+    std::thread::sleep(Duration::from_millis(700));
+    let rows = || session.read("changes.jsonl").lines().count();
+    assert_eq!((rows(), status()), (10, json!("paused")), "rows came while the source waited");
+    assert_eq!(running.ask("POST /v1/stages/lamps/resume").0, 200);
+    old.until_durable(20);
+    new.until_durable(5);
+    assert_eq!((running.ask("GET /healthz").0, status()), (200, json!("active")));
+    // A run that ends while its source waits takes nothing more, and says so.
+    assert_eq!(running.ask("POST /v1/stages/lamps/pause").0, 200);
+    std::thread::sleep(Duration::from_millis(500));
+    old.send(lamp(30));
+    running.signal("-TERM");
+    assert_eq!(old.answer().unwrap(), json!({"durable": 20, "end": true}));
+    assert_eq!(running.ends(), 0);
+    assert_eq!(rows(), 25);
+}
+
+/// What is said of an id that is gone comes along: routes see it, and sinks get it, at once or from the log.
+#[test]
+fn deletes_keep_their_metadata() {
+    let session = Session::new("socket_deletes");
+    let routes = "[[route]]\nname = \"red\"\nwhen = { meta = { shelf = [\"red\"] } }\nto = [\"red\"]\n\
+                  [[route]]\nname = \"rest\"\nto = [\"rest\"]\n";
+    let sink = |name: &str| {
+        format!("[sink.{name}]\nkind = \"jsonl\"\npath = \"{name}.jsonl\"\nfields = [\"id\", \"change\", \"meta\"]\n")
+    };
+    let source = ROWS.split("[sink.changes]").next().unwrap().replace("deleted =", "meta    = [\"shelf\"]\ndeleted =");
+    session.write("rows.toml", &format!("{source}{routes}{}{}", sink("red"), sink("rest")));
+    let running = Running::start(&session, "rows.toml");
+    let mut sender = Sender::connect(&running);
+    let row = |id: &str, shelf: &str| format!("{{\"id\":\"{id}\",\"embedding\":[1,2],\"shelf\":\"{shelf}\"}}\n");
+    sender.send(["a", "b", "c"].map(|id| row(id, "red")).concat() + &row("d", "blue"));
+    sender.until_durable(4);
+    // One leaves from another shelf than it came to, and of one nothing is said; one comes and goes within a window.
+    let gone = "{\"id\":\"a\",\"gone\":true,\"shelf\":\"red\"}\n{\"id\":\"b\",\"gone\":true,\"shelf\":\"blue\"}\n\
+                {\"id\":\"c\",\"gone\":true}\n{\"id\":\"d\",\"gone\":true,\"shelf\":\"red\"}\n";
+    sender.send(gone);
+    sender.until_durable(8);
+    running.signal("-TERM");
+    assert_eq!(running.ends(), 0);
+    let told = |name: &str| {
+        let text = std::fs::read_to_string(session.dir.join(format!("{name}.jsonl"))).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let deletes = lines.filter(|line| line["change"] == "delete");
+        deletes.map(|line| (line["id"].as_str().unwrap().to_owned(), line["meta"]["shelf"].clone())).collect::<Vec<_>>()
+    };
+    let id = |id: &str, shelf: Value| (id.to_owned(), shelf);
+    assert_eq!(told("red"), [id("a", json!("red")), id("d", json!("red"))]);
+    assert_eq!(told("rest"), [id("b", json!("blue")), id("c", json!(null))]);
+    // Sinks that come later read the log.
+    let late = routes.replace("\"red\"]\n[[", "\"late\"]\n[[").replace("[\"rest\"]", "[\"others\"]");
+    session.write("rows.toml", &format!("{source}{late}{}{}", sink("late"), sink("others")));
+    let running = Running::start(&session, "rows.toml");
+    let begun = std::time::Instant::now();
+    while told("late").len() + told("others").len() < 4 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the log is not read");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.signal("-TERM");
+    assert_eq!(running.ends(), 0);
+    assert_eq!((told("late"), told("others")), (told("red"), told("rest")));
 }

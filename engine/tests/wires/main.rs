@@ -9,6 +9,7 @@ mod conformance;
 mod support;
 
 mod commands;
+mod deletes;
 mod pauses;
 mod repository;
 mod servers;
