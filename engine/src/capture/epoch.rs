@@ -32,6 +32,8 @@ pub struct Capture {
     expected: u32,
     /// Room for both sides of what a batch changes, used again as long as few rows do.
     room: Room,
+    /// Whether most rows of the batch before had changed.
+    most_changed: bool,
 }
 
 /// What open windows hold of a source: nothing, or the row it has in them, or that it was deleted.
@@ -144,7 +146,7 @@ impl Capture {
     /// Makes a capture stage over a mirror.
     pub fn new(mirror: Arc<RwLock<Mirror>>, policy: CapturePolicy) -> Self {
         let table = mirror.read().expect("no thread panics with it").table().clone();
-        Self { mirror, table, policy, seen: Vec::new(), expected: 0, room: Room::default() }
+        Self { mirror, table, policy, seen: Vec::new(), expected: 0, room: Room::default(), most_changed: false }
     }
 
     /// Compares a batch of rows of an epoch with the mirror.
@@ -255,7 +257,8 @@ impl Capture {
         pending: Option<Pending<'_>>,
     ) -> Result<Captured, CaptureError> {
         let mirror = self.mirror.read().expect("no thread panics with it");
-        let compare = Compare { mirror: &mirror, table: &self.table, policy: &self.policy, rows, slots, pending };
+        let (table, policy, most_changed) = (&*self.table, &self.policy, self.most_changed);
+        let compare = Compare { mirror: &mirror, table, policy, rows, slots, pending, most_changed };
         let size = self.table.row_bytes();
         let (old, new) = self.room.sides(slots.len() * size);
         let pieces = old.par_chunks_mut(TASK_ROWS * size).zip(new.par_chunks_mut(TASK_ROWS * size)).enumerate();
@@ -267,6 +270,7 @@ impl Capture {
             .collect::<Result<_, _>>()?;
         let counts: Vec<usize> = found.iter().map(|(_, deltas)| deltas.len()).collect();
         let deltas: usize = counts.iter().sum();
+        self.most_changed = deltas > slots.len() / 2;
         let (old, new) = self.room.take(&counts, size);
         let (numbers, found): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         Ok(Captured {
@@ -364,6 +368,9 @@ struct Compare<'a, 'p> {
     rows: &'a RowBatch,
     slots: &'a [u32],
     pending: Option<Pending<'p>>,
+    /// Whether old rows are read where those that changed are kept: it saves a copy of these, but the rows that did not
+    /// change go through more memory than the cache holds.
+    most_changed: bool,
 }
 
 impl Compare<'_, '_> {
@@ -409,6 +416,9 @@ impl Compare<'_, '_> {
             }
             return Ok(());
         }
+        if self.most_changed {
+            return self.compare_in_place(run, found);
+        }
         MIRROR_ROWS.with_borrow_mut(|buffer| {
             let len = run.len() * size;
             if buffer.len() < len {
@@ -417,24 +427,54 @@ impl Compare<'_, '_> {
             let buffer = &mut buffer[..len];
             self.mirror.read(first, buffer)?;
             for (row, old) in run.zip(buffer.chunks_exact(size)) {
-                if !self.mirror.is_whole(self.slots[row], old) {
-                    return Err(CaptureError::Mirror);
-                }
-                let new = &self.rows.rows[row * size..(row + 1) * size];
-                if differs(old, new) {
-                    self.update(row, old, new, found);
+                if self.is_changed(row, old)? {
+                    found.next(size).0.copy_from_slice(old);
+                    self.update(row, found);
                 }
             }
             Ok(())
         })
     }
 
+    /// Compares a run of rows that are there: reads the old ones behind those that were kept, and closes the gaps.
+    fn compare_in_place(&self, run: Range<usize>, found: &mut Found<'_>) -> Result<(), CaptureError> {
+        let size = self.table.row_bytes();
+        let start = found.deltas.len() * size;
+        self.mirror.read(self.slots[run.start], &mut found.old[start..start + run.len() * size])?;
+        for (i, row) in run.enumerate() {
+            let at = start + i * size..start + (i + 1) * size;
+            if self.is_changed(row, &found.old[at.clone()])? {
+                let kept = found.deltas.len() * size;
+                if kept != at.start {
+                    found.old.copy_within(at, kept);
+                }
+                self.update(row, found);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether a row differs from what the mirror has of it.
+    fn is_changed(&self, row: usize, old: &[u8]) -> Result<bool, CaptureError> {
+        if !self.mirror.is_whole(self.slots[row], old) {
+            return Err(CaptureError::Mirror);
+        }
+        Ok(differs(old, self.row(row)))
+    }
+
+    /// Returns the bits of a row that came.
+    fn row(&self, row: usize) -> &[u8] {
+        let size = self.table.row_bytes();
+        &self.rows.rows[row * size..(row + 1) * size]
+    }
+
     /// Compares a row with what an open window holds of its source.
     fn compare_pending(&self, row: usize, held: Option<&[u8]>, found: &mut Found<'_>) {
-        let size = self.table.row_bytes();
-        let new = &self.rows.rows[row * size..(row + 1) * size];
         match held {
-            Some(old) if differs(old, new) => self.update(row, old, new, found),
+            Some(old) if differs(old, self.row(row)) => {
+                found.next(old.len()).0.copy_from_slice(old);
+                self.update(row, found);
+            }
             Some(_) => {}
             None => self.insert(row, found),
         }
@@ -442,20 +482,20 @@ impl Compare<'_, '_> {
 
     fn insert(&self, row: usize, found: &mut Found<'_>) {
         let (size, element) = (self.table.row_bytes(), self.table.element);
-        let row_bits = &self.rows.rows[row * size..(row + 1) * size];
+        let row_bits = self.row(row);
         found.next(size).1.copy_from_slice(row_bits);
         let (length, max_abs) = (norm_squared(element, row_bits).sqrt(), max_abs(element, row_bits));
         found.push(row, DeltaRow::whole(self.slots[row], Change::Insert, self.table, length, max_abs));
     }
 
-    /// Notes an update, unless the policy passes it over: what is then left behind is written over by the next one.
-    fn update(&self, row: usize, old: &[u8], row_bits: &[u8], found: &mut Found<'_>) {
+    /// Notes an update of the old row that stands in its place, unless the policy passes it over: what is then left behind
+    /// is written over by the next one.
+    fn update(&self, row: usize, found: &mut Found<'_>) {
         let element = self.table.element;
-        let (before, after) = found.next(old.len());
-        before.copy_from_slice(old);
-        after.copy_from_slice(row_bits);
+        let (before, after) = found.next(self.table.row_bytes());
+        after.copy_from_slice(self.row(row));
         if self.policy.epsilon > 0.0 {
-            keep_small(element, self.policy.epsilon, old, after);
+            keep_small(element, self.policy.epsilon, before, after);
         }
         let change = measure(element, before, after);
         if change.changed > 0 && self.policy.detector.takes(&change) {

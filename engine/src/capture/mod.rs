@@ -9,6 +9,8 @@ mod policy;
 #[cfg(feature = "native")]
 pub mod read;
 mod spare;
+#[cfg(test)]
+mod tests;
 
 pub use detect::{Detector, Threshold};
 pub use epoch::{Capture, Captured, Pending};

@@ -103,7 +103,7 @@ fn pipeline(args: &Args) -> Pipeline {
             name: "ingest".to_owned(),
             store: args.repo.clone(),
             // More on its way between the stages would only be more memory to clear.
-            memory_bytes: 256 << 20,
+            memory_bytes: 64 << 20,
             // Nobody has said how long a stop may take.
             drain: Duration::MAX,
             ..Settings::default()

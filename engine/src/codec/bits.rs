@@ -1,5 +1,7 @@
 //! A stream of bit fields, least significant bit first.
 
+use super::spare::SpareBytes;
+
 /// The most bits one value of a block may take: token, unary exponent, and all of an f64.
 const VALUE_BYTES_MAX: usize = 24;
 
@@ -7,7 +9,7 @@ const VALUE_BYTES_MAX: usize = 24;
 #[derive(Default)]
 pub(super) struct BitWriter {
     /// Longer than what is written, so that eight bytes can be stored at any time.
-    bytes: Vec<u8>,
+    bytes: SpareBytes,
     at: usize,
     pending: u64,
     fill: u32,
@@ -42,9 +44,9 @@ impl BitPen<'_> {
 }
 
 impl BitWriter {
-    /// Returns a writer with memory for about so many bytes.
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), ..Self::default() }
+    /// Returns a writer with room for about so many bytes.
+    pub(super) fn with_room(bytes: usize) -> Self {
+        Self { bytes: SpareBytes::with_room(bytes), ..Self::default() }
     }
 
     /// Makes room for so many values; must come before they are put.

@@ -21,16 +21,20 @@ use super::positions::{Positions, gather, scatter};
 use super::precision::Narrow;
 use super::reader::Reader;
 use super::source::{Source, Values};
+use super::spare::SpareBytes;
 use super::tokens;
 use super::word::{Format, Word};
 use std::ops::Range;
+
+/// How much room low bits need beyond the size of the values: what a row of the usual lengths may take at most.
+const LOW_AHEAD: usize = 32 << 10;
 
 /// Cells in coded form, before the planes are written.
 pub(super) struct Coded {
     grid: Grid,
     /// Grid exponent of each row less that of the block.
     exponents: Vec<u8>,
-    pub(super) tokens: Vec<u8>,
+    pub(super) tokens: SpareBytes,
     /// Bytes of low bits of each row.
     lengths: Vec<u32>,
     pub(super) low: BitWriter,
@@ -63,10 +67,11 @@ pub(super) fn code<W: Word>(source: Source, values: &Values<W>, steps: Steps) ->
     let mut coded = Coded {
         grid: Grid { format: source.format, k },
         exponents: Vec::with_capacity(n_rows),
-        tokens: vec![0; source.len()],
+        tokens: SpareBytes::with_room(source.len()),
         lengths: Vec::with_capacity(n_rows),
-        low: BitWriter::with_capacity(source.len() * source.shape.element.size() + 4096),
+        low: BitWriter::with_room(source.len() * source.shape.element.size() + LOW_AHEAD),
     };
+    coded.tokens.resize(source.len(), 0);
     let mut low_end = 0;
     let mut scratch = Scratch::default();
     for (r, level) in levels.into_iter().enumerate() {

@@ -33,6 +33,7 @@ mod reader;
 mod rows32;
 mod scaled;
 mod source;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -1,6 +1,6 @@
 //! Tables as Arrow IPC files.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -35,8 +35,8 @@ impl ArrowSink {
         written.map_err(|error| failed(self.writer.get_ref().path(), error))
     }
 
-    pub fn take(&mut self) -> Vec<u8> {
-        self.writer.get_mut().take()
+    pub fn pour(&mut self, to: &mut dyn Write) -> io::Result<()> {
+        self.writer.get_mut().pour(to)
     }
 
     pub fn finish(self) -> Result<Vec<u8>, ExportError> {

@@ -1,6 +1,6 @@
 //! Tables as CSV; what a line is like is in [`csv_row`].
 
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 
 use bytes::Bytes;
 
@@ -35,9 +35,9 @@ impl CsvSink {
         self.out.write_all(&self.line).map_err(|error| ExportError::io(self.out.get_ref().path(), error))
     }
 
-    pub fn take(&mut self) -> Vec<u8> {
+    pub fn pour(&mut self, to: &mut dyn Write) -> io::Result<()> {
         // What is still in the buffer comes with the next piece.
-        self.out.get_mut().take()
+        self.out.get_mut().pour(to)
     }
 
     pub fn finish(self) -> Result<Vec<u8>, ExportError> {

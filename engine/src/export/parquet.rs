@@ -3,7 +3,7 @@
 //! Floats are split into byte planes (`BYTE_STREAM_SPLIT`) and compressed with Zstandard at level 1. The page limit of
 //! 20,000 values is raised: one page of a quarter million values compresses 1 to 2 bits a value better.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -47,8 +47,8 @@ impl ParquetSink {
         written.map_err(|error| failed(self.writer.inner().path(), error))
     }
 
-    pub fn take(&mut self) -> Vec<u8> {
-        self.writer.inner_mut().take()
+    pub fn pour(&mut self, to: &mut dyn Write) -> io::Result<()> {
+        self.writer.inner_mut().pour(to)
     }
 
     pub fn finish(self) -> Result<Vec<u8>, ExportError> {

@@ -25,12 +25,13 @@ impl Out {
         }
     }
 
-    /// Takes what was written since the last time; nothing of a file.
-    pub fn take(&mut self) -> Vec<u8> {
-        match self {
-            Out::File(_) => Vec::new(),
-            Out::Pieces(bytes) => std::mem::take(bytes),
+    /// Passes on what was written since the last time; nothing of a file.
+    pub fn pour(&mut self, to: &mut dyn Write) -> io::Result<()> {
+        if let Out::Pieces(bytes) = self {
+            to.write_all(bytes)?;
+            bytes.clear();
         }
+        Ok(())
     }
 
     /// Makes a file durable and gives it its name; returns what nobody has taken yet.

@@ -1,6 +1,7 @@
 //! One table as one file.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +16,9 @@ use crate::delta::{Keys, Table};
 
 /// The rows that are collected before a small write goes on: a record batch has a header of about 500 bytes.
 const BATCH_BYTES: usize = 4 << 20;
+
+/// A write of so many bytes goes on as it is.
+const DIRECT_BYTES: usize = 1 << 20;
 
 /// The most rows that go on at once, so that their ids stay far below the 2 GiB of one column of text.
 const BATCH_ROWS_MAX: usize = 64 << 10;
@@ -85,7 +89,7 @@ impl TableWriter {
         Ok(Self { sink, row_bytes: table.row_bytes(), rows: 0, keys: Vec::new(), pending: BytesMut::new() })
     }
 
-    /// Starts a table that is no file: whoever writes it [takes](Self::take) its bytes as they come. There is no such
+    /// Starts a table that is no file: whoever writes it [takes](Self::pour) its bytes as they come. There is no such
     /// thing for `.npy`, whose first bytes tell the number of rows.
     ///
     /// # Errors
@@ -101,13 +105,16 @@ impl TableWriter {
         Ok(Self { sink, row_bytes: table.row_bytes(), rows: 0, keys: Vec::new(), pending: BytesMut::new() })
     }
 
-    /// Takes the bytes that were made since the last time; none of a file.
-    pub fn take(&mut self) -> Vec<u8> {
+    /// Passes on the bytes that were made since the last time; none of a file.
+    ///
+    /// # Errors
+    /// When writing them fails.
+    pub fn pour(&mut self, to: &mut dyn Write) -> io::Result<()> {
         match &mut self.sink {
-            Sink::Parquet(sink) => sink.take(),
-            Sink::Arrow(sink) => sink.take(),
-            Sink::Csv(sink) => sink.take(),
-            Sink::Npy(_) => Vec::new(),
+            Sink::Parquet(sink) => sink.pour(to),
+            Sink::Arrow(sink) => sink.pour(to),
+            Sink::Csv(sink) => sink.pour(to),
+            Sink::Npy(_) => Ok(()),
         }
     }
 
@@ -138,7 +145,7 @@ impl TableWriter {
         assert_eq!(keys.len() * self.row_bytes, rows.len(), "one row a key");
         assert!(self.row_bytes > 0 || keys.is_empty(), "a table of width 0 has no rows");
         self.rows += keys.len() as u64;
-        if self.pending.is_empty() && rows.len() >= BATCH_BYTES && keys.len() <= BATCH_ROWS_MAX {
+        if self.pending.is_empty() && rows.len() >= DIRECT_BYTES && keys.len() <= BATCH_ROWS_MAX {
             return self.sink.write(keys, rows);
         }
         for (i, row) in rows.chunks_exact(self.row_bytes.max(1)).enumerate() {

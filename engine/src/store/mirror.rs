@@ -133,7 +133,7 @@ impl Mirror {
     /// When the disk refuses.
     pub fn read(&self, first: u32, buffer: &mut [u8]) -> Result<()> {
         let offset = u64::from(first) * self.table.row_bytes() as u64;
-        self.rows.read_at(buffer, offset).map_err(StoreError::io("read", self.display("rows")))
+        self.rows.read_at(buffer, offset).map_err(|error| StoreError::io("read", self.display("rows"))(error))
     }
 
     /// Returns whether these are the bits that were written to a slot.
@@ -165,7 +165,7 @@ impl Mirror {
     /// When the disk refuses.
     pub fn write(&self, first: u32, rows: &[u8]) -> Result<()> {
         let offset = u64::from(first) * self.table.row_bytes() as u64;
-        self.rows.write_at(rows, offset).map_err(StoreError::io("write", self.display("rows")))
+        self.rows.write_at(rows, offset).map_err(|error| StoreError::io("write", self.display("rows"))(error))
     }
 
     /// Takes over the checksums and hashes of rows that were written; there are so many slots now, all of theirs among them.

@@ -106,7 +106,7 @@ impl StateTree {
 
     /// Inserts, replaces and removes entries.
     pub fn apply(&mut self, mut changes: Vec<EntryChange>) {
-        changes.par_sort_unstable_by_key(|c| (c.key, c.slot));
+        changes.par_sort_unstable_by_key(|c| (u128::from_be_bytes(c.key), c.slot));
         let depth = self.depth;
         let mut groups: Vec<(usize, &[EntryChange])> = Vec::new();
         let mut rest = changes.as_slice();

@@ -13,7 +13,7 @@ use crate::delta::{Keys, Table};
 use crate::store::{BLOCK_BYTES, KeyTable};
 
 /// How many bytes of rows one task reads: few enough to be still in the processor's cache when they are handed over.
-const TASK_BYTES: usize = 4 << 20;
+const TASK_BYTES: usize = 2 << 20;
 
 /// How many tasks a thread gets at once; their keys are read together.
 const TASKS_PER_THREAD: usize = 3;
@@ -126,7 +126,17 @@ fn living(keys: &KeyTable, first: u32, rows: Rows, size: usize) -> Piece {
     if rows.alive.iter().all(|&a| a) {
         return (names, rows.data);
     }
-    let mut data = Vec::with_capacity(names.len() * size);
-    alive().for_each(|i| data.extend_from_slice(&rows.data[i * size..(i + 1) * size]));
+    let Rows { mut data, alive, .. } = rows;
+    // In place: the memory is used again for the rows that are read next.
+    let (mut from, mut to) = (0, 0);
+    for run in alive.chunk_by(|a, b| a == b) {
+        let len = run.len() * size;
+        if run[0] {
+            data.copy_within(from..from + len, to);
+            to += len;
+        }
+        from += len;
+    }
+    data.truncate(to);
     (names, data)
 }

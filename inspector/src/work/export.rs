@@ -107,7 +107,8 @@ impl Writer {
                 let refused = |e: vecdelta::export::ExportError| VersionError::Refused(e.to_string());
                 let Some(open) = writer else { return Ok(Vec::new()) };
                 open.write(keys, rows.into()).map_err(refused)?;
-                let mut out = open.take();
+                let mut out = Vec::new();
+                open.pour(&mut out).map_err(|e| VersionError::Refused(e.to_string()))?;
                 if let Some(open) = writer.take_if(|_| last) {
                     out.extend(open.last_piece().map_err(refused)?);
                 }

@@ -45,7 +45,7 @@ fn send(
     let mut sent = Ok(());
     let read = read_table::<Failure>(repo, at, table, &mut |keys, rows| {
         writer.write(keys, rows)?;
-        sent = out.write_all(&writer.take());
+        sent = writer.pour(out);
         sent.as_ref().copied().map_err(|_| Failure::new(IO, "the client is gone"))
     });
     sent?;

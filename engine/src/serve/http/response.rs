@@ -230,10 +230,25 @@ impl Chunks<'_> {
         self.flush()?;
         if self.framed { self.out.write_all(b"0\r\n\r\n") } else { Ok(()) }
     }
+
+    fn chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if !self.framed {
+            return self.out.write_all(bytes);
+        }
+        self.out.write_all(format!("{:x}\r\n", bytes.len()).as_bytes())?;
+        self.out.write_all(bytes)?;
+        self.out.write_all(b"\r\n")
+    }
 }
 
 impl Write for Chunks<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() >= CHUNK {
+            // As large as a chunk may well be: it goes on as it is.
+            self.flush()?;
+            self.chunk(bytes)?;
+            return Ok(bytes.len());
+        }
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= CHUNK {
             self.flush()?;
@@ -242,15 +257,12 @@ impl Write for Chunks<'_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
+        if !self.buffer.is_empty() {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            self.chunk(&buffer)?;
+            buffer.clear();
+            self.buffer = buffer;
         }
-        if self.framed {
-            self.out.write_all(format!("{:x}\r\n", self.buffer.len()).as_bytes())?;
-            self.buffer.extend_from_slice(b"\r\n");
-        }
-        self.out.write_all(&self.buffer)?;
-        self.buffer.clear();
         Ok(())
     }
 }
