@@ -15,6 +15,7 @@ use super::columns;
 use super::error::Fault;
 use super::ids::KeyList;
 use super::json_row::{self, Names, syntax};
+use super::json_some::some_fields;
 use super::{Opened, ReadOptions, RefusedRow, Refuser, RowForm, Rows};
 use crate::delta::{Element, Notes, RowBatch};
 
@@ -172,13 +173,13 @@ impl Gone {
     /// Takes a line that says that its id is gone; returns whether it is one. What is no object is for others to refuse.
     fn takes(&mut self, line: &[u8]) -> Result<bool, Fault> {
         let Some(field) = &self.field else { return Ok(false) };
-        let Ok(row) = serde_json::from_slice::<Map<String, Value>>(line) else { return Ok(false) };
+        let name = self.id.as_deref().unwrap_or("id");
+        let Some(row) = some_fields(line, &[field, name]) else { return Ok(false) };
         match row.get(field) {
             None | Some(Value::Null | Value::Bool(false)) => return Ok(false),
             Some(Value::Bool(true)) => {}
             Some(_) => return Err(Fault::data(format!("`{field}` is neither true nor false"))),
         }
-        let name = self.id.as_deref().unwrap_or("id");
         let id = match row.get(name) {
             Some(Value::String(id)) if !id.is_empty() => id.clone(),
             Some(Value::Number(id)) if !id.is_f64() => id.to_string(),

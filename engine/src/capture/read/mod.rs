@@ -24,6 +24,7 @@ mod format;
 mod fvecs;
 mod ids;
 mod json_row;
+mod json_some;
 mod jsonl;
 mod meta;
 mod npy;
@@ -53,6 +54,7 @@ pub(crate) use columns::ELEMENT_METADATA;
 use error::Fault;
 pub use error::{Place, ReadError, ReadErrorKind};
 use format::Format;
+pub(crate) use json_some::some_fields;
 pub use refused::{RefusedRow, Refuser, RowForm};
 pub use vector::read_vector;
 

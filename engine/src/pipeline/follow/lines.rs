@@ -131,11 +131,10 @@ impl Lines {
     /// Tells what a line is.
     fn kind(&self, line: &Line<'_>) -> Kind {
         let Some(field) = &self.deleted else { return Kind::Row };
-        // What is no object is refused as a row.
-        let Ok(row) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line.bytes) else {
-            return Kind::Row;
-        };
         let name = self.id.as_deref().unwrap_or("id");
+        let wanted: Vec<&str> = [field, name].into_iter().chain(self.options.meta.iter().map(|m| &**m)).collect();
+        // What is no object is refused as a row.
+        let Some(row) = read::some_fields(line.bytes, &wanted) else { return Kind::Row };
         let id = match row.get(name) {
             Some(serde_json::Value::String(id)) => Some(id.clone()),
             Some(serde_json::Value::Number(id)) if !id.is_f64() => Some(id.to_string()),
