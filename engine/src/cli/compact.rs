@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::error::CliError;
+use super::error::{CliError, note};
 use super::events::Events;
 use super::open::{actor, writer};
 use super::output::{hex, plural, print_json, size};
@@ -75,7 +75,7 @@ pub fn run_compact(args: CompactArgs) -> Result<ExitCode, CliError> {
         let (commits, ways) = (plural(done.commits, "commit"), plural(done.ways, "commit"));
         let (before, after) = (size(done.before), size(done.after));
         writeln!(io::stdout(), "{commits} left out; the way to {ways} took {before}, takes {after} now")?;
-        eprintln!("hint: `vecdelta gc` frees the space; until then `vecdelta undo` takes the compaction back");
+        note("hint: `vecdelta gc` frees the space; until then `vecdelta undo` takes the compaction back");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::{Value, json};
 
-use super::error::{BAD_CONFIG, CANNOT_CREATE, CliError, NOT_FOUND};
+use super::error::{BAD_CONFIG, CANNOT_CREATE, CliError, NOT_FOUND, note};
 use super::open::{author, now_millis};
 use super::output::{commit_json, count, delta_bytes, plural, print_json, size};
 use super::progress::Progress;
@@ -281,7 +281,7 @@ fn parse(path: &Path, set: &[String]) -> Result<(String, Parsed), CliError> {
 fn show(path: &Path, text: &str, diagnostics: &[Diagnostic]) {
     let color = io::stderr().is_terminal();
     for diagnostic in diagnostics {
-        eprintln!("{}", config::render(&path.display().to_string(), text, diagnostic, color));
+        note(config::render(&path.display().to_string(), text, diagnostic, color));
     }
 }
 

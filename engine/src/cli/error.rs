@@ -19,6 +19,11 @@ pub fn report(error: &CliError) -> ExitCode {
     ExitCode::from(error.code)
 }
 
+/// Says something beside the result. Where nobody reads standard error any more, that stops nothing.
+pub fn note(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {

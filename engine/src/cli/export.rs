@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::error::CliError;
+use super::error::{CliError, note};
 use super::open::{commit, reader};
 use super::output::{plural, print_json};
 use crate::delta::{Element, Table};
@@ -61,7 +61,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     if args.json {
         print_json(&json!({ format!("{what}s"): rows, "output": args.output.display().to_string() }))?;
     } else {
-        eprintln!("{} in {}", plural(rows, what), args.output.display());
+        note(format_args!("{} in {}", plural(rows, what), args.output.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vecdelta_kernels::measure;
 
 use super::branch::unknown;
-use super::error::{BAD_CONFIG, CliError, NOT_FOUND};
+use super::error::{BAD_CONFIG, CliError, NOT_FOUND, note};
 use super::events::Events;
 use super::open::{actor, writer};
 use super::output::{component, numbers, plural, print_json, printable, short};
@@ -261,14 +261,11 @@ impl Told {
 
 fn hint(args: &Args, parked: bool) {
     let waits = parked || args.status || args.go_on;
-    eprintln!(
-        "hint: {}",
-        if waits {
-            "--resolve SOURCE... --take ours|theirs|average|... settles some, --continue commits, --abandon gives up"
-        } else {
-            "choose a --strategy (ours, theirs, newest, oldest, average, sum) or a --policy, or --park to go one by one"
-        }
-    );
+    note(if waits {
+        "hint: --resolve SOURCE... --take ours|theirs|average|... settles some, --continue commits, --abandon gives up"
+    } else {
+        "hint: choose a --strategy (ours, theirs, newest, oldest, average, sum) or a --policy, or --park to go one by one"
+    });
 }
 
 fn describe(c: &Conflict) -> Value {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::error::{CliError, IO};
+use super::error::{CliError, IO, note};
 use super::open::token;
 use super::output::{count, plural, print_json, printable, size};
 use crate::serve::{Client, Url};
@@ -57,7 +57,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     if let Some(file) = &args.record {
         let stop = stop_flag()?;
         let lines = record(&client, file, &stop)?;
-        eprintln!("{} in {}", plural(lines, "line"), file.display());
+        note(format_args!("{} in {}", plural(lines, "line"), file.display()));
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = io::stdout().lock();

@@ -46,6 +46,36 @@ fn a_closed_pipe_is_no_error() {
     }
 }
 
+/// `vecdelta export ... 2>&1 >/dev/null | true`: what is said beside the result may find nobody, and the code stays what it is.
+#[test]
+fn notes_that_nobody_reads_stop_nothing() {
+    let s = Session::new("closed-stderr");
+    s.table("base.jsonl", &[("a", &[1.0, 2.0]), ("b", &[3.0, 4.0])]);
+    s.table("ours.jsonl", &[("a", &[1.5, 2.0]), ("b", &[3.0, 4.0])]);
+    s.table("theirs.jsonl", &[("a", &[1.25, 2.0]), ("b", &[3.0, 4.0])]);
+    s.quiet(&["ingest", "t.vd", "base.jsonl"]).exits(0);
+    s.quiet(&["branch", "t.vd", "trial"]).exits(0);
+    s.quiet(&["ingest", "t.vd", "theirs.jsonl", "--branch", "trial"]).exits(0);
+    for _ in 0..3 {
+        s.quiet(&["ingest", "t.vd", "base.jsonl", "ours.jsonl"]).exits(0);
+    }
+    s.write("bad.toml", "config_version = 1\n[pipeline]\nstore = 3\n");
+    for (line, code) in [
+        ("export t.vd --output t.arrow", 0),
+        ("merge t.vd trial", 1),
+        ("compact t.vd --before main", 0),
+        ("check bad.toml", 78),
+        ("get t.vd vectors/nobody", 66),
+        ("nonsense", 2),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let status = s.command(&words).stdout(Stdio::null()).stderr(writer).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{line}");
+    }
+}
+
 #[test]
 fn odd_names() {
     let mut s = Session::new("odd-names");
