@@ -31,6 +31,11 @@ impl Events {
 pub struct Teller(Option<EventLog>);
 
 impl Teller {
+    /// Returns whether anybody is told.
+    pub fn is_heard(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Tells one.
     pub fn tell(&self, event: &Event) {
         self.0.iter().for_each(|log| log.on(event, None));

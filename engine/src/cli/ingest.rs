@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::CliError;
+use super::events::Events;
 use super::run::{execute, live, print_report};
 use crate::delta::check_collection;
+use crate::pipeline::Live;
 use crate::pipeline::config::{
     self, Capture, Close, FileOrder, Input, Missing, OnReject, Pipeline, Settings, Source, SourceKind, Version, Window,
 };
@@ -59,6 +62,8 @@ pub struct Args {
     /// The same after so many bytes of deltas.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     snapshot_bytes: Option<u64>,
+    #[command(flatten)]
+    events: Events,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -81,8 +86,12 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     }
     let start = Instant::now();
     let pipeline = pipeline(&args);
-    let (repo, report, _) = execute(pipeline, false, &|_| {}, live(), None)?;
-    print_report(&repo, &args.repo, &report, start.elapsed(), args.json)
+    let events = args.events.open()?;
+    let is_heard = events.is_heard();
+    let live = Live { checksums: Some(Arc::new(move || is_heard)), ..live() };
+    let (repo, report, _) = execute(pipeline, false, &|event| events.tell(event), live, None)?;
+    let code = print_report(&repo, &args.repo, &report, start.elapsed(), args.json)?;
+    events.close().map(|()| code)
 }
 
 fn made_by(text: &str) -> Result<(String, String), String> {

@@ -212,3 +212,21 @@ fn every_event_of_the_domain_is_told() {
     let missing: Vec<_> = Event::NAMES.iter().filter(|name| !names.contains(**name)).collect();
     assert!(missing.is_empty(), "never told: {missing:?}");
 }
+
+/// `ingest` tells of its epochs as a pipeline does, before anything is changed it is known whether it can.
+#[test]
+fn an_ingest_tells_of_its_epochs() {
+    let s = Session::new("ingest_events");
+    s.table("1.jsonl", &[("a", &[1.0, 2.0]), ("b", &[3.0, 4.0])]);
+    s.table("2.jsonl", &[("a", &[1.0, 2.5]), ("b", &[3.0, 4.0])]);
+    s.quiet(&["ingest", "t.vd", "1.jsonl", "--events", "no/such/place"]).exits(73);
+    assert!(!s.dir.join("t.vd").exists());
+    s.quiet(&["ingest", "t.vd", "1.jsonl", "2.jsonl", "--events", "events.jsonl"]).exits(0);
+    let told: Vec<Value> = s.read("events.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| told.iter().filter(|event| event["event"] == name).cloned().collect::<Vec<_>>();
+    let commits: Vec<Value> = s.quiet(&["log", "t.vd", "--json"]).lines().iter().map(|c| c["commit"].clone()).collect();
+    let versioned: Vec<Value> = of("DeltaVersioned").iter().rev().map(|event| event["commit"].clone()).collect();
+    assert_eq!(versioned, commits);
+    assert_eq!((of("BranchCreated").len(), &of("DeltaCaptured")[1]["deltas"]), (1, &1.into()));
+    assert!(of("BatchCreated").iter().all(|event| event["checksum"].is_string()), "{told:?}");
+}
