@@ -1,5 +1,6 @@
 //! Tables of PostgreSQL that hold vectors: one row an id.
 
+mod array;
 mod columns;
 mod reader;
 mod writer;

@@ -7,15 +7,20 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, IsolationLevel};
 
+use super::array::Bits;
 use super::columns::{Target, quoted};
 use super::{connect, failed};
 use crate::delta::Element;
 use crate::wire::{Result, WireError};
 
-/// How many rows are fetched at once.
-const PAGE: i32 = 2_000;
+/// How many rows are asked for at once. The server goes on with them while those that have come are worked on.
+const PAGE: i32 = 16_000;
+
+/// How many rows are handed over at once.
+const ROWS: usize = 2_000;
 
 /// What is looked at.
 #[derive(Clone, Debug)]
@@ -114,10 +119,14 @@ impl TableReader {
         let mut transaction = begin.start().map_err(&failed)?;
         let portal = transaction.bind(&self.sql, &[&from]).map_err(&failed)?;
         let (mut last, mut before): (Option<String>, Option<String>) = (None, from);
+        let mut rows = Vec::new();
         loop {
-            let page = transaction.query_portal(&portal, PAGE).map_err(&failed)?;
-            let mut rows = Vec::with_capacity(page.len());
-            for row in &page {
+            let mut page = transaction.query_portal_raw(&portal, PAGE).map_err(&failed)?;
+            let mut count = 0;
+            while let Some(row) = page.next().map_err(&failed)? {
+                if rows.len() == ROWS && !emit(std::mem::take(&mut rows)) {
+                    return Ok(());
+                }
                 let version: String = row.try_get(1).map_err(&failed)?;
                 if last.as_ref().is_some_and(|last| *last != version) {
                     before.clone_from(&last);
@@ -125,21 +134,20 @@ impl TableReader {
                 last = Some(version);
                 // Behind the last row of a version comes another one of it, perhaps.
                 let place = if self.exact { before.clone() } else { self.settled.clone() };
-                rows.push(read(row, &self.polled, self.form, place)?);
+                rows.push(read(&row, &self.polled, self.form, place)?);
+                count += 1;
             }
-            let ended = (page.len() as i32) < PAGE;
-            if ended
-                && self.exact
-                && let (Some(row), Some(_)) = (rows.last_mut(), &last)
-            {
-                row.place.clone_from(&last);
-            }
-            if !rows.is_empty() && !emit(rows) {
-                return Ok(());
-            }
-            if ended {
+            if count < PAGE {
                 break;
             }
+        }
+        if self.exact
+            && let Some(row) = rows.last_mut()
+        {
+            row.place.clone_from(&last);
+        }
+        if !rows.is_empty() && !emit(rows) {
+            return Ok(());
         }
         transaction.commit().map_err(&failed)?;
         if sweep {
@@ -201,13 +209,9 @@ fn read(row: &postgres::Row, polled: &Polled, form: Form, place: Option<String>)
     let no_vector = |e: postgres::Error| bad(format!("{column} is no list of numbers: {e}"));
     let vector = match form {
         _ if gone => None,
-        Form::Real => {
-            let numbers: Vec<f32> = row.try_get::<_, Option<_>>(2).map_err(no_vector)?.ok_or_else(null)?;
-            Some(numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
-        }
-        Form::Double => {
-            let numbers: Vec<f64> = row.try_get::<_, Option<_>>(2).map_err(no_vector)?.ok_or_else(null)?;
-            Some(numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
+        Form::Real | Form::Double => {
+            let Bits(bits) = row.try_get::<_, Option<_>>(2).map_err(no_vector)?.ok_or_else(null)?;
+            Some(bits)
         }
         Form::Text => {
             let text: String = row.try_get::<_, Option<_>>(2).map_err(no_vector)?.ok_or_else(null)?;
