@@ -221,10 +221,11 @@ fn run_stages(
             }
         }
     }
-    for mirror in mirrors.values() {
+    let save = |mirror: &RwLock<Mirror>| {
         // The commits count already: a mirror that cannot be saved is made anew by the next writer.
         let _ = crate::version::save_mirror(repo, &pipeline.version.branch, mirror);
-    }
+    };
+    rayon::join(|| repo.save_index(), || mirrors.values().for_each(|mirror| save(mirror)));
     Ok(())
 }
 

@@ -29,6 +29,7 @@ mod note_block;
 mod pack;
 mod paged;
 mod part;
+mod payloads;
 mod place;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -69,6 +70,7 @@ pub use part::{
     BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part,
     gather, parts,
 };
+pub use payloads::Payloads;
 pub use place::{disk_at, is_address, is_taken, place_from, probe, rename_in_database};
 pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::error::{Result, StoreError};
 use super::log::Block;
+use super::payloads::Payloads;
 use super::record::{BlockKind, BlockRef};
 use crate::codec::{self, Base};
 use crate::delta::{Keys, Table};
@@ -123,13 +124,14 @@ impl SlotLists {
 /// A block with its entry for the record.
 pub type PartBlock = (BlockRef, Block);
 
-/// Codes one part; `fresh`, `change` and `deleted` are in slot order.
+/// Codes one part into memory of `payloads`; `fresh`, `change` and `deleted` are in slot order.
 pub fn encode_part(
     collection: u16,
     table: &Table,
     fresh: &[PartRow<'_>],
     change: &[PartRow<'_>],
     deleted: &[u32],
+    payloads: &Payloads,
 ) -> Vec<PartBlock> {
     let slots = |rows: &[PartRow<'_>]| rows.iter().map(|r| r.slot).collect();
     let lists = SlotLists { fresh: slots(fresh), change: slots(change), deleted: deleted.to_vec() };
@@ -137,15 +139,15 @@ pub fn encode_part(
     let block = Block::new(lists.encode());
     let mut out = vec![reference(collection, BlockKind::Slots, lists.len(), first_slot, last_slot, block)];
     let rows_per_block = (BLOCK_BYTES / table.row_bytes().max(1)).max(1);
-    out.par_extend(fresh.par_chunks(rows_per_block).map(|rows| encode_rows(collection, table, rows, false)));
-    out.par_extend(change.par_chunks(rows_per_block).map(|rows| encode_rows(collection, table, rows, true)));
+    out.par_extend(fresh.par_chunks(rows_per_block).map(|rows| encode_rows(collection, table, rows, false, payloads)));
+    out.par_extend(change.par_chunks(rows_per_block).map(|rows| encode_rows(collection, table, rows, true, payloads)));
     out
 }
 
-fn encode_rows(collection: u16, table: &Table, rows: &[PartRow<'_>], change: bool) -> PartBlock {
+fn encode_rows(collection: u16, table: &Table, rows: &[PartRow<'_>], change: bool, payloads: &Payloads) -> PartBlock {
     let (dims, size) = (table.dims as usize, table.row_bytes());
     let new = gather(rows, size, |r| r.new);
-    let mut payload = Vec::with_capacity(new.len() + 64);
+    let mut payload = payloads.take(new.len() + 64);
     let mut kind = BlockKind::Fresh;
     if change {
         let old = gather(rows, size, |r| r.old.expect("a change has its old bits"));

@@ -17,7 +17,9 @@ use super::error::Result;
 use super::repository::{Actor, CommitIndex, Repository, operation, table_of};
 use super::stage::{COST_MAX, is_related};
 use crate::delta::Table;
-use crate::store::{Action, BlockKind, BlockRef, CollectionState, PartBlock, PartRow, Span, Transaction, encode_part};
+use crate::store::{
+    Action, BlockKind, BlockRef, CollectionState, PartBlock, PartRow, Payloads, Span, Transaction, encode_part,
+};
 
 /// How many bytes of rows are composed at once.
 const CHUNK_BYTES: usize = 32 << 20;
@@ -238,7 +240,7 @@ fn encode(number: u16, table: &Table, slots: &[u32], old: Option<&Rows>, new: &R
     if fresh.is_empty() && change.is_empty() && deleted.is_empty() {
         return Vec::new();
     }
-    encode_part(number, table, &fresh, &change, &deleted)
+    encode_part(number, table, &fresh, &change, &deleted, &Payloads::default())
 }
 
 /// Returns the slots that were touched on a way, and which commit did so last.

@@ -9,8 +9,8 @@ use super::index::Index;
 use super::states::{NewStates, StateRow, find_out_few};
 use crate::delta::{CommitId, Element, Table, Timestamp, domain};
 use crate::store::{
-    Action, BlockRef, CollectionState, CommitRecord, Disk, JOURNALS, Known, Link, Log, OperationRecord, Place, Record,
-    StoreError, Transaction, keep_measures, log_start,
+    Action, BlockRef, CollectionState, CommitRecord, Disk, JOURNALS, Known, Link, Log, OperationRecord, Payloads,
+    Place, Record, StoreError, Transaction, keep_measures, log_start,
 };
 
 /// The branch that commands work on unless told otherwise.
@@ -28,6 +28,8 @@ pub struct Repository {
     graph: Graph,
     index: Mutex<Index>,
     lock: Option<Box<dyn Send + Sync>>,
+    /// Memory that commits are coded into, one after another.
+    pub(super) payloads: Payloads,
 }
 
 /// Who does something, and when.
@@ -98,7 +100,7 @@ impl Repository {
             let (index, graph) = Index::load(disk.as_ref(), &origin, first, sequence)?;
             if !graph.records.is_empty() {
                 match scan(disk, lock.is_some(), graph, index, first) {
-                    Ok((log, graph, index)) => return Ok(Self { log, graph, index: Mutex::new(index), lock }),
+                    Ok(scanned) => return Ok(Self::of(scanned, lock)),
                     Err(error) if error.is_waiting() => return Err(error),
                     Err(_) => {}
                 }
@@ -106,12 +108,16 @@ impl Repository {
         }
         // Either there is no index, or the log is not the one it is of, or it is damaged.
         match scan(disk, lock.is_some(), Graph::default(), Index::default(), 0) {
-            Ok((log, graph, index)) => Ok(Self { log, graph, index: Mutex::new(index), lock }),
+            Ok(scanned) => Ok(Self::of(scanned, lock)),
             // The log may have been written anew between a look at its head and one at its segments.
             Err(error) if error.is_waiting() => Err(error),
             Err(_) if log_start(disk.as_ref())?.map(|s| s.1) != start.map(|s| s.1) => Self::load(disk, lock, trust),
             Err(error) => Err(error),
         }
+    }
+
+    fn of((log, graph, index): (Log, Graph, Index), lock: Option<Box<dyn Send + Sync>>) -> Self {
+        Self { log, graph, index: Mutex::new(index), lock, payloads: Payloads::default() }
     }
 
     /// Returns the disk below.
@@ -328,7 +334,8 @@ impl Repository {
         Ok(())
     }
 
-    fn save_index(&self) {
+    /// Saves the index, so that the next process need not read the log; nothing is lost if that fails.
+    pub fn save_index(&self) {
         find_out_few(self);
         self.index().save(self);
     }

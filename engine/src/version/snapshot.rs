@@ -62,10 +62,12 @@ pub fn snapshot(repo: &mut Repository, commit: CommitIndex, actor: &Actor) -> Re
                 let alive = (0..rows.alive.len()).filter(|&i| rows.alive[i]);
                 let fresh: Vec<PartRow<'_>> =
                     alive.map(|i| PartRow { slot: start + i as u32, old: None, new: &rows.data, at: i }).collect();
-                for (entry, block) in encode_part(number, &table, &fresh, &[], &[]) {
-                    tx.append(&block)?;
-                    blocks.push(entry);
+                let coded = encode_part(number, &table, &fresh, &[], &[], &shared.payloads);
+                for (entry, block) in &coded {
+                    tx.append(block)?;
+                    blocks.push(*entry);
                 }
+                shared.payloads.give(coded);
             }
         }
         let bytes = blocks.iter().map(|b| u64::from(b.len)).sum();

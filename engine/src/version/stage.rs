@@ -256,14 +256,19 @@ impl<'r> Stage<'r> {
         let mirror = own.mirror.read().expect("no thread panics with it");
         let sorted = Sorted::of(&batches, &mirror);
         let number = collection as u16;
-        let blocks = encode_part(number, &own.table, &sorted.fresh, &sorted.change, &sorted.deleted);
-        append(&mut self.tx, &mut self.blocks, &blocks)?;
+        let blocks =
+            encode_part(number, &own.table, &sorted.fresh, &sorted.change, &sorted.deleted, &self.repo.payloads);
         let costs = sorted.costs(&blocks, &own.table, &mirror);
-        // Writers of one file wait for each other, so one core writes and the others hash.
-        let (mirrored, written) =
-            rayon::join(|| sorted.mirror(&mirror), || sorted.written(&own.table, &mirror, &costs));
+        // Writers of one file wait for each other: this thread writes the log, another one the mirror, and the rest hash.
+        let (mut mirrored, mut written) = (Ok(()), Vec::new());
+        let appended = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| mirrored = sorted.mirror(&mirror));
+            scope.spawn(|_| written = sorted.written(&own.table, &mirror, &costs));
+            append(&mut self.tx, &mut self.blocks, &blocks)
+        });
         own.written.extend(written);
-        mirrored
+        self.repo.payloads.give(blocks);
+        appended.and(mirrored)
     }
 
     /// Ends the commit: it is durable and part of the graph when this returns.
@@ -372,7 +377,7 @@ impl<'r> Stage<'r> {
             return Err(VersionError::Unshaped { collection, sources, dims: own.table.dims });
         }
         self.counts.deleted += left.len() as u64;
-        let blocks = encode_part(i as u16, &own.table, &[], &[], &left);
+        let blocks = encode_part(i as u16, &own.table, &[], &[], &left, &self.repo.payloads);
         append(&mut self.tx, &mut self.blocks, &blocks)?;
         let mirror = own.mirror.read().expect("no thread panics with it");
         let keys = key_hashes(left.iter().map(|&slot| mirror.keys().get(slot)));
