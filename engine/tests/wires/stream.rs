@@ -140,3 +140,61 @@ fn remove(place: &Place, sequence: u64) {
         context.get_stream(&place.stream).await.unwrap().delete_message(sequence).await.unwrap();
     });
 }
+
+/// More than a server holds for one connection (64 MB): it must not be asked for all at once, or it cuts the connection off.
+#[test]
+fn a_long_backlog_is_followed_without_a_break() {
+    let _together = together();
+    let place = new_place(1);
+    let (mut publisher, _) = Publisher::open(&place).unwrap();
+    let table = Table { collection: "c".to_owned(), element: Element::F32, dims: 110_000 };
+    let (messages, mut row) = (350u32, vec![0u8; 440_000]);
+    let mut state = 1u64;
+    for i in 0..messages {
+        for word in row.as_chunks_mut::<8>().0 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            *word = (state >> 8).to_le_bytes();
+        }
+        let delta = Delta::new(&table, &format!("key-{i}"), None, Some(&row), DeltaInfo::default()).unwrap();
+        publisher.publish(&[delta], "x").unwrap();
+    }
+    for _ in 0..3 {
+        let mut follower = Follower::open(&place, &place.partition(0), 0).unwrap();
+        for number in 0..messages {
+            assert!(!follower.is_read(), "{number} of {messages} have come");
+            // One that was cut off comes back after the heartbeats are missed: half a minute.
+            let message = follower.next(Duration::from_secs(8)).unwrap();
+            let message = message.unwrap_or_else(|| panic!("{number} of {messages} have come"));
+            assert_eq!(unpack(&message.payload).unwrap()[0].source().key, format!("key-{number}"));
+        }
+        assert!(follower.is_read() && follower.is_at_end().unwrap());
+    }
+}
+
+/// That nothing has come yet is not the end, and what was removed meanwhile is not waited for.
+#[test]
+fn the_end_of_a_stream_is_known() {
+    let _together = together();
+    let place = new_place(2);
+    let (mut publisher, _) = Publisher::open(&place).unwrap();
+    let subject = format!("{}.*", place.subject);
+    let nothing = Follower::open(&place, &subject, 0).unwrap();
+    assert!(nothing.is_read() && nothing.is_at_end().unwrap());
+    publisher.publish(&deltas(0, 40), "x").unwrap();
+    let mut follower = Follower::open(&place, &subject, 0).unwrap();
+    assert!(!follower.is_read() && !follower.is_at_end().unwrap());
+    let mut last = 0;
+    while !follower.is_read() {
+        last = follower.next(Duration::from_secs(5)).unwrap().unwrap().sequence;
+        assert_eq!(follower.is_at_end().unwrap(), follower.is_read());
+    }
+    drop(follower);
+    assert!(Follower::open(&place, &subject, last).unwrap().is_read());
+    // One that was told of three messages does not wait for those that are gone.
+    let mut late = Follower::open(&place, &subject, 0).unwrap();
+    (1..=last).for_each(|sequence| remove(&place, sequence));
+    let _ = late.next(Duration::ZERO);
+    assert!(late.is_at_end().unwrap());
+}

@@ -16,7 +16,7 @@ const MESSAGES: usize = 512;
 /// How many bytes of messages are taken together at most.
 const BYTES: usize = 1 << 20;
 
-/// How long nothing has to come before a stream that had nothing at all counts as read to its end.
+/// How often nothing has to come of what was there before it is asked whether that is gone.
 const NOTHING: u32 = 20;
 
 /// A stream that is followed.
@@ -92,7 +92,8 @@ impl Following for Nats {
     fn next(&mut self, longest: Duration, take: &mut Take<'_>) -> Result<Next, Trouble> {
         let Some(first) = self.follower.next(longest)? else {
             self.quiet += 1;
-            let read = self.follower.pending() == Some(0) || self.quiet >= NOTHING;
+            let asks = self.to_end && self.quiet.is_multiple_of(NOTHING);
+            let read = self.follower.is_read() || asks && self.follower.is_at_end()?;
             return Ok(if self.to_end && read { Next::End } else { Next::More });
         };
         self.quiet = 0;
@@ -112,7 +113,7 @@ impl Following for Nats {
             None => self.deltas(&messages[0])?,
         };
         let listens = changes.into_iter().all(take);
-        let read = self.to_end && self.follower.pending() == Some(0);
+        let read = self.to_end && self.follower.is_read();
         Ok(if listens && !read { Next::More } else { Next::End })
     }
 }

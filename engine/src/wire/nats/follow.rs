@@ -5,11 +5,18 @@ use std::time::Duration;
 
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::{Bus, Place};
+use super::{Bus, MESSAGE_BYTES, Place};
 use crate::wire::{Result, WireError};
+
+/// How many bytes may be on their way: a server that has 64 MB for one connection cuts it off.
+const ASKED_BYTES: u64 = 24 << 20;
+
+/// How many messages are asked for at once, at least and at most. Half as many may be on their way besides.
+const ASKED: (u64, u64) = (16, 500);
 
 /// A follower of a subject of a stream, which may have wildcards.
 ///
@@ -24,7 +31,9 @@ pub struct Follower {
     last: HashMap<String, u64>,
     /// For messages of others: up to where all that was there has come; and whether gaps are passed over.
     plain: Option<(u64, bool)>,
-    pending: Option<u64>,
+    /// The last message that came, and how many waited behind it.
+    seen: u64,
+    pending: u64,
     bus: Bus,
 }
 
@@ -76,19 +85,42 @@ impl Follower {
             0 => DeliverPolicy::All,
             _ => DeliverPolicy::ByStartSequence { start_sequence: after + 1 },
         };
-        let config = pull::OrderedConfig { filter_subject: subject.to_owned(), deliver_policy, ..Default::default() };
         let away = |e: &dyn std::fmt::Display| WireError::Away(format!("{subject}: {e}"));
-        let messages = bus.runtime.block_on(async {
+        let (messages, pending) = bus.runtime.block_on(async {
+            let max_batch = match plain {
+                None => asked(MESSAGE_BYTES as u64),
+                // Those of others are as long as they have been so far.
+                Some(_) => {
+                    let state = bus.stream.get_info().await.map_err(|e| away(&e))?.state;
+                    asked(state.bytes.checked_div(state.messages).unwrap_or(MESSAGE_BYTES as u64))
+                }
+            };
+            let filter_subject = subject.to_owned();
+            let config = pull::OrderedConfig { filter_subject, deliver_policy, max_batch, ..Default::default() };
             let consumer = bus.stream.create_consumer(config).await.map_err(|e| away(&e))?;
-            consumer.messages().await.map_err(|e| away(&e))
+            let pending = consumer.cached_info().num_pending;
+            consumer.messages().await.map(|messages| (messages, pending)).map_err(|e| away(&e))
         })?;
         let subject = subject.to_owned();
-        Ok(Self { messages, subject, start: after, last: HashMap::new(), plain, pending: None, bus })
+        Ok(Self { messages, subject, start: after, last: HashMap::new(), plain, seen: after, pending, bus })
     }
 
-    /// Returns how many messages waited behind the last one that came.
-    pub fn pending(&self) -> Option<u64> {
-        self.pending
+    /// Returns whether nothing waited behind the last message that came, or none came and there was none.
+    pub fn is_read(&self) -> bool {
+        self.pending == 0
+    }
+
+    /// Asks whether what waited is gone: a stream's limits may have removed it.
+    ///
+    /// # Errors
+    /// When the server is away.
+    pub fn is_at_end(&self) -> Result<bool> {
+        let last = self.bus.runtime.block_on(self.bus.stream.get_last_raw_message_by_subject(&self.subject));
+        match last {
+            Ok(message) => Ok(message.sequence <= self.seen),
+            Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => Ok(true),
+            Err(error) => Err(WireError::Away(format!("{}: {error}", self.subject))),
+        }
     }
 
     /// Returns the first and the last message that the stream has.
@@ -125,7 +157,7 @@ impl Follower {
         };
         let info = message.info().map_err(|e| WireError::Refused(format!("{}: {e}", self.subject)))?;
         let sequence = info.stream_sequence;
-        self.pending = Some(info.pending);
+        (self.seen, self.pending) = (sequence, info.pending);
         let subject = message.message.subject.to_string();
         if let Some((seen, skip)) = self.plain {
             if sequence != seen + 1 && !skip {
@@ -165,4 +197,9 @@ impl Follower {
         }
         Ok(None)
     }
+}
+
+/// Returns how many messages of a size are asked for at once.
+fn asked(bytes: u64) -> i64 {
+    (ASKED_BYTES / bytes.max(1)).clamp(ASKED.0, ASKED.1) as i64
 }
