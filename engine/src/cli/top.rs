@@ -243,14 +243,14 @@ fn sources(document: &Value, lines: &mut Vec<String>) {
 
 /// Lists the partitions of a worker, and what is wrong with them and their sources.
 fn partitions_of(partitions: &[Value], document: &Value, lines: &mut Vec<String>) {
-    lines.push(format!("{:<9} {:<8} {:>14} {:>12} {:>9}  {}", "partition", "", "rows", "per second", "commits", "why"));
+    lines.push(format!("{:<9} {:<8} {:>12} {:>11} {:>8}  {}", "partition", "", "rows", "per second", "commits", "why"));
     for own in partitions {
         let read = own["stages"].as_array().and_then(|stages| stages.first()).unwrap_or(&Value::Null);
         let (rows, rate) = (count(n(&read["total"])), read["per_second"].as_f64().unwrap_or(0.0));
         let (rate, commits) = (count(rate.round() as u64), count(n(&own["commits"])));
         let why = own["problem"].as_str().map(printable).unwrap_or_default();
         let (number, status) = (n(&own["partition"]), text(&own["status"]));
-        lines.push(format!("{number:<9} {status:<8} {rows:>14} {rate:>12} {commits:>9}  {why}"));
+        lines.push(format!("{number:<9} {status:<8} {rows:>12} {rate:>11} {commits:>8}  {why}"));
     }
     for source in document["sources"].as_array().into_iter().flatten() {
         if let Some(problem) = source["problem"].as_str() {

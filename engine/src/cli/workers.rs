@@ -236,7 +236,7 @@ impl Worker<'_> {
     /// Works on the partition whenever nobody else does; `None` when it never came to that.
     fn work(&self, mut pipeline: Pipeline) -> Result<Option<Done>, CliError> {
         if !self.own {
-            self.board.stand(Standing::Waiting(format!("left to its own worker for {} s", LEAVE.as_secs())));
+            self.board.stand(Standing::Waiting("its own worker comes first".to_owned()));
             self.rest(LEAVE);
         }
         let store = pipeline.settings.store.clone();

@@ -213,7 +213,7 @@ fn a_worker_is_looked_at() {
     let want = write_epochs(dir, 400, 6, 44);
     let later = dir.join("later.hidden");
     std::fs::rename(dir.join("e005.jsonl"), &later).unwrap();
-    let mut other = start(dir, &["work.toml", "--partition", "2/2"]);
+    let mut other = Looked::start(dir, &["work.toml", "--partition", "2/2"]);
     until("the other one's partitions", &mut || {
         [1, 3].iter().all(|&partition| is_taken(&store_of(dir, STORE, partition)).unwrap())
     });
@@ -230,7 +230,7 @@ fn a_worker_is_looked_at() {
         statuses(&seen) == shares("active", "waiting") && [0, 2].iter().all(|&n| read(&seen["partitions"][n]) > 0)
     });
     assert!(worker.ask("GET /healthz").contains("ready"));
-    let holder = format!("process {} works on it", other.id());
+    let holder = format!("process {} works on it", other.child.id());
     until("who has the others", &mut || seen(&worker)["partitions"][1]["problem"] == holder);
     let page = worker.ask("GET /metrics");
     for sample in [
@@ -265,8 +265,8 @@ fn a_worker_is_looked_at() {
     assert_eq!(read(&seen(&worker)["partitions"][0]), read(&before["partitions"][0]));
     assert!(worker.ask("POST /v1/stages/t/resume").contains("200"));
     // What another one leaves behind is shown once it is taken over.
-    other.kill().unwrap();
-    other.wait().unwrap();
+    other.child.kill().unwrap();
+    other.child.wait().unwrap();
     until("all is taken over", &mut || {
         all(dir, STORE) == want && statuses(&seen(&worker)) == shares("active", "active")
     });
