@@ -56,7 +56,7 @@ fn speed(dir: &Path) {
     println!("\n          streamed                               the work itself         overhead");
     println!("window    deltas/s  commits/s  processor us    deltas/s  processor us    time  processor");
     let asked = std::env::args().filter_map(|a| a.parse().ok()).collect::<Vec<u32>>();
-    let windows = if asked.is_empty() { vec![256, 1_024, 4_096, 16_384, SOURCES as u32] } else { asked };
+    let windows = if asked.is_empty() { vec![256, 1_024, 4_096, 6_144, 8_192, 16_384, SOURCES as u32] } else { asked };
     let alone = |side: &str| std::env::args().any(|a| a == side);
     let states: Vec<Vec<RowBatch>> = (0..=PASSES as u64).map(pass).collect();
     for window in windows {
