@@ -29,7 +29,7 @@ fn mirror() -> Mirror {
     for row in 0..ROWS {
         let (slot, bits, key) = (mirror.keys_mut().push(&key(row)), bits(row, 0), key(row));
         mirror.write(slot, &bits).unwrap();
-        let hash = (row % 7 != 0).then(|| row_hash(&key, Element::F32, &bits));
+        let hash = (!row.is_multiple_of(7)).then(|| row_hash(&key, Element::F32, &bits));
         written.push(Written { slot, key: key_hash(&key), row: hash, sum: row_sum(slot, &bits), cost: 0 });
     }
     mirror.apply(&written, ROWS as u32);
@@ -64,7 +64,7 @@ proptest! {
             };
             let captured = capture.step_stream(&batch, 0, None).unwrap();
             prop_assert_eq!(captured.rows(), rows.len());
-            let gone = |row: usize| row % 7 == 0;
+            let gone = |row: usize| row.is_multiple_of(7);
             let differs = |row: &usize| gone(*row) || version(*row) == 1 && epsilon < 1.0;
             let found: Vec<usize> = rows.into_iter().filter(differs).collect();
             let names: Vec<String> = found.iter().map(|&row| key(row)).collect();
