@@ -1,5 +1,7 @@
 //! Arguments that are more than text.
 
+use crate::delta::read_moment;
+
 /// Parses a number of at least 1.
 pub fn positive(text: &str) -> Result<usize, String> {
     let number = text.parse().map_err(|_| "give a number of at least 1".to_owned())?;
@@ -8,7 +10,6 @@ pub fn positive(text: &str) -> Result<usize, String> {
 
 /// Parses a time in RFC 3339 into milliseconds since 1970; what lies before is 0.
 pub fn millis(text: &str) -> Result<u64, String> {
-    let time = chrono::DateTime::parse_from_rfc3339(text)
-        .map_err(|e| format!("a time is written like 2026-03-01T12:00:00Z: {e}"))?;
-    Ok(u64::try_from(time.timestamp_millis()).unwrap_or(0))
+    let time = read_moment(text).ok_or("a time is written like 2026-03-01T12:00:00Z")?;
+    Ok(u64::try_from(time).unwrap_or(0))
 }

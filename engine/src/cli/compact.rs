@@ -11,6 +11,7 @@ use super::events::Events;
 use super::open::{actor, writer};
 use super::output::{hex, plural, print_json, size};
 use super::progress::Steps;
+use crate::delta::read_moment;
 use crate::event::Event;
 use crate::version::{CommitIndex, Keep, Repository, collect, compact, resolve};
 
@@ -82,10 +83,10 @@ pub fn run_compact(args: CompactArgs) -> Result<ExitCode, CliError> {
 
 /// Returns the first commit, in the order of the log, that is not before a revision or time.
 fn first_kept(repo: &Repository, text: &str) -> Result<CommitIndex, CliError> {
-    let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) else {
+    let Some(time) = read_moment(text) else {
         return Ok(resolve(repo, text)?);
     };
-    let millis = u64::try_from(time.timestamp_millis()).unwrap_or(0);
+    let millis = u64::try_from(time).unwrap_or(0);
     let late = |&c: &CommitIndex| repo.entry(c).time.physical_millis >= millis;
     Ok((0..repo.len()).find(late).unwrap_or(repo.len()))
 }

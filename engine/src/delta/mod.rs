@@ -4,6 +4,7 @@
 
 mod batch;
 mod batches;
+mod calendar;
 mod checksum;
 mod csv;
 #[allow(clippy::module_inception, reason = "the room is named after it")]
@@ -28,6 +29,7 @@ mod wire;
 
 pub use batch::{Change, DeltaBatch, DeltaRow, RowBatch, Table};
 pub use batches::DeltaBatches;
+pub use calendar::{date_of, read_moment};
 pub use checksum::BatchChecksum;
 pub use csv::{csv_head, csv_number, csv_row, csv_text};
 pub use delta::{Applied, Delta, DeltaInfo};

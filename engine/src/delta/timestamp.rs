@@ -4,6 +4,8 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use super::calendar::{read_moment, write_moment};
+
 /// A hybrid logical timestamp; the order is physical, logical, node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Timestamp {
@@ -58,14 +60,12 @@ impl Timestamp {
 
     /// Reads a moment as milliseconds since 1970; `None` for a text that is none, or one before.
     pub fn parse_rfc3339(text: &str) -> Option<u64> {
-        u64::try_from(chrono::DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis()).ok()
+        u64::try_from(read_moment(text)?).ok()
     }
 
     /// Returns the physical part in RFC 3339, UTC, to the millisecond.
     pub fn rfc3339(self) -> String {
-        let millis = i64::try_from(self.physical_millis).unwrap_or(i64::MAX);
-        let date = chrono::DateTime::from_timestamp_millis(millis).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
-        date.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+        write_moment(self.physical_millis)
     }
 
     fn bump(self) -> Result<Self, ClockError> {

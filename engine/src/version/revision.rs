@@ -2,7 +2,7 @@
 
 use super::error::{Result, VersionError};
 use super::repository::{CommitIndex, MAIN, Repository};
-use crate::delta::{HASH_DIGITS_MIN, check_ref};
+use crate::delta::{HASH_DIGITS_MIN, check_ref, read_moment};
 
 /// Finds the commit that a revision names: a branch, a tag, a hash or a prefix of it, `REV~N`, or `@TIME`.
 ///
@@ -53,9 +53,8 @@ fn by_prefix(repo: &Repository, text: &str) -> Result<CommitIndex> {
 }
 
 fn at_time(repo: &Repository, text: &str, time: &str) -> Result<CommitIndex> {
-    let time = chrono::DateTime::parse_from_rfc3339(time)
-        .map_err(|e| bad(text, &format!("what follows `@` is a time like 2026-03-01T12:00:00Z: {e}")))?;
-    let millis = u64::try_from(time.timestamp_millis()).unwrap_or(0);
+    let time = read_moment(time).ok_or_else(|| bad(text, "what follows `@` is a time like 2026-03-01T12:00:00Z"))?;
+    let millis = u64::try_from(time).unwrap_or(0);
     let head = default_head(repo).ok_or_else(|| unknown(repo, text))?;
     repo.first_parents(head)
         .find(|&c| repo.entry(c).time.physical_millis <= millis)

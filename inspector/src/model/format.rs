@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use vecdelta::delta::date_of;
+
 /// Returns a number with a thin gap every three digits.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -77,7 +79,7 @@ pub fn measure(value: f64) -> String {
 
 /// Returns a time as date and minute in UTC; `millis` counts from 1970.
 pub fn minute(millis: u64) -> String {
-    let (y, m, d) = date((millis / 86_400_000) as i64);
+    let (y, m, d) = date_of((millis / 86_400_000) as i64);
     let minute = millis / 60_000 % 1440;
     format!("{y:04}-{m:02}-{d:02} {:02}:{:02}", minute / 60, minute % 60)
 }
@@ -89,22 +91,8 @@ pub fn second(millis: u64) -> String {
 
 /// Returns a time as a date in UTC.
 pub fn day(millis: u64) -> String {
-    let (y, m, d) = date((millis / 86_400_000) as i64);
+    let (y, m, d) = date_of((millis / 86_400_000) as i64);
     format!("{y:04}-{m:02}-{d:02}")
-}
-
-/// Returns year, month and day of a number of days since 1970.
-///
-/// Source: Hinnant, "chrono-compatible low-level date algorithms" (2013), `civil_from_days`.
-fn date(days: i64) -> (i64, i64, i64) {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    (yoe + era * 400 + i64::from(month <= 2), month, doy - (153 * mp + 2) / 5 + 1)
 }
 
 static FEW_SIGNS: AtomicBool = AtomicBool::new(false);

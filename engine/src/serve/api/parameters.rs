@@ -1,6 +1,7 @@
 //! The parameters of a question: known ones, each at most once.
 
 use super::super::http::{Head, Response};
+use crate::delta::read_moment;
 
 /// The parameters of one request.
 pub struct Parameters<'h> {
@@ -60,10 +61,10 @@ impl<'h> Parameters<'h> {
     /// Returns a time in milliseconds since 1970.
     pub fn millis(&self, name: &str) -> Result<Option<u64>, Response> {
         let parse = |text: &str| {
-            let time = chrono::DateTime::parse_from_rfc3339(text);
+            let time = read_moment(text);
             let time =
-                time.map_err(|_| Response::error(400, format!("`{name}` is a time like 2026-03-01T12:00:00Z")))?;
-            Ok(u64::try_from(time.timestamp_millis()).unwrap_or(0))
+                time.ok_or_else(|| Response::error(400, format!("`{name}` is a time like 2026-03-01T12:00:00Z")))?;
+            Ok(u64::try_from(time).unwrap_or(0))
         };
         self.text(name)?.map(parse).transpose()
     }

@@ -13,6 +13,7 @@ use super::body::Body;
 use super::request::{Request, read_head};
 use super::response::{How, Response};
 use super::wire::Wire;
+use crate::delta::date_of;
 
 /// What a client may take.
 #[derive(Clone, Debug)]
@@ -310,6 +311,12 @@ fn linger(stream: &TcpStream) {
 /// Returns the time as HTTP writes it.
 fn date() -> String {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let time = chrono::DateTime::from_timestamp(since.as_secs() as i64, 0).unwrap_or_default();
-    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let (year, month, day) = date_of(days as i64);
+    // The first of January 1970 was a Thursday.
+    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][days as usize % 7];
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = months[month as usize - 1];
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
 }
