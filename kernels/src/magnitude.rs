@@ -1,8 +1,9 @@
 //! Absolute values of a row: the largest, and whether all are finite.
 
 use crate::Element;
-use crate::cell::Cell;
+use crate::cell::{Cell, F64};
 use crate::dispatch::dispatch;
+use crate::widen::Chunks;
 
 /// Returns whether a row holds neither NaN nor infinity. Rows of integers always do.
 ///
@@ -30,6 +31,16 @@ pub(crate) fn finite_cells<T: Cell>(row: &[u8]) -> bool {
 #[inline(always)]
 pub(crate) fn max_abs_cells<T: Cell>(row: &[u8]) -> f64 {
     T::magnitude_value(largest::<T>(row))
+}
+
+/// The largest absolute value by way of `f64`, which every component converts to exactly: compiled once for all types.
+pub(crate) fn max_abs_wide(element: Element, row: &[u8]) -> f64 {
+    let mut chunks = Chunks::new(element, row);
+    let mut largest = <F64 as Cell>::Magnitude::default();
+    while let Some((_, blocks)) = chunks.next() {
+        largest = blocks.as_flattened().iter().map(|&bits| F64::magnitude(bits)).fold(largest, Ord::max);
+    }
+    F64::magnitude_value(largest)
 }
 
 /// The largest magnitude as an integer, in which NaN is larger than infinity.

@@ -14,8 +14,9 @@
 //! forty, of which 24 and more live in memory, and the pass is 3.4 times slower.
 
 use crate::Element;
-use crate::cell::{Cell, canonical};
+use crate::cell::{Cell, by_size, canonical, split};
 use crate::dispatch::dispatch;
+use crate::widen::Chunks;
 use wide::f64x4;
 
 /// Virtual lanes of every sum.
@@ -120,8 +121,8 @@ pub(crate) fn finish(
 type Wide = [f64x4; 2];
 
 #[inline(always)]
-fn load<T: Cell>(block: &[T::Bits; LANES]) -> Wide {
-    let [a, b, c, d, e, f, g, h] = block.map(T::value);
+fn load(block: &[[u8; 8]; LANES]) -> Wide {
+    let [a, b, c, d, e, f, g, h] = block.map(f64::from_le_bytes);
     [f64x4::new([a, b, c, d]), f64x4::new([e, f, g, h])]
 }
 
@@ -132,37 +133,44 @@ fn array([low, high]: Wide) -> [f64; LANES] {
 }
 
 /// The pass in portable vectors: what runs without AVX2, on NEON and in wasm.
-pub(crate) fn measure_wide<T: Cell>(old: &[u8], new: &[u8]) -> RowChange {
+pub(crate) fn measure_wide(element: Element, old: &[u8], new: &[u8]) -> RowChange {
     assert_eq!(old.len(), new.len(), "rows of one table have one length");
-    let (old_blocks, old_last) = blocks::<T>(old);
-    let (new_blocks, new_last) = blocks::<T>(new);
-    let pairs = old_blocks.iter().zip(new_blocks);
+    let (mut old_chunks, mut new_chunks) = (Chunks::new(element, old), Chunks::new(element, new));
     let mut changed = 0;
     let [mut l2, mut max, mut dot, mut old_sum, mut new_sum] = [[f64x4::ZERO; 2]; 5];
-    for (old, new) in pairs.chain([(&old_last, &new_last)]) {
-        changed += old.iter().zip(new).filter(|(o, n)| o != n).count() as u32;
-        let (a, b) = (load::<T>(old), load::<T>(new));
-        for i in 0..2 {
-            let difference = b[i] - a[i];
-            l2[i] += difference * difference;
-            max[i] = difference.abs().fast_max(max[i]);
-            dot[i] += a[i] * b[i];
-            old_sum[i] += a[i] * a[i];
-            new_sum[i] += b[i] * b[i];
+    while let (Some((old, old_blocks)), Some((new, new_blocks))) = (old_chunks.next(), new_chunks.next()) {
+        changed += by_size!(element, differing(old, new));
+        for (old, new) in old_blocks.iter().zip(new_blocks) {
+            let (a, b) = (load(old), load(new));
+            for i in 0..2 {
+                let difference = b[i] - a[i];
+                l2[i] += difference * difference;
+                max[i] = difference.abs().fast_max(max[i]);
+                dot[i] += a[i] * b[i];
+                old_sum[i] += a[i] * a[i];
+                new_sum[i] += b[i] * b[i];
+            }
         }
     }
     let [l2, max, dot, old_sum, new_sum] = [l2, max, dot, old_sum, new_sum].map(array);
     finish(changed, l2, max, dot, old_sum, new_sum)
 }
 
+/// Counts the components whose bits differ.
+#[inline(always)]
+fn differing<const SIZE: usize>(old: &[u8], new: &[u8]) -> u32 {
+    split::<SIZE>(old).iter().zip(split::<SIZE>(new)).filter(|(o, n)| o != n).count() as u32
+}
+
 /// The norm in portable vectors.
-pub(crate) fn norm_wide<T: Cell>(row: &[u8]) -> f64 {
-    let (blocks, last) = blocks::<T>(row);
+pub(crate) fn norm_wide(element: Element, row: &[u8]) -> f64 {
+    let mut chunks = Chunks::new(element, row);
     let mut sum = [f64x4::ZERO; 2];
-    for block in blocks.iter().chain([&last]) {
-        let values = load::<T>(block);
-        for (sum, value) in sum.iter_mut().zip(values) {
-            *sum += value * value;
+    while let Some((_, blocks)) = chunks.next() {
+        for block in blocks {
+            for (sum, value) in sum.iter_mut().zip(load(block)) {
+                *sum += value * value;
+            }
         }
     }
     fold(array(sum))

@@ -10,12 +10,12 @@ use crate::{
 
 /// See [`measure`](crate::measure()).
 pub fn measure(element: Element, old: &[u8], new: &[u8]) -> RowChange {
-    by_cell!(element, statistics::measure_wide(old, new))
+    statistics::measure_wide(element, old, new)
 }
 
 /// See [`norm_squared`](crate::norm_squared).
 pub fn norm_squared(element: Element, row: &[u8]) -> f64 {
-    by_cell!(element, statistics::norm_wide(row))
+    statistics::norm_wide(element, row)
 }
 
 /// See [`dots`](crate::dots()).
@@ -30,7 +30,7 @@ pub fn all_finite(element: Element, row: &[u8]) -> bool {
 
 /// See [`max_abs`](crate::max_abs).
 pub fn max_abs(element: Element, row: &[u8]) -> f64 {
-    by_cell!(element, magnitude::max_abs_cells(row))
+    magnitude::max_abs_wide(element, row)
 }
 
 /// See [`extract`](crate::extract()).

@@ -228,7 +228,9 @@ impl Word for u32 {
         words: &mut [Self],
         scratch: &mut Scratch,
     ) -> Option<()> {
-        if (1..=grid.format.mantissa).contains(&grid.k) {
+        // In a browser code has to be fetched: only f32 has loops of its own there.
+        let own = !cfg!(target_arch = "wasm32") || grid.format == Format::F32;
+        if !own || (1..=grid.format.mantissa).contains(&grid.k) {
             return cells::decode_row(grid, tokens, &low[..len], words);
         }
         widest(DecodeRow { grid, tokens, low, len, words, scratch })
