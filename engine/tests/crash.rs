@@ -24,7 +24,7 @@ use vecdelta::version::{
 
 use crate::support::drive::{Epoch, apply, at, ingest, open, problems};
 use crate::support::files::{Dir, NOW, epochs, run_at};
-use crate::support::oracle::{Collection, Tables, read, read_held};
+use crate::support::oracle::{Collection, Tables, names, read, read_held};
 use crate::support::random::{Rng, changed, row};
 
 /// Everything that a repository has reported.
@@ -41,8 +41,8 @@ impl State {
     fn of(repo: &Repository) -> Result<Self, VersionError> {
         Ok(Self {
             commits: (0..repo.len()).map(|c| read_held(repo, c)).collect::<Result<_, _>>()?,
-            branches: repo.branches().clone(),
-            tags: repo.tags().clone(),
+            branches: names(repo.branches()),
+            tags: names(repo.tags()),
             snapshots: (0..repo.len()).filter(|&c| repo.snapshot(c).is_some()).collect(),
         })
     }

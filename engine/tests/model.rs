@@ -19,7 +19,7 @@ use vecdelta::version::{
 
 use crate::support::drive::{Epoch, apply, at, ingest, open, problems};
 use crate::support::merge as merged;
-use crate::support::oracle::{self, Tables, differences, read};
+use crate::support::oracle::{self, Tables, differences, names, read};
 use crate::support::random::{Rng, changed, row};
 
 mod exchange;
@@ -430,8 +430,8 @@ impl Model {
 
     /// Asks the repository what the oracle knows.
     fn ask(&mut self) {
-        assert_eq!(*self.repo.as_ref().unwrap().branches(), self.branches);
-        assert_eq!(*self.repo.as_ref().unwrap().tags(), self.tags);
+        assert_eq!(names(self.repo.as_ref().unwrap().branches()), self.branches);
+        assert_eq!(names(self.repo.as_ref().unwrap().tags()), self.tags);
         let (a, b) = (self.any_commit(), self.any_commit());
         self.holds(a);
         self.ask_value(a);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Failure;
-use crate::delta::{Element, Timestamp};
+use crate::delta::{Element, SortedMap, Timestamp};
 use crate::store::CommitRecord;
 use crate::version::{CommitIndex, Repository, default_head, resolve};
 
@@ -26,6 +26,10 @@ pub fn time(time: Timestamp) -> String {
 /// Returns the size of what was written for a commit, in bytes.
 pub fn delta_bytes(record: &CommitRecord) -> u64 {
     record.blocks.iter().map(|b| u64::from(b.len)).sum()
+}
+
+fn texts(map: &SortedMap<String, String>) -> Value {
+    map.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
 }
 
 /// Describes a commit.
@@ -51,13 +55,13 @@ pub fn commit_json(repo: &Repository, commit: CommitIndex) -> Result<Value, Fail
         "raw_bytes": counts.raw_bytes,
         "l2_max": f64::from_bits(record.l2_max),
         "state_root": body.state_root.to_hex(),
-        "metadata": body.metadata,
+        "metadata": texts(&body.metadata),
         "collections": body.collections.iter().map(|c| json!({
             "name": c.name,
             "dtype": Element::from_code(c.element).map_or("unknown", Element::name),
             "dims": c.dims,
             "rows": c.rows,
-            "generation": (!c.generation.is_empty()).then(|| json!({ "name": c.generation, "made_by": c.made_by })),
+            "generation": (!c.generation.is_empty()).then(|| json!({ "name": c.generation, "made_by": texts(&c.made_by) })),
             "older": c.older.iter().map(|o| json!({
                 "generation": (!o.generation.is_empty()).then_some(&o.generation),
                 "rows": o.rows,

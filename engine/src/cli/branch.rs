@@ -1,6 +1,5 @@
 //! `vecdelta branch` and `vecdelta tag`: list, make, rename and delete names.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +10,7 @@ use super::error::{CliError, NOT_FOUND};
 use super::events::{Events, Teller};
 use super::open::{actor, commit, reader, writer};
 use super::output::{printable, short, time};
+use crate::delta::SortedMap;
 use crate::event::Event;
 use crate::version::{
     CommitIndex, Repository, delete_branch, delete_tag, rename_branch, rename_tag, set_branch, set_tag,
@@ -100,7 +100,7 @@ fn run(args: Names, tags: bool, events: Option<&Teller>) -> Result<ExitCode, Cli
 }
 
 /// Says that a name is not there, and which are.
-pub fn unknown(what: &str, name: &str, known: &BTreeMap<String, CommitIndex>) -> CliError {
+pub fn unknown(what: &str, name: &str, known: &SortedMap<String, CommitIndex>) -> CliError {
     let names: Vec<&str> = known.keys().map(String::as_str).collect();
     let there = if names.is_empty() { String::new() } else { format!(" (there is {})", names.join(", ")) };
     CliError::new(NOT_FOUND, format!("there is no {what} `{}`{there}", printable(name)))

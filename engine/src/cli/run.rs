@@ -1,6 +1,5 @@
 //! `vecdelta run`: a pipeline file, to the end of its input or until it is asked to stop.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,6 +20,7 @@ use super::progress::Progress;
 use super::reload::Reload;
 use super::workers::{Part, Share};
 use crate::capture::Observer;
+use crate::delta::SortedMap;
 use crate::event::{Event, Listener};
 use crate::pipeline::config::Pipeline;
 use crate::pipeline::sink::SinkFailure;
@@ -415,7 +415,7 @@ fn print_commits(out: &mut impl Write, repo: &Repository, commits: &[CommitIndex
 }
 
 /// Says where a commit's rows came from: the file, or the window and what closed it.
-fn origin(metadata: &BTreeMap<String, String>) -> String {
+fn origin(metadata: &SortedMap<String, String>) -> String {
     let text = |key: &str| metadata.get(key).map_or("", String::as_str);
     match text("closed_by") {
         "epoch" => printable(text("file")),

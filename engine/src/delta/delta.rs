@@ -1,10 +1,11 @@
 //! A delta: one change of one source, and all that belongs to it, under one hash.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::delta_error::{ChainError, DeltaError};
-use super::{Change, DeltaId, DeltaVector, RowHash, Source, Table, Timestamp, check_collection, check_key, row_hash};
+use super::{
+    Change, DeltaId, DeltaVector, RowHash, SortedMap, Source, Table, Timestamp, check_collection, check_key, row_hash,
+};
 
 static DELTA: LazyLock<[u8; 32]> = LazyLock::new(|| super::domain("vecdelta v1 delta"));
 
@@ -36,7 +37,7 @@ pub struct DeltaInfo {
     /// The delta of the same source before this one.
     pub parent: Option<DeltaId>,
     /// Further keys and values.
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: SortedMap<String, String>,
 }
 
 /// What [`Delta::apply_to`] did.
@@ -56,7 +57,7 @@ type Fields = (
     Option<RowHash>,
     Option<DeltaId>,
     Timestamp,
-    BTreeMap<String, String>,
+    SortedMap<String, String>,
     Vec<u8>,
 );
 
@@ -263,7 +264,7 @@ impl Delta {
     }
 
     /// Returns further keys and values.
-    pub fn metadata(&self) -> &BTreeMap<String, String> {
+    pub fn metadata(&self) -> &SortedMap<String, String> {
         &self.info.metadata
     }
 }

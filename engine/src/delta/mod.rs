@@ -19,6 +19,7 @@ mod notes;
 mod payload;
 mod refs;
 mod round;
+mod sorted;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub use notes::{Cell, Note, Notes};
 pub use payload::Payload;
 pub use refs::{HASH_DIGITS_MIN, check_ref};
 pub use round::round_to;
+pub use sorted::SortedMap;
 pub use source::{KEY_BYTES_MAX, Source, SourceError, check_collection, check_key};
 pub use timestamp::{ClockError, Timestamp};
 pub use vecdelta_kernels::Element;

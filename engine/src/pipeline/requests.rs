@@ -147,7 +147,7 @@ pub(super) fn settled(pipeline: &Pipeline, repo: &Repository, source: &str) -> R
     let prefix = format!("key:{source}:");
     for commit in repo.first_parents(head).take(KEYS_MAX) {
         let metadata = repo.commit(commit)?.body.metadata;
-        for (name, text) in metadata.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix)) {
+        for (name, text) in metadata.from(prefix.as_str()).take_while(|(name, _)| name.starts_with(&prefix)) {
             if let Some(one) = read(text, repo.entry(commit).id.to_hex()) {
                 found.entry(name[prefix.len()..].to_owned()).or_insert(one);
             }

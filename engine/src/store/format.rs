@@ -44,9 +44,13 @@ pub fn other_format(bytes: &[u8], name: &str) -> Option<u32> {
 
 /// Makes the error for a file of another format, whose hash tells that it is whole.
 pub fn refuse(path: impl Into<String>, format: u32, version: &[u8]) -> StoreError {
-    let plain = |c: char| c.is_ascii_alphanumeric() || ".-+".contains(c);
-    let text = String::from_utf8_lossy(version).trim_end_matches('\0').to_owned();
-    let by = if text.is_empty() || !text.chars().all(plain) { String::new() } else { format!(" {text}") };
+    let len = version.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b".-+".contains(b);
+    let mut by = String::new();
+    if len > 0 && version[..len].iter().all(plain) {
+        by.push(' ');
+        version[..len].iter().for_each(|b| by.push(char::from(*b)));
+    }
     StoreError::OtherFormat { path: path.into(), format, by }
 }
 

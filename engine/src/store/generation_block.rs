@@ -2,22 +2,20 @@
 //!
 //! The payload is the names as a list in borsh, ascending, and then for each of them its slots as an ascending list.
 
-use std::collections::BTreeMap;
-
 use borsh::BorshDeserialize;
 
 use super::log::Block;
 use super::part::PartBlock;
 use super::record::{BlockKind, BlockRef};
 use crate::codec;
-use crate::delta::{domain, hex};
+use crate::delta::{SortedMap, domain, hex};
 
 /// The key of a commit's metadata that holds the hashes of these blocks, which so are under the commit's own hash.
 pub const GENERATIONS: &str = "generations";
 
 /// The generations of some slots, by name; each list is ascending, and a slot is in one of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SlotGenerations(pub BTreeMap<String, Vec<u32>>);
+pub struct SlotGenerations(pub SortedMap<String, Vec<u32>>);
 
 impl SlotGenerations {
     /// Codes them for collection number `collection` of a record; returns the block and the hash of its payload.
@@ -46,7 +44,7 @@ impl SlotGenerations {
         let mut input = payload;
         let names = Vec::<String>::deserialize(&mut input).ok()?;
         names.is_sorted_by(|a, b| a < b).then_some(())?;
-        let (mut lists, mut left) = (BTreeMap::new(), rows as usize);
+        let (mut lists, mut left) = (SortedMap::default(), rows as usize);
         for name in names {
             let slots = codec::decode_sorted(&mut input, left).ok()?;
             left -= slots.len();
@@ -69,7 +67,7 @@ mod tests {
     fn slots_are_coded_by_the_generation_of_their_rows() {
         assert!(SlotGenerations::default().encode(0).is_none());
         let lists = [(String::new(), vec![7]), ("a".to_owned(), (100..5_000).collect()), ("b".to_owned(), vec![1, 9])];
-        let all = SlotGenerations(BTreeMap::from(lists));
+        let all = SlotGenerations(lists.into());
         let ((entry, block), _) = all.encode(3).unwrap();
         assert_eq!((entry.rows, entry.first_slot, entry.last_slot, entry.collection), (4_903, 1, 4_999, 3));
         assert!(block.payload.len() < 100, "{} bytes", block.payload.len());

@@ -1,7 +1,5 @@
 //! Generations by row: what made each of them, kept in memory where anybody asks.
 
-use std::collections::BTreeMap;
-
 use super::record::OlderRows;
 
 /// Which generation each slot's row stems from.
@@ -60,8 +58,10 @@ impl RowGenerations {
     /// Counts the rows that stem from other generations than the one in force, by name.
     pub fn older(&self, current: &str) -> Vec<OlderRows> {
         let named = self.names.iter().zip(&self.counts).filter(|(name, rows)| *name != current && **rows > 0);
-        let sorted: BTreeMap<&String, u64> = named.map(|(name, rows)| (name, *rows)).collect();
-        sorted.into_iter().map(|(name, rows)| OlderRows { generation: name.clone(), rows }).collect()
+        let mut older: Vec<OlderRows> =
+            named.map(|(name, &rows)| OlderRows { generation: name.clone(), rows }).collect();
+        older.sort_unstable_by(|a, b| a.generation.cmp(&b.generation));
+        older
     }
 }
 

@@ -76,7 +76,8 @@ impl KeyTable {
     pub fn index(&mut self) {
         if self.index.is_empty() {
             let hashes: Vec<u64> = (0..self.len()).into_par_iter().map(|slot| xxh3_64(self.raw(slot))).collect();
-            let hash = |slot: &u32| hashes[*slot as usize];
+            // One type of hasher for all tables of numbers: each makes a copy of how a table grows.
+            let hash: &dyn Fn(&u32) -> u64 = &|slot| hashes[*slot as usize];
             self.index.reserve(hashes.len() + 1, hash);
             (0..self.len()).for_each(|slot| {
                 self.index.insert_unique(hashes[slot as usize], slot, hash);
@@ -87,7 +88,8 @@ impl KeyTable {
     fn insert(&mut self, slot: u32) {
         let hash = xxh3_64(self.raw(slot));
         let mut index = std::mem::take(&mut self.index);
-        index.insert_unique(hash, slot, |s| xxh3_64(self.raw(*s)));
+        let rehash: &dyn Fn(&u32) -> u64 = &|s| xxh3_64(self.raw(*s));
+        index.insert_unique(hash, slot, rehash);
         self.index = index;
     }
 

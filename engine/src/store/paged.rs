@@ -10,12 +10,13 @@
 //!
 //! What an operation has read stays until it has run through, so each turn comes further or ends with an error.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::disk::DiskFile;
+use crate::delta::SortedMap;
 
 /// The size of a page; ranges begin and end at its multiples or at the end of the file.
 pub const PAGE_BYTES: u64 = 32 << 10;
@@ -39,7 +40,7 @@ pub struct PagedFile {
 
 #[derive(Default)]
 struct State {
-    pages: HashMap<u64, Page>,
+    pages: SortedMap<u64, Page>,
     held: u64,
     held_max: u64,
     /// Counts looks at pages.

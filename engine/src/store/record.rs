@@ -1,10 +1,8 @@
 //! The records that end a transaction: commits and operations, in borsh's canonical encoding.
 
-use std::collections::BTreeMap;
-
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::delta::{CommitId, StateRoot, Timestamp, domain};
+use crate::delta::{CommitId, SortedMap, StateRoot, Timestamp, domain};
 
 /// How a record stands in the log: its number and the record before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -36,7 +34,7 @@ pub struct CollectionState {
     /// The generation in force: the name of what makes the vectors; empty when nobody said.
     pub generation: String,
     /// What the generation is: provider, model, revision, normalisation, preprocessing, quantisation.
-    pub made_by: BTreeMap<String, String>,
+    pub made_by: SortedMap<String, String>,
     /// The rows that stem from other generations, by name.
     pub older: Vec<OlderRows>,
     /// How many vectors there are.
@@ -74,7 +72,7 @@ pub struct CommitBody {
     /// Why.
     pub message: String,
     /// Further keys and values.
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: SortedMap<String, String>,
     /// What it did.
     pub counts: Counts,
     /// Every collection, by name.

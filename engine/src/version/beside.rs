@@ -73,9 +73,10 @@ pub fn generations(
     let mut slots: BTreeSet<u32> = written.keys().copied().collect();
     for c in repo.bases(way.end).take_while(|&c| Some(c) != way.base) {
         // What an earlier compaction told.
-        slots.extend(generations_told(repo, c, &data_of(repo, c)?, &state.name)?.0.into_values().flatten());
+        let told = generations_told(repo, c, &data_of(repo, c)?, &state.name)?;
+        slots.extend(told.0.values().flatten());
     }
     let slots: Vec<u32> = slots.into_iter().filter(other).collect();
-    let all = SlotGenerations(BTreeMap::from([(state.generation.clone(), slots)]));
+    let all = SlotGenerations([(state.generation.clone(), slots)].into());
     Ok(all.encode(number).map(|(block, _)| block))
 }

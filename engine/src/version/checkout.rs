@@ -3,14 +3,14 @@
 //! Reading goes back along first parents until every wanted row was found whole, noting the blocks on the way, and
 //! then forward through those blocks. A snapshot ends the way back at once.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::data::{Part, data_of, in_commit, snapshot_data, with_block};
 use super::error::{Result, VersionError};
 use super::repository::{CommitIndex, Repository};
-use crate::delta::Table;
+use crate::delta::{SortedMap, Table};
 use crate::store::{BlockKind, BlockRef, CommitRecord, Place};
 
 /// Rows of consecutive slots as they were at a commit.
@@ -33,7 +33,8 @@ pub struct Checkout<'r> {
     collection: u16,
     table: Arc<Table>,
     commit: CommitIndex,
-    steps: Mutex<HashMap<CommitIndex, Arc<Step>>>,
+    /// A read goes back, so each is added at the end.
+    steps: Mutex<SortedMap<Reverse<CommitIndex>, Arc<Step>>>,
 }
 
 /// The blocks of one commit, or of its snapshot, that belong to the collection.
@@ -57,7 +58,7 @@ impl<'r> Checkout<'r> {
     /// Prepares to read a collection at a commit.
     pub fn new(repo: &'r Repository, commit: CommitIndex, table: Arc<Table>) -> Self {
         let collection = repo.collection_number(&table.collection).unwrap_or(u16::MAX);
-        Self { repo, collection, table, commit, steps: Mutex::new(HashMap::new()) }
+        Self { repo, collection, table, commit, steps: Mutex::default() }
     }
 
     /// Returns how many slots the collection has at the commit.
@@ -126,13 +127,14 @@ impl<'r> Checkout<'r> {
 
     /// Reads the blocks' list of a commit once; a snapshot of the commit takes its place.
     fn step(&self, commit: CommitIndex) -> Result<Arc<Step>> {
-        let known = self.steps.lock().expect("no thread panics with it").get(&commit).cloned();
+        let known = self.steps.lock().expect("no thread panics with it").get(&Reverse(commit)).cloned();
         if let Some(step) = known {
             return Ok(step);
         }
         let step = Arc::new(self.load_step(commit)?);
         let mut steps = self.steps.lock().expect("no thread panics with it");
-        Ok(steps.entry(commit).or_insert(step).clone())
+        steps.insert(Reverse(commit), step.clone());
+        Ok(step)
     }
 
     fn load_step(&self, commit: CommitIndex) -> Result<Step> {

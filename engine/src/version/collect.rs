@@ -66,7 +66,7 @@ fn is_needless(repo: &Repository, record: RecordOf) -> bool {
                     !repo.find(commit).is_some_and(kept)
                 }
                 Action::Compact { .. } => {
-                    let used: HashSet<u64> = repo.graph().composed.values().map(|c| c.sequence).collect();
+                    let used: HashSet<u64> = repo.graph().composed.iter().map(|(_, c)| c.sequence).collect();
                     !used.contains(&operation.sequence)
                 }
                 _ => false,

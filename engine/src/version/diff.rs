@@ -1,6 +1,6 @@
 //! Diff: which sources differ between two commits, with their bits on both sides.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -90,12 +90,14 @@ pub fn diff<E: From<super::VersionError>>(
     Ok(())
 }
 
-fn collections(repo: &Repository, from: Option<CommitIndex>, to: Option<CommitIndex>) -> Result<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
+fn collections(repo: &Repository, from: Option<CommitIndex>, to: Option<CommitIndex>) -> Result<Vec<String>> {
+    let mut names = Vec::new();
     for commit in [from, to].into_iter().flatten() {
         let record = repo.commit(commit)?;
         names.extend(record.body.collections.into_iter().map(|c| c.name));
     }
+    names.sort_unstable();
+    names.dedup();
     Ok(names)
 }
 
@@ -157,21 +159,24 @@ impl<'r> Pair<'r> {
 
     /// Finds every source that may differ.
     fn places(&self) -> Result<Vec<Places>> {
-        let mut places = Vec::new();
-        let mut touched = BTreeSet::new();
+        let mut touched = Vec::new();
         for side in [&self.from, &self.to].into_iter().flatten() {
-            touched.extend(self.touched(side)?);
+            self.touched(side, &mut touched)?;
         }
-        places.extend(touched.into_iter().map(|s| Places { from: Some(s), to: Some(s) }));
+        touched.sort_unstable();
+        touched.dedup();
+        let mut places: Vec<Places> = touched.into_iter().map(|s| Places { from: Some(s), to: Some(s) }).collect();
+        // Behind the common slots each side numbers in its own way: there a source is found by its key.
         let (mut old, new) = (self.own_keys(self.from.as_ref())?, self.own_keys(self.to.as_ref())?);
-        let mut rest: Vec<Places> = Vec::new();
-        for (slot, key) in new {
-            let from = old.remove(&key);
-            rest.push(Places { from, to: Some(slot) });
+        old.index();
+        let mut gone = vec![true; old.len() as usize];
+        for i in 0..new.len() {
+            let from = old.find(new.get(i));
+            from.into_iter().for_each(|slot| gone[slot as usize] = false);
+            places.push(Places { from: from.map(|slot| self.common + slot), to: Some(self.common + i) });
         }
-        rest.extend(old.into_values().map(|slot| Places { from: Some(slot), to: None }));
-        rest.sort_unstable_by_key(|p| (p.to.is_none(), p.to, p.from));
-        places.extend(rest);
+        let gone = (self.common..).zip(gone).filter(|(_, gone)| *gone);
+        places.extend(gone.map(|(slot, _)| Places { from: Some(slot), to: None }));
         Ok(places)
     }
 
@@ -188,11 +193,10 @@ impl<'r> Pair<'r> {
         Ok(places.iter().filter(mine).copied().collect())
     }
 
-    /// Returns the common slots that were touched between the fork and one side.
-    fn touched(&self, side: &Side<'_>) -> Result<BTreeSet<u32>> {
-        let mut touched = BTreeSet::new();
+    /// Adds the common slots that were touched between the fork and one side.
+    fn touched(&self, side: &Side<'_>, touched: &mut Vec<u32>) -> Result<()> {
         if self.common == 0 {
-            return Ok(touched);
+            return Ok(());
         }
         for commit in self.repo.bases(side.commit).take_while(|&c| Some(c) != self.base) {
             let parts = parts_of(self.repo, commit, &self.name).inspect_err(|e| will_read(self.repo, e, commit))?;
@@ -201,14 +205,13 @@ impl<'r> Pair<'r> {
                 touched.extend(slots.into_iter().flatten().copied().filter(|&s| s < self.common));
             }
         }
-        Ok(touched)
+        Ok(())
     }
 
-    /// Returns the slots of a side that the other one numbers in its own way, by key.
-    fn own_keys(&self, side: Option<&Side<'_>>) -> Result<SlotsByKey> {
-        let Some(side) = side else { return Ok(SlotsByKey::default()) };
-        let keys = read_keys(self.repo, side.commit, &self.name, self.common..side.slots)?;
-        Ok(SlotsByKey::of(self.common, &keys))
+    /// Returns the keys of the slots of a side that the other one numbers in its own way.
+    fn own_keys(&self, side: Option<&Side<'_>>) -> Result<KeyTable> {
+        let Some(side) = side else { return Ok(KeyTable::default()) };
+        read_keys(self.repo, side.commit, &self.name, self.common..side.slots)
     }
 
     fn compare(&self, places: &[Places]) -> Result<Vec<Difference>> {
@@ -295,33 +298,6 @@ impl SideRows {
     fn row(&self, slot: Option<u32>) -> Option<(&str, &[u8])> {
         let i = self.slots.binary_search(&slot?).ok()?;
         self.alive[i].then(|| (self.keys[i].as_str(), &self.data[i * self.size..(i + 1) * self.size]))
-    }
-}
-
-/// Slots by key.
-#[derive(Default)]
-struct SlotsByKey(HashMap<String, u32>);
-
-impl SlotsByKey {
-    fn of(first: u32, keys: &KeyTable) -> Self {
-        Self((0..keys.len()).map(|i| (keys.get(i).to_owned(), first + i)).collect())
-    }
-
-    fn remove(&mut self, key: &str) -> Option<u32> {
-        self.0.remove(key)
-    }
-
-    fn into_values(self) -> impl Iterator<Item = u32> {
-        self.0.into_values()
-    }
-}
-
-impl IntoIterator for SlotsByKey {
-    type Item = (u32, String);
-    type IntoIter = Box<dyn Iterator<Item = (u32, String)>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        Box::new(self.0.into_iter().map(|(k, s)| (s, k)))
     }
 }
 

@@ -9,6 +9,7 @@ use super::error::{Result, VersionError};
 use super::keys::read_keys;
 use super::noted::generations_told;
 use super::repository::{CommitIndex, Repository};
+use crate::delta::SortedMap;
 use crate::store::{CollectionState, KeyTable, RowGenerations};
 
 /// The words for what a generation is, as they are shown and compared.
@@ -20,7 +21,7 @@ pub struct Generation {
     /// Its name.
     pub name: String,
     /// Provider, model, revision, normalisation, preprocessing digest, quantisation; see [`MADE_BY`].
-    pub made_by: BTreeMap<String, String>,
+    pub made_by: SortedMap<String, String>,
 }
 
 /// Checks that generations which are declared for collections do not contradict those in force on a branch that have
@@ -46,7 +47,7 @@ impl Generation {
     /// Adds what is known of the generation.
     fn complete(&mut self, collection: &str, known: &Self) -> Result<()> {
         for (word, held) in &known.made_by {
-            let text = self.made_by.entry(word.clone()).or_insert_with(|| held.clone());
+            let text = self.made_by.get_or_insert(word.clone(), || held.clone());
             if text != held {
                 return Err(VersionError::Refused(format!(
                     "generation `{}` of `{collection}` is known with {word} `{held}`, so it cannot have {word} `{text}`; \

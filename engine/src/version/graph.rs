@@ -3,14 +3,14 @@
 //! Each record of the log becomes an [`Entry`], whether it is read from the log or from an index file, and every entry
 //! passes the same checks. A commit always comes after its parents, so a parent has a lower number than its child.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::HashTable;
 
+use super::by_commit::ByCommit;
 use super::repository::CommitIndex;
-use crate::delta::{CommitId, Timestamp};
+use crate::delta::{CommitId, SortedMap, Timestamp};
 use crate::store::{
     Action, BlockKind, BlockRef, CommitRecord, KEYS_PER_BLOCK, OperationRecord, Place, Record, Resolution, Span,
 };
@@ -108,21 +108,21 @@ pub struct Parked {
 pub struct Graph {
     pub(super) commits: Vec<CommitEntry>,
     by_id: HashTable<u32>,
-    pub(super) branches: BTreeMap<String, CommitIndex>,
-    pub(super) tags: BTreeMap<String, CommitIndex>,
-    pub(super) snapshots: HashMap<CommitIndex, (u64, Place)>,
+    pub(super) branches: SortedMap<String, CommitIndex>,
+    pub(super) tags: SortedMap<String, CommitIndex>,
+    pub(super) snapshots: ByCommit<(u64, Place)>,
     pub(super) operations: Vec<Operation>,
     pub(super) records: Vec<RecordOf>,
     /// Where the branch of each commit pointed before; absent for those that moved none.
     pub(super) moved: Vec<Option<(u32, Option<u32>)>>,
     branch_names: Vec<String>,
-    branch_numbers: HashMap<String, u32>,
+    branch_numbers: SortedMap<String, u32>,
     pub(super) collections: Vec<String>,
     /// The active ways by the commit at their end, and the commits that they stand for.
-    pub(super) composed: HashMap<CommitIndex, Composed>,
-    pub(super) dropped: HashMap<CommitIndex, CommitIndex>,
+    pub(super) composed: ByCommit<Composed>,
+    pub(super) dropped: ByCommit<CommitIndex>,
     compactions: Vec<u64>,
-    pub(super) parked: BTreeMap<String, Parked>,
+    pub(super) parked: SortedMap<String, Parked>,
     pub(super) time: Timestamp,
 }
 
@@ -201,6 +201,31 @@ impl Graph {
             Record::Operation(OperationRecord { time, author, undoes, mut action, .. }) => {
                 self.check_data(&mut action)?;
                 Ok(Entry::Operation { place, time, author, undoes, action })
+            }
+        }
+    }
+
+    /// Makes the entry of a record again that was taken over; `collections` counts those that came with earlier ones.
+    pub fn entry_of(&self, record: RecordOf, collections: &mut usize) -> Entry {
+        match record {
+            RecordOf::Commit(c) => {
+                let CommitEntry { id, parents, time, place, slots, .. } = &self.commits[c];
+                let known = *collections;
+                let all = slots.iter().map(|(number, _)| usize::from(*number) + 1).max();
+                *collections = known.max(all.unwrap_or(0));
+                Entry::Commit {
+                    id: *id,
+                    parents: parents.iter().map(|&p| p as u32).collect(),
+                    time: *time,
+                    place: *place,
+                    slots: slots.to_vec(),
+                    collections: self.collections[known..*collections].to_vec(),
+                    moves: self.branch_of(c).map(str::to_owned),
+                }
+            }
+            RecordOf::Operation(o) => {
+                let Operation { place, time, author, undoes, action, .. } = self.operations[o].clone();
+                Entry::Operation { place, time, author, undoes, action }
             }
         }
     }
@@ -302,7 +327,8 @@ impl Graph {
         }
         self.commits.push(entry);
         let commits = &self.commits;
-        self.by_id.insert_unique(id_hash(&id), index, |&c| id_hash(&commits[c as usize].id));
+        let rehash: &dyn Fn(&u32) -> u64 = &|&c| id_hash(&commits[c as usize].id);
+        self.by_id.insert_unique(id_hash(&id), index, rehash);
         let moved = moves.map(|name| {
             let number = self.branch_number(&name);
             let from = match self.branches.get_mut(&name) {
@@ -388,7 +414,7 @@ impl Graph {
             }
             Action::Unsnapshot { commits } => {
                 for commit in commits.iter().map(find).collect::<Fit<Vec<_>>>()? {
-                    self.snapshots.remove(&commit);
+                    self.snapshots.remove(commit);
                 }
             }
             Action::Compact { spans, .. } => {
@@ -435,11 +461,11 @@ impl Graph {
             }
             before = Some(c);
         }
-        for c in &between {
+        for c in between {
             self.composed.remove(c);
+            self.dropped.insert(c, commit);
         }
         self.composed.insert(commit, Composed { base, ..composed });
-        self.dropped.extend(between.into_iter().map(|c| (c, commit)));
         Ok(())
     }
 
@@ -477,16 +503,15 @@ impl Graph {
     /// Checks that rows were collected only where something stands for them.
     pub fn check_collected(&self) -> Fit<()> {
         for (c, entry) in self.commits.iter().enumerate().filter(|(_, e)| e.place.bare) {
-            if !self.composed.contains_key(&c) && !self.dropped.contains_key(&c) {
+            if self.composed.get(c).is_none() && self.dropped.get(c).is_none() {
                 return Err(format!("the rows of commit {} are missing", entry.id.to_hex()));
             }
         }
-        let kept = self.snapshots.iter().filter(|(c, _)| !self.dropped.contains_key(c)).map(|(_, (_, place))| place);
-        let live = kept.chain(self.composed.values().map(|c| &c.place));
-        match live.into_iter().find(|p| p.bare) {
-            Some(_) => Err("the rows of a snapshot or a compaction are missing".to_owned()),
-            None => Ok(()),
+        let snapshot = self.snapshots.iter().any(|(c, (_, place))| place.bare && self.dropped.get(c).is_none());
+        if snapshot || self.composed.iter().any(|(_, composed)| composed.place.bare) {
+            return Err("the rows of a snapshot or a compaction are missing".to_owned());
         }
+        Ok(())
     }
 }
 
@@ -531,7 +556,7 @@ fn later(own: Timestamp, other: Timestamp) -> Timestamp {
     own.max(Timestamp { node: own.node, ..other })
 }
 
-fn set(names: &mut BTreeMap<String, CommitIndex>, name: &str, to: Option<CommitIndex>) {
+fn set(names: &mut SortedMap<String, CommitIndex>, name: &str, to: Option<CommitIndex>) {
     match to {
         Some(to) => names.insert(name.to_owned(), to),
         None => names.remove(name),

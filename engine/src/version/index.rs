@@ -45,6 +45,8 @@ type WordRow = [u8; 8 + 4];
 /// The slot that stands for all of them, in the touch of a dense commit.
 const ALL_SLOTS: u32 = u32::MAX;
 
+type AddWords = fn(&mut Vec<WordRow>, &CommitRecord, CommitIndex);
+
 /// What was done to a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -75,13 +77,15 @@ pub struct Touch {
 #[derive(Default)]
 pub struct Index {
     files: Vec<IndexFile>,
-    /// Entries of the graph behind the files, for the next file.
-    recent: Vec<u8>,
+    /// How many collections the graph had at the end of the files.
+    collections: usize,
     /// The record up to which the tables in memory go.
     up_to: usize,
     keys: Vec<KeyRow>,
     touches: Vec<TouchRow>,
     words: Vec<WordRow>,
+    /// Adds the words of a commit; nothing until they are asked for.
+    add_words: Option<AddWords>,
     states: Vec<StateRow>,
     /// The commits behind the files of whose deltas the states are not among those.
     unstated: Vec<CommitIndex>,
@@ -101,7 +105,7 @@ impl Index {
     /// When bytes of a file have not been brought yet.
     pub fn load(disk: &dyn Disk, origin: &[u8; 32], first: u32, sequence: u64) -> Result<(Self, Graph)> {
         let mut names = index_file::list(disk);
-        names.sort_by_key(|&(_, from, to)| (from, std::cmp::Reverse(to)));
+        names.sort_unstable_by_key(|&(_, from, to)| (from, std::cmp::Reverse(to)));
         let (mut index, mut graph) = (Self::default(), Graph::default());
         let (mut next, mut before) = (1, [0; 32]);
         for (name, from, to) in names {
@@ -123,13 +127,12 @@ impl Index {
             (next, before) = (to + 1, covers.last);
             index.files.push(file);
         }
-        index.up_to = graph.records.len();
+        (index.up_to, index.collections) = (graph.records.len(), graph.collections.len());
         Ok((index, graph))
     }
 
     /// Notes an entry that was read from the log or was just written; `next` is the number that a commit would get.
     pub fn note(&mut self, entry: &Entry, next: CommitIndex) {
-        borsh::to_writer(&mut self.recent, entry).expect("writing to memory cannot fail");
         if matches!(entry, Entry::Commit { .. }) {
             self.unstated.push(next);
         }
@@ -186,6 +189,9 @@ impl Index {
 
     /// Finds the commits in whose author, message or metadata all of these words may stand. `None` without an index.
     pub fn commits_with(&mut self, repo: &Repository, words: &[String]) -> Result<Option<BTreeSet<CommitIndex>>> {
+        if !self.want_words(repo)? {
+            return Ok(None);
+        }
         let mut all: Option<BTreeSet<CommitIndex>> = None;
         for word in words {
             let mut found = BTreeSet::new();
@@ -271,7 +277,8 @@ impl Index {
         let asked = self.files.iter().try_for_each(|f| f.find(table, prefix, &mut |r| hits.extend_from_slice(r)));
         if whole(repo.disk().as_ref(), asked)?.is_none() {
             // A file is damaged: what it said is read from the log instead.
-            *self = Self { lost: true, unstated: (0..repo.len()).collect(), ..Self::default() };
+            let (unstated, add_words) = ((0..repo.len()).collect(), self.add_words);
+            *self = Self { lost: true, unstated, add_words, ..Self::default() };
             if !self.catch_up(repo)? {
                 return Ok(false);
             }
@@ -322,11 +329,18 @@ impl Index {
         Ok(true)
     }
 
+    /// Brings all tables up to date, those of words too.
+    fn catch_up_whole(&mut self, repo: &Repository) -> bool {
+        self.want_words(repo).and_then(|words| Ok(words && self.catch_up(repo)?)).unwrap_or(false)
+    }
+
     fn add(&mut self, repo: &Repository, record: RecordOf, number: u32) -> Result<()> {
         match record {
             RecordOf::Commit(c) => {
                 let record = repo.commit(c)?;
-                self.add_words(&record, c);
+                if let Some(add) = self.add_words {
+                    add(&mut self.words, &record, c);
+                }
                 self.add_keys(repo, c, &record, number)?;
                 let place = repo.entry(c).place;
                 if !place.bare {
@@ -397,19 +411,25 @@ impl Index {
         Ok(())
     }
 
-    fn add_words(&mut self, record: &CommitRecord, commit: CommitIndex) {
-        let mut words = BTreeSet::new();
-        let body = &record.body;
-        words.extend(words_of(&body.author).chain(words_of(&body.message)));
-        for (key, value) in &body.metadata {
-            words.extend(words_of(key).chain(words_of(value)));
+    /// Notes the words of commits from now on, and those of the commits whose records were read without.
+    ///
+    /// # Errors
+    /// When bytes have not been brought yet. `false` when the log cannot be read.
+    pub fn want_words(&mut self, repo: &Repository) -> Result<bool> {
+        if self.add_words.is_none() {
+            let mut words = Vec::new();
+            for record in &repo.graph().records[self.covered()..self.up_to] {
+                let RecordOf::Commit(c) = *record else { continue };
+                match repo.commit(c) {
+                    Ok(record) => add_words(&mut words, &record, c),
+                    Err(e) if e.is_waiting() => return Err(e),
+                    Err(_) => return Ok(false),
+                }
+            }
+            (self.words, self.sorted) = (words, false);
+            self.add_words = Some(add_words);
         }
-        for word in words {
-            let mut row = WordRow::default();
-            row[..8].copy_from_slice(&word_hash(&word));
-            row[8..].copy_from_slice(&(commit as u32).to_be_bytes());
-            self.words.push(row);
-        }
+        Ok(true)
     }
 
     /// Writes what the files do not cover yet into a new one, and merges files of similar size.
@@ -420,7 +440,7 @@ impl Index {
             return self.remove_others(repo.disk().as_ref());
         }
         let (from, to) = (self.covered() as u64 + 1, repo.graph().records.len() as u64);
-        if from > to || !self.catch_up(repo).unwrap_or(false) {
+        if from > to || !self.catch_up_whole(repo) {
             return;
         }
         let stated = self.unstated.is_empty();
@@ -437,24 +457,34 @@ impl Index {
         let states = if stated { Records::of(&self.states) } else { Records::left_out() };
         let tables = [Records::of(&self.keys), Records::of(&self.touches), Records::of(&self.words), states];
         let disk = repo.disk().as_ref();
-        let name = index_file::write(disk, covers, &self.recent, tables);
+        let name = index_file::write(disk, covers, &self.recent(graph), tables);
         let Some(file) = name.and_then(|n| IndexFile::open(disk, &n).ok()) else { return };
         self.files.push(file);
-        self.recent.clear();
+        self.collections = graph.collections.len();
         (self.keys, self.touches, self.words, self.states, self.unstated) = Default::default();
         while self.merge_last(disk).is_some() {}
         self.remove_others(disk);
     }
 
+    /// Returns the entries of the graph behind the files.
+    fn recent(&self, graph: &Graph) -> Vec<u8> {
+        let (mut out, mut collections) = (Vec::new(), self.collections);
+        for &record in &graph.records[self.covered()..] {
+            let entry = graph.entry_of(record, &mut collections);
+            borsh::to_writer(&mut out, &entry).expect("writing to memory cannot fail");
+        }
+        out
+    }
+
     /// Writes one file that covers all records to another disk; `None` when a file is damaged or the disk refuses.
     pub fn write_whole(&mut self, repo: &Repository, disk: &dyn Disk) -> Option<()> {
-        self.catch_up(repo).unwrap_or(false).then_some(())?;
+        self.catch_up_whole(repo).then_some(())?;
         let (graph, to) = (repo.graph(), repo.graph().records.len());
         let last = *graph.record_hash(to.checked_sub(1)?);
         let (origin, first) = (*repo.origin(), repo.log().first());
         let covers = Covers { origin, first, from: 1, to: to as u64, before: [0; 32], last };
         let held: Vec<Vec<u8>> = self.files.iter().map(IndexFile::graph).collect::<index_file::Answer<_>>().ok()?;
-        let entries = [held.concat(), self.recent.clone()].concat();
+        let entries = [held.concat(), self.recent(graph)].concat();
         let stated = self.unstated.is_empty() && self.files.iter().all(|f| f.has(STATES));
         let states = if stated { Records::of(&self.states) } else { Records::left_out() };
         let own = [Records::of(&self.keys), Records::of(&self.touches), Records::of(&self.words), states];
@@ -534,6 +564,21 @@ fn touch(row: &[u8]) -> Touch {
     let last = number(&row[14..]);
     let kind = [Kind::Whole, Kind::Change, Kind::Delete, Kind::Dense][last as usize & 3];
     Touch { record: number(&row[6..]), block: number(&row[10..]), row: last >> 2, kind }
+}
+
+fn add_words(rows: &mut Vec<WordRow>, record: &CommitRecord, commit: CommitIndex) {
+    let mut words = BTreeSet::new();
+    let body = &record.body;
+    words.extend(words_of(&body.author).chain(words_of(&body.message)));
+    for (key, value) in &body.metadata {
+        words.extend(words_of(key).chain(words_of(value)));
+    }
+    for word in words {
+        let mut row = WordRow::default();
+        row[..8].copy_from_slice(&word_hash(&word));
+        row[8..].copy_from_slice(&(commit as u32).to_be_bytes());
+        rows.push(row);
+    }
 }
 
 /// Returns the words of a text: runs of letters and digits, in lower case.

@@ -2,6 +2,7 @@
 
 mod ancestry;
 mod beside;
+mod by_commit;
 mod change;
 mod checkout;
 mod collect;

@@ -1,13 +1,12 @@
 //! A repository: its log, and the graph of commits that the log holds.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::error::{Result, VersionError};
 use super::graph::{CommitEntry, Composed, Entry, Graph, Operation, Parked};
 use super::index::Index;
 use super::states::{NewStates, StateRow, find_out_few};
-use crate::delta::{CommitId, Element, Table, Timestamp, domain};
+use crate::delta::{CommitId, Element, SortedMap, Table, Timestamp, domain};
 use crate::store::{
     Action, BlockRef, CollectionState, CommitRecord, Disk, JOURNALS, Known, Link, Log, OperationRecord, Payloads,
     Place, Record, StoreError, Transaction, keep_measures, log_start,
@@ -27,9 +26,22 @@ pub struct Repository {
     log: Log,
     graph: Graph,
     index: Mutex<Index>,
-    lock: Option<Box<dyn Send + Sync>>,
+    writer: Option<Writer>,
     /// Memory that commits are coded into, one after another.
     pub(super) payloads: Payloads,
+}
+
+/// What only a writer has.
+struct Writer {
+    _lock: Box<dyn Send + Sync>,
+    /// Leaves an index for the next one to open. A program that only reads has no code for it.
+    leave: fn(&Repository),
+}
+
+impl Writer {
+    fn of(lock: Box<dyn Send + Sync>) -> Self {
+        Self { _lock: lock, leave: Repository::save_index }
+    }
 }
 
 /// Who does something, and when.
@@ -77,7 +89,7 @@ impl Repository {
         {
             Log::create(disk.as_ref(), origin)?;
         }
-        Self::load(&disk, Some(lock), true)
+        Self::load(&disk, Some(Writer::of(lock)), true)?.with_words()
     }
 
     /// Opens a repository for writing with every record read from the log; its index is made anew.
@@ -89,35 +101,41 @@ impl Repository {
             return Err(StoreError::NoRepository { path: disk.display("") }.into());
         }
         let lock = take_lock(disk.as_ref())?;
-        Self::load(&disk, Some(lock), false)
+        Self::load(&disk, Some(Writer::of(lock)), false)?.with_words()
+    }
+
+    /// A writer notes the words of commits while it reads their records.
+    fn with_words(self) -> Result<Self> {
+        self.index().want_words(&self)?;
+        Ok(self)
     }
 
     /// Opens the log behind what index files tell, or all of it.
-    fn load(disk: &Arc<dyn Disk>, lock: Option<Box<dyn Send + Sync>>, trust: bool) -> Result<Self> {
+    fn load(disk: &Arc<dyn Disk>, writer: Option<Writer>, trust: bool) -> Result<Self> {
         let start = log_start(disk.as_ref())?;
         let known = start.filter(|_| trust);
         if let Some((origin, first, sequence)) = known {
             let (index, graph) = Index::load(disk.as_ref(), &origin, first, sequence)?;
             if !graph.records.is_empty() {
-                match scan(disk, lock.is_some(), graph, index, first) {
-                    Ok(scanned) => return Ok(Self::of(scanned, lock)),
+                match scan(disk, writer.is_some(), graph, index, first) {
+                    Ok(scanned) => return Ok(Self::of(scanned, writer)),
                     Err(error) if error.is_waiting() => return Err(error),
                     Err(_) => {}
                 }
             }
         }
         // Either there is no index, or the log is not the one it is of, or it is damaged.
-        match scan(disk, lock.is_some(), Graph::default(), Index::default(), 0) {
-            Ok(scanned) => Ok(Self::of(scanned, lock)),
+        match scan(disk, writer.is_some(), Graph::default(), Index::default(), 0) {
+            Ok(scanned) => Ok(Self::of(scanned, writer)),
             // The log may have been written anew between a look at its head and one at its segments.
             Err(error) if error.is_waiting() => Err(error),
-            Err(_) if log_start(disk.as_ref())?.map(|s| s.1) != start.map(|s| s.1) => Self::load(disk, lock, trust),
+            Err(_) if log_start(disk.as_ref())?.map(|s| s.1) != start.map(|s| s.1) => Self::load(disk, writer, trust),
             Err(error) => Err(error),
         }
     }
 
-    fn of((log, graph, index): (Log, Graph, Index), lock: Option<Box<dyn Send + Sync>>) -> Self {
-        Self { log, graph, index: Mutex::new(index), lock, payloads: Payloads::default() }
+    fn of((log, graph, index): (Log, Graph, Index), writer: Option<Writer>) -> Self {
+        Self { log, graph, index: Mutex::new(index), writer, payloads: Payloads::default() }
     }
 
     /// Returns the disk below.
@@ -203,17 +221,17 @@ impl Repository {
     }
 
     /// Returns the merges that wait for their conflicts to be resolved, by branch.
-    pub fn parked(&self) -> &BTreeMap<String, Parked> {
+    pub fn parked(&self) -> &SortedMap<String, Parked> {
         &self.graph.parked
     }
 
     /// Returns the branches and the commits they point at.
-    pub fn branches(&self) -> &BTreeMap<String, CommitIndex> {
+    pub fn branches(&self) -> &SortedMap<String, CommitIndex> {
         &self.graph.branches
     }
 
     /// Returns the tags and the commits they point at.
-    pub fn tags(&self) -> &BTreeMap<String, CommitIndex> {
+    pub fn tags(&self) -> &SortedMap<String, CommitIndex> {
         &self.graph.tags
     }
 
@@ -224,24 +242,24 @@ impl Repository {
 
     /// Returns where the snapshot of a commit is, if there is one.
     pub fn snapshot(&self, commit: CommitIndex) -> Option<Place> {
-        self.graph.snapshots.get(&commit).map(|(_, place)| *place)
+        self.graph.snapshots.get(commit).map(|(_, place)| *place)
     }
 
     /// Returns the operation that wrote the snapshot of a commit, if there is one.
     pub fn snapshot_operation(&self, commit: CommitIndex) -> Option<&Operation> {
-        let (sequence, _) = self.graph.snapshots.get(&commit)?;
+        let (sequence, _) = self.graph.snapshots.get(commit)?;
         let at = self.graph.operations.partition_point(|o| o.sequence < *sequence);
         self.graph.operations.get(at).filter(|o| o.sequence == *sequence)
     }
 
     /// Returns the way that a compaction made shorter, if one ends at a commit.
     pub fn composed(&self, commit: CommitIndex) -> Option<&Composed> {
-        self.graph.composed.get(&commit)
+        self.graph.composed.get(commit)
     }
 
     /// Returns the commit whose composed deltas stand for a commit, if there is one.
     pub fn stands_for(&self, commit: CommitIndex) -> Option<CommitIndex> {
-        self.graph.dropped.get(&commit).copied()
+        self.graph.dropped.get(commit).copied()
     }
 
     /// Checks that the table of a commit can be read.
@@ -349,6 +367,7 @@ impl Repository {
         }
         (self.log, self.graph) = (log, graph);
         *self.index.get_mut().expect("no thread panics with it") = index;
+        self.index().want_words(self)?;
         Ok(())
     }
 
@@ -366,10 +385,9 @@ impl Repository {
 }
 
 impl Drop for Repository {
-    /// A writer leaves an index for the next one to open.
     fn drop(&mut self) {
-        if self.lock.is_some() {
-            self.save_index();
+        if let Some(writer) = &self.writer {
+            (writer.leave)(self);
         }
     }
 }
@@ -403,9 +421,9 @@ fn scan(
 fn take_noted(graph: &mut Graph, index: &mut Index, entry: Entry) -> std::result::Result<(), String> {
     index.note(&entry, graph.commits.len());
     let taken_back = matches!(&entry, Entry::Operation { action: Action::Uncompact { .. }, .. });
-    let dropped: Vec<CommitIndex> = graph.dropped.keys().copied().filter(|_| taken_back).collect();
+    let dropped: Vec<CommitIndex> = graph.dropped.iter().map(|(c, _)| c).filter(|_| taken_back).collect();
     graph.take(entry)?;
-    index.note_restored(dropped.into_iter().filter(|c| !graph.dropped.contains_key(c)));
+    index.note_restored(dropped.into_iter().filter(|&c| graph.dropped.get(c).is_none()));
     Ok(())
 }
 

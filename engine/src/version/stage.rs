@@ -320,7 +320,7 @@ impl<'r> Stage<'r> {
             time: self.base.time,
             author: info.author,
             message: info.message,
-            metadata: info.metadata,
+            metadata: info.metadata.into(),
             counts: self.counts,
             state_root: StateRoot(state_root(&states)),
             collections: states,
@@ -468,7 +468,7 @@ fn told_anew(rows: &mut RowGenerations, told: &BTreeMap<u32, Arc<str>>) -> SlotG
     for (&slot, name) in told {
         if rows.get(slot).is_some_and(|held| held != &**name) {
             rows.set(slot, Some(name));
-            anew.0.entry(name.to_string()).or_default().push(slot);
+            anew.0.get_or_insert(name.to_string(), Vec::new).push(slot);
         }
     }
     anew

@@ -170,7 +170,7 @@ fn counts(repo: &Repository, touch: &Touch, owner: CommitIndex, commit: CommitIn
 
 fn nearest_snapshot(repo: &Repository, commit: CommitIndex) -> Option<CommitIndex> {
     let mine = |&s: &CommitIndex| s <= commit && repo.stands_for(s).is_none() && repo.is_before(s, commit);
-    repo.graph().snapshots.keys().copied().filter(mine).max_by_key(|&s| repo.entry(s).depth)
+    repo.graph().snapshots.iter().map(|(s, _)| s).filter(mine).max_by_key(|&s| repo.entry(s).depth)
 }
 
 /// Finds the row of a touch that stands for a whole commit.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use vecdelta::delta::CommitId;
+use vecdelta::delta::{CommitId, SortedMap};
 use vecdelta::store::{Bundle, Disk, MemoryDisk};
 use vecdelta::version::{
     Outcome, Received, Repository, Sender, Thin, VersionError, Wanted, bundle, bundle_since, clone_into, receive,
@@ -11,7 +11,7 @@ use vecdelta::version::{
 
 use super::{Back, Model};
 use crate::support::drive::{apply, at, ingest, problems};
-use crate::support::oracle::{Tables, read};
+use crate::support::oracle::{Tables, names, read};
 
 /// What is known of a commit, whichever repository has it.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ impl Model {
         let file = Bundle::open(disk.open("b", false).unwrap(), "b").unwrap();
         assert!(file.check().unwrap().is_empty());
         let repo = Repository::open(Arc::new(file)).unwrap();
-        assert_eq!((repo.branches(), repo.tags()), (&self.branches, &self.tags));
+        assert_eq!((names(repo.branches()), names(repo.tags())), (self.branches.clone(), self.tags.clone()));
         let commit = self.any_commit();
         assert!(read(&repo, commit).unwrap() == self.commits[commit], "commit {commit} in a bundle");
     }
@@ -227,7 +227,7 @@ impl Model {
     /// Asks the other side what should be true of it.
     fn ask_far(&mut self) {
         let far = self.far.as_ref().unwrap();
-        let ids = |names: &BTreeMap<String, usize>| -> BTreeMap<String, CommitId> {
+        let ids = |names: &SortedMap<String, usize>| -> BTreeMap<String, CommitId> {
             names.iter().map(|(n, &c)| (n.clone(), far.repo.entry(c).id)).collect()
         };
         assert_eq!((ids(far.repo.branches()), ids(far.repo.tags())), (far.branches.clone(), far.tags.clone()));

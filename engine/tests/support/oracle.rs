@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vecdelta::delta::{Change, Element, Table};
+use vecdelta::delta::{Change, Element, SortedMap, Table};
 use vecdelta::version::{CommitIndex, Repository, VersionError, diff, read_table, tables};
 
 /// One collection: its shape and its rows by key.
@@ -19,6 +19,11 @@ pub type Tables = BTreeMap<String, Collection>;
 
 /// What differs: collection and key, the kind, the bits before and after.
 pub type Changes = BTreeMap<(String, String), (Change, Vec<u8>, Vec<u8>)>;
+
+/// Returns branches or tags as a tree.
+pub fn names(of: &SortedMap<String, CommitIndex>) -> BTreeMap<String, CommitIndex> {
+    of.iter().map(|(name, &commit)| (name.clone(), commit)).collect()
+}
 
 /// Reads the table of a commit; a key that comes twice panics.
 pub fn read(repo: &Repository, commit: CommitIndex) -> Result<Tables, VersionError> {

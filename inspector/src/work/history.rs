@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use vecdelta::delta::SortedMap;
 use vecdelta::store::{CommitRecord, StoreError};
 use vecdelta::version::{Repository, VersionError};
 
@@ -11,9 +12,8 @@ use crate::ask::{CommitNumber, GRAPH_SLICE, GraphSlice, NONE, Opened, Record, Re
 pub fn opened(repo: &Repository, title: String, [distant, writable]: [bool; 2]) -> Result<Opened, VersionError> {
     let commits = u32::try_from(repo.len()).ok().filter(|&n| n < NONE);
     let commits = commits.ok_or_else(|| VersionError::Refused("more commits than can be shown".to_owned()))?;
-    let names = |names: &std::collections::BTreeMap<String, usize>| {
-        names.iter().map(|(name, &commit)| (name.clone(), number(commit))).collect()
-    };
+    let names =
+        |names: &SortedMap<String, usize>| names.iter().map(|(name, &commit)| (name.clone(), number(commit))).collect();
     Ok(Opened { title, commits, branches: names(repo.branches()), tags: names(repo.tags()), distant, writable })
 }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::super::http::{Head, Payload, Response};
 use super::{Parameters, Site};
 use crate::answer::{Failure, LogQuestion, commit, commit_json, list_commits, time};
+use crate::delta::SortedMap;
 use crate::store::log_bytes;
 use crate::version::{CommitIndex, default_head, resolve};
 
@@ -18,7 +19,7 @@ const LIMIT_MAX: usize = 10_000;
 pub fn summary(site: &Site, head: &Head) -> Result<Response, Response> {
     Parameters::of(head, &[])?;
     let repo = site.held.now().map_err(Failure::from)?;
-    let names = |names: &std::collections::BTreeMap<String, CommitIndex>| {
+    let names = |names: &SortedMap<String, CommitIndex>| {
         let one = |(name, &commit): (&String, &CommitIndex)| {
             let entry = repo.entry(commit);
             json!({ "name": name, "commit": entry.id.to_hex(), "time": time(entry.time) })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::delta::{CommitId, Timestamp};
+use crate::delta::{CommitId, SortedMap, Timestamp};
 use crate::store::{Action, Disk, Log, OperationRecord, Place, Record, StoreError};
 use crate::version::error::{Result, VersionError};
 use crate::version::repository::Repository;
@@ -63,7 +63,7 @@ impl<'s> Sender<'s> {
             let parents = entry.parents.iter().map(|&p| id(p)).collect();
             offer.add(Offered { id: entry.id, parents, time: entry.time, place: entry.place });
         }
-        let named = |names: &BTreeMap<String, usize>| names.iter().map(|(n, &c)| (n.clone(), id(c))).collect();
+        let named = |names: &SortedMap<String, usize>| names.iter().map(|(n, &c)| (n.clone(), id(c))).collect();
         (offer.branches, offer.tags) = (named(repo.branches()), named(repo.tags()));
         Self { log: repo.log(), offer }
     }
