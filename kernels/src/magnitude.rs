@@ -28,6 +28,7 @@ pub(crate) fn finite_cells<T: Cell>(row: &[u8]) -> bool {
     largest::<T>(row) < T::INFINITY
 }
 
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // only AVX2 has it for each type
 #[inline(always)]
 pub(crate) fn max_abs_cells<T: Cell>(row: &[u8]) -> f64 {
     T::magnitude_value(largest::<T>(row))
