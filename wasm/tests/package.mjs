@@ -86,6 +86,21 @@ test('a stream follows itself, composes and comes back from its bytes', () => {
     assert.ok(Math.abs(stream.at(1).magnitude(states[0]) - expected) < 1e-6 * expected);
 });
 
+test('a delta says what it is and which one it follows', () => {
+    const [old, now] = [new Float32Array([1, 2]), new Float32Array([1, 3])];
+    const first = new WasmDelta('a/"ü"', undefined, old, 1), next = new WasmDelta('a/"ü"', old, now, 2);
+    assert.deepEqual([first.change, first.changedDims, first.parent, first.source], ['insert', 2, undefined, 'a/"ü"']);
+    const alone = next.idHex();
+    next.setParent(first.id);
+    assert.deepEqual([next.change, next.changedDims, next.parent], ['update', 1, first.idHex()]);
+    assert.notEqual(next.idHex(), alone);
+    next.verifyChain(first);
+    assert.equal(WasmDelta.fromBytes(next.toBytes()).parent, String(first.id));
+    next.setParent();
+    assert.deepEqual([next.idHex(), next.parent], [alone, undefined]);
+    assert.throws(() => next.setParent('not an id'), code('argument'));
+});
+
 test('a detector passes over what is small and sees slow drift', () => {
     const detector = new WasmDeltaDetector('a/b', 0.5, 0.05);
     const first = detector.detect(new Float32Array([1, 2, 3]), 1);
@@ -137,6 +152,8 @@ async function compare(history) {
         for (const [source, row] of Object.entries(rows)) {
             const vector = await history.vector(source, commit);
             assert.equal(hex(vector.bytes), row);
+            assert.equal(vector.values.length, vector.dims);
+            if (/^f(32|64)$/.test(vector.element)) assert.equal(hex(new Uint8Array(vector.values.buffer)), row);
         }
         await assert.rejects(history.vector('a/never', commit), code('not-found'));
     }
