@@ -73,15 +73,14 @@ fn serve() {
         }
     });
     println!("{}: {len} bytes", path.display());
-    let own = std::env::current_exe().expect("this program");
-    let status = Command::new(own).args(["--look-at", &url]).status().expect("it starts");
-    assert!(status.success());
-    let (requests, bytes) = (&asked.requests, &asked.bytes);
-    println!(
-        "the server counted {} requests, {} bytes",
-        requests.load(Ordering::Relaxed),
-        bytes.load(Ordering::Relaxed)
-    );
+    // A program of its own for the graph alone, and one that goes on.
+    for what in ["--graph", "--more"] {
+        let own = std::env::current_exe().expect("this program");
+        let status = Command::new(own).args([what, "--look-at", &url]).status().expect("it starts");
+        assert!(status.success());
+        let [requests, bytes] = [&asked.requests, &asked.bytes].map(|count| count.swap(0, Ordering::Relaxed));
+        println!("the server counted {requests} requests, {bytes} bytes");
+    }
 }
 
 /// Answers the requests of one connection.
@@ -126,6 +125,9 @@ fn look_at(url: &str) {
         known += graph.ids.len() as u32;
     }
     println!("the graph of {known} commits after {:.0?}, memory {}", began.elapsed(), memory());
+    if std::env::args().any(|a| a == "--graph") {
+        return;
+    }
     let mut bits = made::Bits(7);
     let mut times = Vec::new();
     for _ in 0..40 {

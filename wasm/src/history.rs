@@ -1,9 +1,9 @@
 //! A history: a bundle that is here as a whole, or elsewhere and read by ranges.
 
-use std::collections::BTreeSet;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use vecdelta::delta::{Element, Measure, Source, Table};
+use vecdelta::delta::{Element, Measure, SortedMap, Source, Table};
 use vecdelta::store::{Bundle, Disk, PagedFile};
 use vecdelta::version::{self, CommitIndex, Metric, Query, Repository, VersionError, default_head, resolve};
 use vecdelta_kernels::widen;
@@ -123,9 +123,8 @@ impl WasmHistory {
     /// Returns commits, branches and tags, as JSON.
     pub fn summary(&self) -> Result<String> {
         let repo = self.repo()?;
-        let names = |of: &std::collections::BTreeMap<String, CommitIndex>| {
-            json::map(&mut of.iter().map(|(name, &c)| (name, id(repo, c))))
-        };
+        let names =
+            |of: &SortedMap<String, CommitIndex>| json::map(&mut of.iter().map(|(name, &c)| (name, id(repo, c))));
         Ok(json::object([
             ("commits", json::whole(repo.len() as u64)),
             ("head", default_head(repo).map_or_else(|| "null".to_owned(), |c| json::text(&id(repo, c)))),
@@ -145,10 +144,12 @@ impl WasmHistory {
         let repo = self.repo()?;
         let Some(from) = at(repo, revision.as_deref())? else { return Ok("[]".to_owned()) };
         // Parents have lower numbers, so the highest open number is always next.
-        let (mut open, mut commits) = (BTreeSet::from([from]), Vec::new());
-        while let Some(next) = open.pop_last().filter(|_| commits.len() < limit as usize) {
-            open.extend(repo.entry(next).parents.iter().copied());
-            commits.push(commit(repo, next)?);
+        let (mut open, mut last, mut commits) = (BinaryHeap::from([from]), None, Vec::new());
+        while let Some(next) = open.pop().filter(|_| commits.len() < limit as usize) {
+            if last.replace(next) != Some(next) {
+                open.extend(repo.entry(next).parents.iter().copied());
+                commits.push(commit(repo, next)?);
+            }
         }
         Ok(json::list(commits))
     }

@@ -26,7 +26,7 @@ pub fn commit(repo: &Repository, commit: CommitIndex) -> Result<Commit, VersionE
         time: body.time.rfc3339(),
         record: record(&read, repo.snapshot(commit).is_some()),
         unchanged: body.counts.unchanged,
-        metadata: body.metadata.clone(),
+        metadata: body.metadata.clone().into_iter().collect(),
         collections: collections.collect(),
         state_root: body.state_root.to_hex(),
         stands_for: repo.stands_for(commit).map(number),
