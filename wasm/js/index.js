@@ -5,6 +5,10 @@ import load, { WasmDelta, WasmDeltaDetector, WasmDeltaStream, WasmHistory } from
 
 export { VecdeltaError, fetchFront, WasmDelta, WasmDeltaDetector, WasmDeltaStream };
 
+// The module takes over what it is handed here, and the caller would be left with nothing.
+const { verifyChain } = WasmDelta.prototype;
+WasmDelta.prototype.verifyChain = function follows(parent) { verifyChain.call(this, parent?.clone()); };
+
 const HELD_MAX = 128 * 1024 * 1024;
 
 let loading;

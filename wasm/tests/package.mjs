@@ -98,7 +98,6 @@ test('a delta says what it is and which one it follows', () => {
     assert.equal(WasmDelta.fromBytes(next.toBytes()).parent, String(first.id));
     next.setParent();
     assert.deepEqual([next.idHex(), next.parent], [alone, undefined]);
-    assert.throws(() => next.setParent('not an id'), code('argument'));
 });
 
 test('a detector passes over what is small and sees slow drift', () => {
