@@ -1,10 +1,14 @@
 //! How far two commits lie apart, some slots at a time.
 //!
+//! A slice is cut into pieces for all cores, which share what is read on the way to either commit.
+//!
 //! Slots number the sources of a collection as they came. Two commits of one line number alike; on two branches the same
 //! number may stand for two sources. So both sides of a slot are compared by key, and what stands elsewhere is looked up.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use vecdelta::delta::Table;
 use vecdelta::store::KeyTable;
 use vecdelta::version::{
@@ -14,17 +18,28 @@ use vecdelta_kernels::{all_finite, measure, widen};
 
 use crate::ask::DriftSlice;
 
-/// How many bytes of rows one slice compares on either side, about.
+/// How many bytes of rows one piece compares on either side, about.
 const PIECE: usize = 4 << 20;
+
+/// How many pieces a slice has: so many that the way to a commit is not looked for too often, and so few that a newer wish
+/// soon comes first. In a browser there is one core.
+const PIECES: u32 = if cfg!(target_arch = "wasm32") { 1 } else { 8 };
 
 /// How many of the farthest moves a slice names.
 const FARTHEST: usize = 32;
 
-/// One side of a comparison: some slots of a collection at a commit.
-struct Side<'r> {
+/// A collection at a commit.
+struct State<'r> {
     commit: CommitIndex,
     table: Arc<Table>,
     checkout: Checkout<'r>,
+    /// How many slots it has.
+    held: u32,
+}
+
+/// One side of a comparison: some slots of a collection at a commit.
+struct Side<'s> {
+    state: &'s State<'s>,
     keys: KeyTable,
     rows: Rows,
     start: u32,
@@ -37,36 +52,75 @@ pub fn drift(
     collection: &str,
     from: u32,
 ) -> Result<DriftSlice, VersionError> {
-    let shapes = [shape(repo, commits[0], collection)?, shape(repo, commits[1], collection)?];
-    if shapes.iter().all(Option::is_none) {
+    let states = [state(repo, commits[0], collection)?, state(repo, commits[1], collection)?];
+    if states.iter().all(Option::is_none) {
         return Err(VersionError::Refused(format!("neither commit has a collection `{collection}`")));
     }
-    let held = |i: usize| -> u32 {
-        repo.collection_number(collection).filter(|_| shapes[i].is_some()).map_or(0, |n| repo.slots(commits[i], n))
-    };
-    let slots = held(0).max(held(1));
-    let bytes = shapes.iter().flatten().map(|t| t.row_bytes()).max().unwrap_or(1).max(1);
-    let end = slots.min(from.saturating_add((PIECE / bytes).clamp(16, 1 << 16) as u32));
-    let mut sides: [Option<Side<'_>>; 2] = [None, None];
-    for (i, shape) in shapes.iter().enumerate() {
-        if let Some(table) = shape {
-            sides[i] = Some(Side::read(repo, commits[i], table.clone(), from..end.min(held(i)).max(from))?);
-        }
-    }
+    let slots = states.iter().flatten().map(|s| s.held).max().unwrap_or(0);
+    let bytes = states.iter().flatten().map(|s| s.table.row_bytes()).max().unwrap_or(1).max(1);
+    let step = (PIECE / bytes).clamp(16, 1 << 16) as u32;
+    let end = slots.min(from.saturating_add(step * PIECES));
+    let pieces: Vec<Range<u32>> =
+        (from..end).step_by(step as usize).map(|start| start..end.min(start.saturating_add(step))).collect();
+    let states = states.each_ref().map(Option::as_ref);
+    let compared = pieces.into_par_iter().map(|slots| piece(repo, collection, states, slots));
+    let compared = compared.collect::<Result<Vec<_>, _>>()?;
     let mut out = DriftSlice { next: if end < slots { end } else { 0 }, slots, ..DriftSlice::default() };
-    for (i, side) in sides.iter().enumerate() {
-        if let Some(side) = side {
-            out.dims[i] = side.table.dims;
+    out.dims = states.map(|s| s.map_or(0, |s| s.table.dims));
+    compared.into_iter().for_each(|piece| add(&mut out, piece));
+    Ok(out)
+}
+
+/// Compares some slots.
+fn piece(
+    repo: &Repository,
+    collection: &str,
+    states: [Option<&State<'_>>; 2],
+    slots: Range<u32>,
+) -> Result<DriftSlice, VersionError> {
+    let mut out = DriftSlice::default();
+    let mut sides: [Option<Side<'_>>; 2] = [None, None];
+    for (i, state) in states.into_iter().enumerate() {
+        if let Some(state) = state {
+            let side = Side::read(repo, state, slots.start..slots.end.min(state.held).max(slots.start))?;
             side.sum(i, &mut out);
+            sides[i] = Some(side);
         }
     }
     let [before, after] = &sides;
-    for slot in from..end {
+    for slot in slots {
         compare(repo, collection, before.as_ref(), after.as_ref(), slot, &mut out)?;
     }
-    out.farthest.sort_by(|a, b| f64::from_bits(b.1).total_cmp(&f64::from_bits(a.1)).then_with(|| a.0.cmp(&b.0)));
-    out.farthest.truncate(FARTHEST);
+    keep_farthest(&mut out.farthest);
     Ok(out)
+}
+
+/// Adds what a piece found to what those before it did.
+fn add(all: &mut DriftSlice, piece: DriftSlice) {
+    (0..3).for_each(|i| all.counts[i] += piece.counts[i]);
+    for i in 0..2 {
+        all.rows[i] += piece.rows[i];
+        all.not_finite[i] += piece.not_finite[i];
+        all.sums[i].resize(piece.sums[i].len().max(all.sums[i].len()), 0);
+        let sum = |(sum, more): (&mut u64, &u64)| *sum = (f64::from_bits(*sum) + f64::from_bits(*more)).to_bits();
+        all.sums[i].iter_mut().zip(&piece.sums[i]).for_each(sum);
+    }
+    all.l2.extend(piece.l2);
+    all.cosine.extend(piece.cosine);
+    all.farthest.extend(piece.farthest);
+    keep_farthest(&mut all.farthest);
+}
+
+fn keep_farthest(moves: &mut Vec<(String, u64)>) {
+    moves.sort_by(|a, b| f64::from_bits(b.1).total_cmp(&f64::from_bits(a.1)).then_with(|| a.0.cmp(&b.0)));
+    moves.truncate(FARTHEST);
+}
+
+/// Finds a collection at a commit, if it is there.
+fn state<'r>(repo: &'r Repository, commit: CommitIndex, collection: &str) -> Result<Option<State<'r>>, VersionError> {
+    let Some(table) = shape(repo, commit, collection)? else { return Ok(None) };
+    let held = repo.collection_number(collection).map_or(0, |number| repo.slots(commit, number));
+    Ok(Some(State { commit, checkout: Checkout::new(repo, commit, table.clone()), table, held }))
 }
 
 fn shape(repo: &Repository, commit: CommitIndex, collection: &str) -> Result<Option<Arc<Table>>, VersionError> {
@@ -76,46 +130,42 @@ fn shape(repo: &Repository, commit: CommitIndex, collection: &str) -> Result<Opt
     number.map(|n| Ok(Arc::new(table_of(&record.body.collections[usize::from(n)])?))).transpose()
 }
 
-impl<'r> Side<'r> {
-    fn read(
-        repo: &'r Repository,
-        commit: CommitIndex,
-        table: Arc<Table>,
-        slots: std::ops::Range<u32>,
-    ) -> Result<Self, VersionError> {
-        let checkout = Checkout::new(repo, commit, table.clone());
-        let keys = read_keys(repo, commit, &table.collection, slots.clone())?;
-        let rows = checkout.range(slots.clone())?;
-        Ok(Self { commit, table, checkout, keys, rows, start: slots.start })
+impl<'s> Side<'s> {
+    fn read(repo: &Repository, state: &'s State<'s>, slots: Range<u32>) -> Result<Self, VersionError> {
+        let keys = read_keys(repo, state.commit, &state.table.collection, slots.clone())?;
+        let rows = state.checkout.range(slots.clone())?;
+        Ok(Self { state, keys, rows, start: slots.start })
     }
 
     /// Returns the key and the row of a slot, if it holds one.
     fn at(&self, slot: u32) -> Option<(&str, &[u8])> {
         let i = (slot - self.start) as usize;
-        let size = self.table.row_bytes();
+        let size = self.state.table.row_bytes();
         let alive = *self.rows.alive.get(i)?;
         alive.then(|| (self.keys.get(i as u32), &self.rows.data[i * size..(i + 1) * size]))
     }
 
     /// Reads a source that may stand at another slot.
     fn find(&self, repo: &Repository, key: &str) -> Result<Option<Vec<u8>>, VersionError> {
-        let Some(slot) = find_slot(repo, self.commit, &self.table.collection, key)? else { return Ok(None) };
-        let rows = self.checkout.list(&[slot])?;
+        let Some(slot) = find_slot(repo, self.state.commit, &self.state.table.collection, key)? else {
+            return Ok(None);
+        };
+        let rows = self.state.checkout.list(&[slot])?;
         Ok(rows.alive.first().is_some_and(|&a| a).then_some(rows.data))
     }
 
     /// Adds the finite rows to the sums of a side.
     fn sum(&self, side: usize, out: &mut DriftSlice) {
-        let (size, mut wide) = (self.table.row_bytes(), Vec::new());
-        let mut sums = vec![0.0_f64; self.table.dims as usize];
+        let (size, mut wide) = (self.state.table.row_bytes(), Vec::new());
+        let mut sums = vec![0.0_f64; self.state.table.dims as usize];
         for (i, _) in self.rows.alive.iter().enumerate().filter(|(_, alive)| **alive) {
             let row = &self.rows.data[i * size..(i + 1) * size];
             out.rows[side] += 1;
-            if !all_finite(self.table.element, row) {
+            if !all_finite(self.state.table.element, row) {
                 out.not_finite[side] += 1;
                 continue;
             }
-            widen(self.table.element, row, &mut wide);
+            widen(self.state.table.element, row, &mut wide);
             let values = wide.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b));
             sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
         }
@@ -142,7 +192,7 @@ fn compare(
         };
         let old = old.filter(|(k, _)| *k == key).map(|(_, row)| row).or(elsewhere.as_deref());
         match (old, before, after) {
-            (Some(old), Some(b), Some(a)) => moved(collection, &b.table, &a.table, key, [old, row], out),
+            (Some(old), Some(b), Some(a)) => moved(collection, &b.state.table, &a.state.table, key, [old, row], out),
             _ => out.counts[0] += 1,
         }
     }
@@ -171,9 +221,7 @@ fn moved(collection: &str, before: &Table, after: &Table, key: &str, rows: [&[u8
         out.l2.push(l2.to_bits());
         let least = out.farthest.len() >= 8 * FARTHEST;
         if least {
-            out.farthest
-                .sort_by(|a, b| f64::from_bits(b.1).total_cmp(&f64::from_bits(a.1)).then_with(|| a.0.cmp(&b.0)));
-            out.farthest.truncate(FARTHEST);
+            keep_farthest(&mut out.farthest);
         }
         out.farthest.push((format!("{collection}/{key}"), l2.to_bits()));
     }
