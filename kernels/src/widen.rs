@@ -29,6 +29,9 @@ fn widen_cells<T: Cell>(row: &[u8], out: &mut [u8]) {
 /// Components that are widened together.
 const CHUNK: usize = 64;
 
+/// The next components of a row: their bytes, and their values in blocks.
+pub(crate) type Chunk<'r, 'w> = (&'r [u8], &'w [[[u8; 8]; LANES]]);
+
 /// The components of a row as blocks of `f64`, some at a time; what fills up the last block is +0.0.
 ///
 /// One loop for each element type writes them, so that what is done with them is compiled once and not six times.
@@ -45,7 +48,7 @@ impl<'r> Chunks<'r> {
     }
 
     /// Returns the bytes of the next components, and their values.
-    pub(crate) fn next(&mut self) -> Option<(&'r [u8], &[[[u8; 8]; LANES]])> {
+    pub(crate) fn next(&mut self) -> Option<Chunk<'r, '_>> {
         let size = self.element.size();
         let (cells, rest) = self.rest.split_at(self.rest.len().min(CHUNK * size));
         self.rest = rest;

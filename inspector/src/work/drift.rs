@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use vecdelta::delta::Table;
 use vecdelta::store::KeyTable;
 use vecdelta::version::{
-    Checkout, CommitIndex, Repository, Rows, VersionError, find_slot, number_of, read_keys, table_of,
+    Checkout, CommitIndex, Repository, Rows, VersionError, find_slot, number_of, read_keys, table_of, touched,
 };
 use vecdelta_kernels::{all_finite, measure, widen};
 
@@ -62,8 +62,12 @@ pub fn drift(
     let end = slots.min(from.saturating_add(step * PIECES));
     let pieces: Vec<Range<u32>> =
         (from..end).step_by(step as usize).map(|start| start..end.min(start.saturating_add(step))).collect();
+    let touched = match &states {
+        [Some(before), Some(after)] => touched_between(repo, before, after)?,
+        _ => None,
+    };
     let states = states.each_ref().map(Option::as_ref);
-    let compared = pieces.into_par_iter().map(|slots| piece(repo, collection, states, slots));
+    let compared = pieces.into_par_iter().map(|slots| piece(repo, collection, states, touched.as_deref(), slots));
     let compared = compared.collect::<Result<Vec<_>, _>>()?;
     let mut out = DriftSlice { next: if end < slots { end } else { 0 }, slots, ..DriftSlice::default() };
     out.dims = states.map(|s| s.map_or(0, |s| s.table.dims));
@@ -76,18 +80,19 @@ fn piece(
     repo: &Repository,
     collection: &str,
     states: [Option<&State<'_>>; 2],
+    touched: Option<&[u32]>,
     slots: Range<u32>,
 ) -> Result<DriftSlice, VersionError> {
+    let read = |state: &State<'_>| slots.start..slots.end.min(state.held).max(slots.start);
+    let after = states[1].map(|state| Side::read(repo, state, read(state))).transpose()?;
+    let before = match (states[0], &after, touched) {
+        (Some(state), Some(after), Some(touched)) => Some(Side::beside(repo, state, after, touched, read(state))?),
+        (state, ..) => state.map(|state| Side::read(repo, state, read(state))).transpose()?,
+    };
     let mut out = DriftSlice::default();
-    let mut sides: [Option<Side<'_>>; 2] = [None, None];
-    for (i, state) in states.into_iter().enumerate() {
-        if let Some(state) = state {
-            let side = Side::read(repo, state, slots.start..slots.end.min(state.held).max(slots.start))?;
-            side.sum(i, &mut out);
-            sides[i] = Some(side);
-        }
+    for (i, side) in [&before, &after].into_iter().enumerate() {
+        side.iter().for_each(|side| side.sum(i, &mut out));
     }
-    let [before, after] = &sides;
     for slot in slots {
         compare(repo, collection, before.as_ref(), after.as_ref(), slot, &mut out)?;
     }
@@ -116,6 +121,15 @@ fn keep_farthest(moves: &mut Vec<(String, u64)>) {
     moves.truncate(FARTHEST);
 }
 
+/// Returns the slots that may differ where one commit's data are based on the other's, and they number alike.
+fn touched_between(repo: &Repository, before: &State<'_>, after: &State<'_>) -> Result<Option<Vec<u32>>, VersionError> {
+    let next = repo.bases(after.commit).nth(1) == Some(before.commit);
+    if !next || before.table != after.table || before.held > after.held {
+        return Ok(None);
+    }
+    touched(repo, after.commit, &after.table.collection).map(Some)
+}
+
 /// Finds a collection at a commit, if it is there.
 fn state<'r>(repo: &'r Repository, commit: CommitIndex, collection: &str) -> Result<Option<State<'r>>, VersionError> {
     let Some(table) = shape(repo, commit, collection)? else { return Ok(None) };
@@ -134,6 +148,29 @@ impl<'s> Side<'s> {
     fn read(repo: &Repository, state: &'s State<'s>, slots: Range<u32>) -> Result<Self, VersionError> {
         let keys = read_keys(repo, state.commit, &state.table.collection, slots.clone())?;
         let rows = state.checkout.range(slots.clone())?;
+        Ok(Self { state, keys, rows, start: slots.start })
+    }
+
+    /// Reads the slots of the commit before: only those that the next one touched, and the others are as they are there.
+    fn beside(
+        repo: &Repository,
+        state: &'s State<'s>,
+        next: &Side<'_>,
+        touched: &[u32],
+        slots: Range<u32>,
+    ) -> Result<Self, VersionError> {
+        let (size, len) = (state.table.row_bytes(), slots.len());
+        let keys = read_keys(repo, state.commit, &state.table.collection, slots.clone())?;
+        let own = touched.partition_point(|&s| s < slots.start)..touched.partition_point(|&s| s < slots.end);
+        let touched = &touched[own];
+        let old = state.checkout.list(touched)?;
+        let (mut data, mut alive) = (next.rows.data[..len * size].to_vec(), next.rows.alive[..len].to_vec());
+        for (i, slot) in touched.iter().enumerate() {
+            let at = (slot - slots.start) as usize;
+            data[at * size..(at + 1) * size].copy_from_slice(&old.data[i * size..(i + 1) * size]);
+            alive[at] = old.alive[i];
+        }
+        let rows = Rows { first: slots.start, data, alive, changed_by: Vec::new(), cost: Vec::new() };
         Ok(Self { state, keys, rows, start: slots.start })
     }
 
