@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::{Delivered, Resume, Sink, SinkError};
-use crate::delta::{Delta, DeltaInfo, Timestamp};
+use crate::delta::{Delta, DeltaInfo, SortedMap, Timestamp};
 use crate::pipeline::config::NatsStream;
 use crate::route::Cursor;
 use crate::wire;
@@ -79,7 +79,7 @@ pub fn place(to: &NatsStream) -> Place {
 /// Makes the delta that is published: the same again when the log is read again.
 fn delta(delivered: &Delivered) -> Result<Delta, SinkError> {
     let note = delivered.note();
-    let mut metadata: std::collections::BTreeMap<String, String> =
+    let mut metadata: SortedMap<String, String> =
         note.values().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     metadata.insert("commit".to_owned(), delivered.commit().to_hex());
     let time = Timestamp { physical_millis: delivered.millis(), ..Timestamp::default() };
