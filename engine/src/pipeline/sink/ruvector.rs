@@ -51,21 +51,39 @@ impl RuVector {
 
     /// Opens the file for vectors of a width; makes it where there is none.
     fn open(&self, dims: usize) -> Result<VectorStorage, SinkError> {
+        if !self.path.exists() {
+            // Under another name first: a file whose making was cut short cannot be opened any more.
+            let mut name = self.path.clone().into_os_string();
+            name.push(".new");
+            let new = PathBuf::from(name);
+            if new.exists() {
+                std::fs::remove_file(&new).map_err(|e| super::cannot_write(&new, e))?;
+            }
+            let storage = VectorStorage::new(&new, dims).map_err(|e| failed(&new, &e))?;
+            self.begin(&storage, dims)?;
+            drop(storage);
+            std::fs::rename(&new, &self.path).map_err(|e| super::cannot_write(&self.path, e))?;
+        }
         let storage = VectorStorage::new(&self.path, dims).map_err(|e| failed(&self.path, &e))?;
         if storage.load_config().map_err(|e| failed(&self.path, &e))?.is_none() {
-            let options = DbOptions {
-                dimensions: dims,
-                distance_metric: self.metric,
-                storage_path: self.path.to_string_lossy().into_owned(),
-                hnsw_config: Some(HnswConfig::default()),
-                quantization: None,
-            };
-            // Before the first row: a file with rows and without a cursor is somebody else's.
-            let cursor = Cursor::default().to_text();
-            storage.save_config_value(CURSOR, &cursor).map_err(|e| failed(&self.path, &e))?;
-            storage.save_config(&options).map_err(|e| failed(&self.path, &e))?;
+            self.begin(&storage, dims)?;
         }
         Ok(storage)
+    }
+
+    /// Says in a file what it holds, and that nothing is in it yet.
+    fn begin(&self, storage: &VectorStorage, dims: usize) -> Result<(), SinkError> {
+        let options = DbOptions {
+            dimensions: dims,
+            distance_metric: self.metric,
+            storage_path: self.path.to_string_lossy().into_owned(),
+            hnsw_config: Some(HnswConfig::default()),
+            quantization: None,
+        };
+        // Before the first row: a file with rows and without a cursor is somebody else's.
+        let cursor = Cursor::default().to_text();
+        storage.save_config_value(CURSOR, &cursor).map_err(|e| failed(&self.path, &e))?;
+        storage.save_config(&options).map_err(|e| failed(&self.path, &e))
     }
 
     fn entry(delta: &Delivered, element: Element, row: &[u8]) -> Result<VectorEntry, &'static str> {
