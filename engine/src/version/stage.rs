@@ -280,6 +280,7 @@ impl<'r> Stage<'r> {
             self.flush(i)?;
             self.drop_unshaped(i, info.drop_unshaped)?;
         }
+        self.repo.payloads.clear();
         let mut states = std::mem::take(&mut self.base.states);
         let mut slots = std::mem::take(&mut self.base.slots);
         let mut order = Vec::new();
