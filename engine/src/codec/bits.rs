@@ -1,6 +1,6 @@
 //! A stream of bit fields, least significant bit first.
 
-use super::spare::SpareBytes;
+use super::spare::SpareVec;
 
 /// The most bits one value of a block may take: token, unary exponent, and all of an f64.
 const VALUE_BYTES_MAX: usize = 24;
@@ -9,7 +9,7 @@ const VALUE_BYTES_MAX: usize = 24;
 #[derive(Default)]
 pub(super) struct BitWriter {
     /// Longer than what is written, so that eight bytes can be stored at any time.
-    bytes: SpareBytes,
+    bytes: SpareVec<u8>,
     at: usize,
     pending: u64,
     fill: u32,
@@ -46,7 +46,7 @@ impl BitPen<'_> {
 impl BitWriter {
     /// Returns a writer with room for about so many bytes.
     pub(super) fn with_room(bytes: usize) -> Self {
-        Self { bytes: SpareBytes::with_room(bytes), ..Self::default() }
+        Self { bytes: SpareVec::with_room(bytes), ..Self::default() }
     }
 
     /// Makes room for so many values; must come before they are put.

@@ -12,7 +12,7 @@ use super::error::CodecError;
 use super::numbers::put_varint;
 use super::rans;
 use super::reader::Reader;
-use super::spare::SpareBytes;
+use super::spare::SpareVec;
 
 const RAW: u64 = 0;
 const CONSTANT: u64 = 1;
@@ -53,7 +53,7 @@ fn encode_rans(data: &[u8], counts: &rans::Counts, out: &mut Vec<u8>) {
         return;
     }
     rans::write_table(&frequencies, out);
-    let mut coded = SpareBytes::empty(data.len() + 64);
+    let mut coded = SpareVec::empty(data.len() + 64);
     match data.len() {
         LANES_8_LEN_MIN.. => rans::encode::<8>(data, &frequencies, &mut coded),
         LANES_4_LEN_MIN.. => rans::encode::<4>(data, &frequencies, &mut coded),

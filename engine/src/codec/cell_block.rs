@@ -21,7 +21,7 @@ use super::positions::{Positions, gather, scatter};
 use super::precision::Narrow;
 use super::reader::Reader;
 use super::source::{Source, Values};
-use super::spare::SpareBytes;
+use super::spare::SpareVec;
 use super::tokens;
 use super::word::{Format, Word};
 use std::ops::Range;
@@ -34,7 +34,7 @@ pub(super) struct Coded {
     grid: Grid,
     /// Grid exponent of each row less that of the block.
     exponents: Vec<u8>,
-    pub(super) tokens: SpareBytes,
+    pub(super) tokens: SpareVec<u8>,
     /// Bytes of low bits of each row.
     lengths: Vec<u32>,
     pub(super) low: BitWriter,
@@ -67,7 +67,7 @@ pub(super) fn code<W: Word>(source: Source, values: &Values<W>, steps: Steps) ->
     let mut coded = Coded {
         grid: Grid { format: source.format, k },
         exponents: Vec::with_capacity(n_rows),
-        tokens: SpareBytes::with_room(source.len()),
+        tokens: SpareVec::with_room(source.len()),
         lengths: Vec::with_capacity(n_rows),
         low: BitWriter::with_room(source.len() * source.shape.element.size() + LOW_AHEAD),
     };

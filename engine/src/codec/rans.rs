@@ -14,10 +14,9 @@
 //!
 //! Source: Duda, "Asymmetric numeral systems" (2013); Giesen's ryg_rans for interleaving and division by reciprocals.
 
-use std::cell::RefCell;
-
 use super::error::CodecError;
 use super::reader::Reader;
+use super::spare::SpareVec;
 use vecdelta_kernels::{Widest, widest};
 
 /// Probabilities are multiples of 1 / 4096.
@@ -192,29 +191,17 @@ impl Step {
 pub(super) fn encode<const LANES: usize>(data: &[u8], frequencies: &Frequencies, out: &mut Vec<u8>) {
     let steps = steps(frequencies);
     let mut states = [LOWER; LANES];
-    WORDS.with_borrow_mut(|held| {
-        // Backwards, so the last word written is the first one read.
-        let len = data.len() / 2 + LANES;
-        if held.len() < len {
-            held.resize(len, 0);
-        }
-        let words = &mut held[..len];
-        let at = widest(EncodeGroups { data, states: &mut states, steps: &steps, words });
-        states.iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes()));
-        out.reserve(4 * (words.len() - at));
-        words[at..].iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
-        if held.len() > WORDS_KEPT {
-            *held = Vec::new();
-        }
-    });
-}
-
-/// How many words of memory a thread keeps.
-const WORDS_KEPT: usize = 1 << 18;
-
-thread_local! {
-    /// Words of one encoding after another: memory that is asked for anew each time has to be cleared each time.
-    static WORDS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+    // Backwards, so the last word written is the first one read.
+    let len = data.len() / 2 + LANES;
+    let mut held = SpareVec::with_room(len);
+    if held.len() < len {
+        held.resize(len, 0);
+    }
+    let words = &mut held[..len];
+    let at = widest(EncodeGroups { data, states: &mut states, steps: &steps, words });
+    states.iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes()));
+    out.reserve(4 * (words.len() - at));
+    words[at..].iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
 }
 
 /// The arguments of [`encode_groups`].

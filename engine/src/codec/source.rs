@@ -4,6 +4,7 @@ use super::layout::Shape;
 use super::level::Level;
 use super::positions::Positions;
 use super::precision::Narrow;
+use super::spare::SpareVec;
 use super::word::{Format, Word};
 use std::ops::Range;
 
@@ -38,7 +39,7 @@ impl Source<'_> {
     /// Returns all values with what predicts each.
     pub(super) fn values<W: Word>(&self) -> Values<W> {
         let load = |rows: &[u8]| {
-            let mut words = spare();
+            let mut words = SpareVec::empty(self.len());
             W::load(self.shape.element, self.narrow, rows, &mut words);
             words
         };
@@ -48,31 +49,22 @@ impl Source<'_> {
     }
 }
 
-/// How many lists of words a thread keeps, and how long they may be.
-const SPARE: usize = 4;
-const SPARE_WORDS: usize = 1 << 18;
-
-/// Returns an empty list: memory that is asked for anew for each block has to be cleared for each.
-fn spare<W: Word>() -> Vec<W> {
-    W::spare().with_borrow_mut(Vec::pop).unwrap_or_default()
-}
-
-fn zeros<W: Word>(len: usize) -> Vec<W> {
-    let mut words = spare();
+fn zeros<W: Word>(len: usize) -> SpareVec<W> {
+    let mut words = SpareVec::empty(len);
     words.resize(len, W::default());
     words
 }
 
 /// Values to encode and what predicts each, row by row.
 pub(super) struct Values<W: Word> {
-    pub(super) predicted: Vec<W>,
-    pub(super) new: Vec<W>,
+    pub(super) predicted: SpareVec<W>,
+    pub(super) new: SpareVec<W>,
 }
 
 impl<W: Word> Values<W> {
     /// Returns the same values without a prediction.
     pub(super) fn alone(&self) -> Self {
-        let mut new = spare();
+        let mut new = SpareVec::empty(self.new.len());
         new.extend_from_slice(&self.new);
         Self { predicted: zeros(new.len()), new }
     }
@@ -80,18 +72,5 @@ impl<W: Word> Values<W> {
     /// Measures the differences of some of them.
     pub(super) fn level(&self, format: Format, range: Range<usize>) -> Level {
         Level::of(format, &self.predicted[range.clone()], &self.new[range])
-    }
-}
-
-impl<W: Word> Drop for Values<W> {
-    fn drop(&mut self) {
-        W::spare().with_borrow_mut(|kept| {
-            for words in [&mut self.predicted, &mut self.new] {
-                if kept.len() < SPARE && words.capacity() <= SPARE_WORDS {
-                    words.clear();
-                    kept.push(std::mem::take(words));
-                }
-            }
-        });
     }
 }

@@ -1,58 +1,82 @@
-//! Buffers of bytes that stay with their thread: memory that is asked for anew for each block has to be cleared for each.
+//! Buffers that stay with their thread: memory that is asked for anew for each block has to be cleared for each.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
+use std::thread::LocalKey;
 
-/// How many buffers a thread keeps, and how long they may be.
+/// How many buffers of a type a thread keeps, and how long they may be.
 const KEPT: usize = 6;
 const KEPT_BYTES: usize = 1 << 20;
 
-thread_local! {
-    static KEPT_BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+/// What buffers are kept of.
+pub(super) trait Kept: Sized + 'static {
+    /// Buffers that this thread has no use for now.
+    fn kept() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 }
 
-/// A buffer with what it held before, which goes back to the thread that drops it.
-#[derive(Default)]
-pub(super) struct SpareBytes(Vec<u8>);
+macro_rules! kept {
+    ($($item:ty),*) => {$(
+        impl Kept for $item {
+            fn kept() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+                thread_local! {
+                    static BUFFERS: RefCell<Vec<Vec<$item>>> = const { RefCell::new(Vec::new()) };
+                }
+                &BUFFERS
+            }
+        }
+    )*};
+}
 
-impl SpareBytes {
-    /// Returns a buffer of this thread which has room for so many bytes.
-    pub(super) fn with_room(bytes: usize) -> Self {
-        let kept = KEPT_BUFFERS.with_borrow_mut(|kept| {
-            let at = kept.iter().rposition(|buffer| buffer.capacity() >= bytes)?;
+kept!(u8, u32, u64);
+
+/// A buffer with what it held before, which goes back to the thread that drops it.
+pub(super) struct SpareVec<T: Kept>(Vec<T>);
+
+impl<T: Kept> SpareVec<T> {
+    /// Returns a buffer of this thread which has room for so many items.
+    pub(super) fn with_room(len: usize) -> Self {
+        let kept = T::kept().with_borrow_mut(|kept| {
+            let at = kept.iter().rposition(|buffer| buffer.capacity() >= len)?;
             Some(kept.swap_remove(at))
         });
-        Self(kept.unwrap_or_else(|| Vec::with_capacity(bytes)))
+        Self(kept.unwrap_or_else(|| Vec::with_capacity(len)))
     }
 
-    /// Returns an empty buffer with room for so many bytes.
-    pub(super) fn empty(bytes: usize) -> Self {
-        let mut taken = Self::with_room(bytes);
+    /// Returns an empty buffer with room for so many items.
+    pub(super) fn empty(len: usize) -> Self {
+        let mut taken = Self::with_room(len);
         taken.clear();
         taken
     }
 }
 
-impl Drop for SpareBytes {
+impl<T: Kept> Default for SpareVec<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Kept> Drop for SpareVec<T> {
     fn drop(&mut self) {
-        KEPT_BUFFERS.with_borrow_mut(|kept| {
-            if kept.len() < KEPT && (1..=KEPT_BYTES).contains(&self.0.capacity()) {
+        let is_worth_it = (1..=KEPT_BYTES / size_of::<T>()).contains(&self.0.capacity());
+        T::kept().with_borrow_mut(|kept| {
+            if is_worth_it && kept.len() < KEPT {
                 kept.push(std::mem::take(&mut self.0));
             }
         });
     }
 }
 
-impl Deref for SpareBytes {
-    type Target = Vec<u8>;
+impl<T: Kept> Deref for SpareVec<T> {
+    type Target = Vec<T>;
 
-    fn deref(&self) -> &Vec<u8> {
+    fn deref(&self) -> &Vec<T> {
         &self.0
     }
 }
 
-impl DerefMut for SpareBytes {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
+impl<T: Kept> DerefMut for SpareVec<T> {
+    fn deref_mut(&mut self) -> &mut Vec<T> {
         &mut self.0
     }
 }

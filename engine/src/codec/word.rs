@@ -1,13 +1,11 @@
 //! Bit patterns of floating-point values, and how rows become lists of them.
 
-use std::cell::RefCell;
-use std::thread::LocalKey;
-
 use super::bits::BitWriter;
 use super::cells::{self, Grid};
 use super::cells32::Scratch;
 use super::precision::{self, Narrow, bf16_from_f32, f16_from_f32, f32_from_f16, f32_from_f64, f64_from_f32, widen};
 use super::rows32::{DecodeRow, EncodeRow, Exponents};
+use super::spare::Kept;
 use vecdelta_kernels::{Element, widest};
 
 /// The layout of a floating-point format: sign, exponent field, mantissa.
@@ -58,9 +56,7 @@ impl Format {
 }
 
 /// A bit pattern in memory: u64 for f64, u32 for all narrower formats.
-pub(super) trait Word: Copy + Default + PartialEq + 'static {
-    /// Lists of words that this thread has no use for now.
-    fn spare() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
+pub(super) trait Word: Copy + Default + PartialEq + Kept {
     fn bits(self) -> u64;
     fn from_bits(bits: u64) -> Self;
     /// Wraps a difference to the size of the word, as a signed number.
@@ -91,16 +87,7 @@ pub(super) trait Word: Copy + Default + PartialEq + 'static {
     ) -> Option<()>;
 }
 
-thread_local! {
-    static SPARE_32: RefCell<Vec<Vec<u32>>> = const { RefCell::new(Vec::new()) };
-    static SPARE_64: RefCell<Vec<Vec<u64>>> = const { RefCell::new(Vec::new()) };
-}
-
 impl Word for u64 {
-    fn spare() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
-        &SPARE_64
-    }
-
     #[inline(always)]
     fn bits(self) -> u64 {
         self
@@ -160,10 +147,6 @@ impl Word for u64 {
 }
 
 impl Word for u32 {
-    fn spare() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
-        &SPARE_32
-    }
-
     #[inline(always)]
     fn bits(self) -> u64 {
         u64::from(self)

@@ -34,11 +34,6 @@ impl Payloads {
         kept.extend(buffers.filter(|buffer| WORTH.contains(&buffer.capacity())).take(room));
     }
 
-    /// Gives the memory back: between commits, others need it.
-    pub fn clear(&self) {
-        self.lock().clear();
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
         // A thread that panicked while it held them cannot have left half a buffer.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -8,8 +8,8 @@ use super::index::Index;
 use super::states::{NewStates, StateRow, find_out_few};
 use crate::delta::{CommitId, Element, SortedMap, Table, Timestamp, domain};
 use crate::store::{
-    Action, BlockRef, CollectionState, CommitRecord, Disk, JOURNALS, Known, Link, Log, OperationRecord, Payloads,
-    Place, Record, StoreError, Transaction, keep_measures, log_start,
+    Action, BlockRef, CollectionState, CommitRecord, Disk, JOURNALS, Known, Link, Log, OperationRecord, Place, Record,
+    StoreError, Transaction, keep_measures, log_start,
 };
 
 /// The branch that commands work on unless told otherwise.
@@ -27,8 +27,6 @@ pub struct Repository {
     graph: Graph,
     index: Mutex<Index>,
     writer: Option<Writer>,
-    /// Memory that commits are coded into, one after another.
-    pub(super) payloads: Payloads,
 }
 
 /// What only a writer has.
@@ -135,7 +133,7 @@ impl Repository {
     }
 
     fn of((log, graph, index): (Log, Graph, Index), writer: Option<Writer>) -> Self {
-        Self { log, graph, index: Mutex::new(index), writer, payloads: Payloads::default() }
+        Self { log, graph, index: Mutex::new(index), writer }
     }
 
     /// Returns the disk below.

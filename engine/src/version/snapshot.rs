@@ -7,7 +7,7 @@ use super::checkout::Checkout;
 use super::error::{Result, VersionError};
 use super::repository::{Actor, CommitIndex, Repository, operation, table_of};
 use crate::delta::Timestamp;
-use crate::store::{Action, BlockRef, PartRow, encode_part};
+use crate::store::{Action, BlockRef, PartRow, Payloads, encode_part};
 
 /// How many bytes of rows are read and written at once.
 const CHUNK_BYTES: usize = 64 << 20;
@@ -50,7 +50,7 @@ pub fn snapshot(repo: &mut Repository, commit: CommitIndex, actor: &Actor) -> Re
     let (place, record, bytes) = {
         let shared: &Repository = repo;
         let mut tx = shared.begin()?;
-        let mut blocks: Vec<BlockRef> = Vec::new();
+        let (mut blocks, payloads) = (Vec::<BlockRef>::new(), Payloads::default());
         for (number, state) in (0u16..).zip(&record.body.collections) {
             let table = Arc::new(table_of(state)?);
             let size = table.row_bytes();
@@ -62,12 +62,12 @@ pub fn snapshot(repo: &mut Repository, commit: CommitIndex, actor: &Actor) -> Re
                 let alive = (0..rows.alive.len()).filter(|&i| rows.alive[i]);
                 let fresh: Vec<PartRow<'_>> =
                     alive.map(|i| PartRow { slot: start + i as u32, old: None, new: &rows.data, at: i }).collect();
-                let coded = encode_part(number, &table, &fresh, &[], &[], &shared.payloads);
+                let coded = encode_part(number, &table, &fresh, &[], &[], &payloads);
                 for (entry, block) in &coded {
                     tx.append(block)?;
                     blocks.push(*entry);
                 }
-                shared.payloads.give(coded);
+                payloads.give(coded);
             }
         }
         let bytes = blocks.iter().map(|b| u64::from(b.len)).sum();

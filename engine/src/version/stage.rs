@@ -18,8 +18,8 @@ use super::states::{NewStates, prefix};
 use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hashes};
 use crate::store::{
     BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, GENERATIONS, Measures, Mirror, NOTES,
-    PartBlock, PartRow, Place, Record, RowGenerations, SlotGenerations, SlotNotes, Transaction, Written, encode_keys,
-    encode_part, gather,
+    PartBlock, PartRow, Payloads, Place, Record, RowGenerations, SlotGenerations, SlotNotes, Transaction, Written,
+    encode_keys, encode_part, gather,
 };
 
 /// Rows are coded and written when this many bytes of them were gathered.
@@ -67,6 +67,8 @@ pub struct Staged {
 pub struct Stage<'r> {
     repo: &'r Repository,
     tx: Transaction<'r>,
+    /// Memory that parts are coded into, one after another.
+    payloads: Payloads,
     base: Base,
     collections: Vec<Collection>,
     blocks: Vec<BlockRef>,
@@ -132,6 +134,7 @@ impl<'r> Stage<'r> {
         Ok(Self {
             repo,
             tx: repo.begin()?,
+            payloads: Payloads::default(),
             base,
             collections: Vec::new(),
             blocks: Vec::new(),
@@ -256,8 +259,7 @@ impl<'r> Stage<'r> {
         let mirror = own.mirror.read().expect("no thread panics with it");
         let sorted = Sorted::of(&batches, &mirror);
         let number = collection as u16;
-        let blocks =
-            encode_part(number, &own.table, &sorted.fresh, &sorted.change, &sorted.deleted, &self.repo.payloads);
+        let blocks = encode_part(number, &own.table, &sorted.fresh, &sorted.change, &sorted.deleted, &self.payloads);
         let costs = sorted.costs(&blocks, &own.table, &mirror);
         // Writers of one file wait for each other: this thread writes the log, another one the mirror, and the rest hash.
         let (mut mirrored, mut written) = (Ok(()), Vec::new());
@@ -267,7 +269,7 @@ impl<'r> Stage<'r> {
             append(&mut self.tx, &mut self.blocks, &blocks)
         });
         own.written.extend(written);
-        self.repo.payloads.give(blocks);
+        self.payloads.give(blocks);
         appended.and(mirrored)
     }
 
@@ -280,7 +282,6 @@ impl<'r> Stage<'r> {
             self.flush(i)?;
             self.drop_unshaped(i, info.drop_unshaped)?;
         }
-        self.repo.payloads.clear();
         let mut states = std::mem::take(&mut self.base.states);
         let mut slots = std::mem::take(&mut self.base.slots);
         let mut order = Vec::new();
@@ -378,7 +379,7 @@ impl<'r> Stage<'r> {
             return Err(VersionError::Unshaped { collection, sources, dims: own.table.dims });
         }
         self.counts.deleted += left.len() as u64;
-        let blocks = encode_part(i as u16, &own.table, &[], &[], &left, &self.repo.payloads);
+        let blocks = encode_part(i as u16, &own.table, &[], &[], &left, &self.payloads);
         append(&mut self.tx, &mut self.blocks, &blocks)?;
         let mirror = own.mirror.read().expect("no thread panics with it");
         let keys = key_hashes(left.iter().map(|&slot| mirror.keys().get(slot)));

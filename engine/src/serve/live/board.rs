@@ -138,7 +138,7 @@ impl Board {
     /// Returns whether the run was ever under way.
     pub(super) fn has_begun(&self) -> bool {
         let (standing, took) = self.standing();
-        standing == Standing::Active || !took.is_zero()
+        has_begun(&standing, took)
     }
 
     pub(super) fn totals(&self) -> MutexGuard<'_, Totals> {
@@ -199,10 +199,14 @@ impl Board {
                 "watermark_lag_seconds": lags.get(name),
             })
         });
-        let begun = standing == Standing::Active || !took.is_zero();
+        let begun = has_begun(&standing, took);
         let (partition, seconds, sources) = (self.partition, took.as_secs_f64(), sources.collect());
         Seen { partition, standing, begun, seconds, totals, figures, rates, sources }
     }
+}
+
+fn has_begun(standing: &Standing, took: Duration) -> bool {
+    *standing == Standing::Active || !took.is_zero()
 }
 
 /// The clock of whoever looks.
