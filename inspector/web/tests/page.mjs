@@ -90,7 +90,22 @@ async function until(page, holds, what) {
 }
 
 const rests = (now) => now.ready && !now.busy;
-const picture = async (page, name) => writeFileSync(new URL(`target/tmp/page-${name}.png`, root), await page.screenshot());
+
+/** Writes a picture of what was drawn. The browser now and then has no frame to give, most of all of a page that is new: then it is asked again. */
+async function picture(page, name) {
+    for (let left = 5; ; left--) {
+        await page.evaluate(() => new Promise((done) => {
+            setTimeout(done, 1000); // a window without frames
+            requestAnimationFrame(() => requestAnimationFrame(done));
+        }));
+        try {
+            return writeFileSync(new URL(`target/tmp/page-${name}.png`, root), await page.screenshot());
+        } catch (error) {
+            if (left === 0 || !/Unable to capture screenshot/.test(error.message)) throw error;
+            await page.waitForTimeout(200);
+        }
+    }
+}
 /** Clicks an element of the mirror, as a screen reader does. */
 const press = (locator) => locator.first().evaluate((element) => element.click());
 
@@ -226,12 +241,15 @@ test('a damaged bundle, a cut one, what is none, and what is not there show an e
 
 test('without WebGL 2 the page says so', async () => {
     const context = await browser.newContext();
-    const page = await context.newPage();
-    await page.addInitScript(() => {
-        HTMLCanvasElement.prototype.getContext = () => null;
-    });
-    await page.goto(origin);
-    await page.getByText('This browser has no WebGL 2').waitFor();
-    await picture(page, 'no-webgl');
-    await context.close();
+    try {
+        const page = await context.newPage();
+        await page.addInitScript(() => {
+            HTMLCanvasElement.prototype.getContext = () => null;
+        });
+        await page.goto(origin);
+        await page.getByText('This browser has no WebGL 2').waitFor();
+        await picture(page, 'no-webgl');
+    } finally {
+        await context.close();
+    }
 });
