@@ -9,7 +9,7 @@ use vecdelta::delta::{Element, Notes};
 use vecdelta::event::Event;
 use vecdelta::pipeline::config::{Clock, ClockKind, Close, OnSlow, Pipeline, Priority, Triggers};
 use vecdelta::pipeline::sink::{Delivered, Resume, Sink, SinkError};
-use vecdelta::pipeline::{Context, Controls, Feed, Live, RunReport, Served, feed, run_with};
+use vecdelta::pipeline::{Context, Controls, Fate, Feed, Live, RunReport, Served, feed, run_with};
 use vecdelta::route::{Cursor, SubscriberPolicy, SubscriberStatus};
 use vecdelta::store::{Letters, MemoryDisk};
 use vecdelta::version::{MAIN, Repository};
@@ -244,6 +244,39 @@ fn a_slow_sink_is_served_as_its_setting_says() {
         assert_eq!(taken, ROWS, "{on_slow:?}");
         let head = done.repo.head(MAIN).unwrap();
         assert_eq!(done.repo.first_parents(head).count(), ROWS / 100, "the run itself lacks nothing");
+    }
+}
+
+/// What a sink is just taking counts against the budget until it has it: a second commit of that size is one too many.
+#[test]
+fn what_a_sink_is_taking_still_counts() {
+    let pipeline = stream(100, &["a"]);
+    let (begun, go_on) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let holds: Before = {
+        let (begun, go_on) = (begun.clone(), go_on.clone());
+        Box::new(move || {
+            begun.store(true, Ordering::Relaxed);
+            until(|| go_on.load(Ordering::Relaxed));
+            Ok(())
+        })
+    };
+    let done = run(&pipeline, (OnSlow::Detach, holds), |feed, _| {
+        for round in 0..2 {
+            let rows: Vec<_> = (0..100).map(|i| (format!("k{i}"), vec![(round * 100 + i) as f32; 128])).collect();
+            let ticket = feed.push(Element::F32, 128, batch(&rows), None).unwrap();
+            assert_eq!(ticket.wait(Duration::from_secs(60)), Some(Fate::Durable));
+            until(|| begun.load(Ordering::Relaxed));
+        }
+        // The commit is durable before the sinks are told of it.
+        std::thread::sleep(Duration::from_millis(200));
+        go_on.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(done.report.sinks[0].status, SubscriberStatus::Disconnected);
+}
+
+fn until(holds: impl Fn() -> bool) {
+    while !holds() {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

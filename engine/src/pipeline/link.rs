@@ -55,6 +55,26 @@ impl Budget {
     }
 }
 
+/// Bytes that were taken from a budget, and are given back when nobody holds the loan any more.
+#[derive(Debug)]
+pub struct Loan {
+    bytes: u64,
+    budget: Budget,
+}
+
+impl Loan {
+    /// Takes the bytes if they fit now.
+    pub fn take(budget: &Budget, bytes: u64) -> Option<Arc<Self>> {
+        budget.try_take(bytes).then(|| Arc::new(Self { bytes, budget: budget.clone() }))
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.budget.give(self.bytes);
+    }
+}
+
 /// Something on its way; its bytes are given back when it is dropped.
 pub struct Loaded<T> {
     item: Option<T>,

@@ -61,6 +61,7 @@ pub fn delivered(letter: &Letter) -> Option<Delivered> {
         millis: letter.millis,
         batch: Arc::new(batch),
         routes: Arc::new(["dead letter".to_owned()]),
+        loan: None,
     };
     Some(Delivered::new(Arc::new(parcel), 0, 0, 0))
 }

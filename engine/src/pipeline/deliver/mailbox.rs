@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::delta::{CommitId, DeltaBatches};
-use crate::pipeline::link::Budget;
+use crate::pipeline::link::{Budget, Loan};
 use crate::pipeline::turns;
 use crate::version::CommitIndex;
 
@@ -22,7 +22,7 @@ pub struct Committed {
     /// Its deltas; `None` when they are to be read from the log.
     pub deltas: Option<DeltaBatches>,
     /// What it has of the budget: once, in however many mailboxes it waits.
-    loan: Mutex<Option<Budget>>,
+    loan: Mutex<Option<Arc<Loan>>>,
 }
 
 impl Committed {
@@ -43,18 +43,15 @@ impl Committed {
     /// Takes its bytes from the budget unless it has them; returns whether they fit.
     fn borrow_from(&self, budget: &Budget) -> bool {
         let mut loan = self.loan.lock().expect("no thread panics with it");
-        if loan.is_none() && budget.try_take(self.bytes()) {
-            *loan = Some(budget.clone());
+        if loan.is_none() {
+            *loan = Loan::take(budget, self.bytes());
         }
         loan.is_some()
     }
-}
 
-impl Drop for Committed {
-    fn drop(&mut self) {
-        if let Some(budget) = self.loan.get_mut().ok().and_then(Option::take) {
-            budget.give(self.bytes());
-        }
+    /// Returns what it has of the budget, to be held as long as any of its deltas is.
+    pub fn loan(&self) -> Option<Arc<Loan>> {
+        self.loan.lock().expect("no thread panics with it").clone()
     }
 }
 
@@ -152,9 +149,10 @@ impl Mailbox {
                 }
                 OnSlow::DropOldest => match state.waiting.pop_front() {
                     Some(oldest) => state.dropped += oldest.len(),
-                    // Others use the budget: this one is the oldest that it may leave out.
+                    // What the sink is taking, or others, use the budget: the newest waits all the same, so that the sink
+                    // does not stay behind once it goes on.
                     None => {
-                        state.dropped += commit.len();
+                        state.waiting.push_back(commit.clone());
                         break;
                     }
                 },

@@ -15,8 +15,6 @@ mod mailbox;
 mod offer;
 mod place;
 mod tail;
-#[cfg(test)]
-mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;

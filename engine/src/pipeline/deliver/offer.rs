@@ -10,6 +10,7 @@ use super::tail::{legs, read_leg};
 use crate::delta::{CommitId, DeltaBatch};
 use crate::event::Event;
 use crate::pipeline::PipelineError;
+use crate::pipeline::link::Loan;
 use crate::pipeline::sink::{Delivered, Parcel};
 use crate::route::{Cursor, Look, Offer, Position};
 use crate::version::{CommitIndex, Repository};
@@ -35,7 +36,8 @@ impl Courier<'_> {
         }
         let Some(deltas) = &committed.deltas else { return self.catch_up() };
         self.begin(committed.number, committed.commit);
-        let parcel = |batch| self.parcel(committed.commit, committed.millis, batch);
+        let loan = committed.loan();
+        let parcel = |batch| self.parcel(committed.commit, committed.millis, batch, loan.clone());
         let parcels: Vec<Arc<Parcel>> = deltas.batches().iter().map(parcel).collect();
         let mut first = 0;
         for (batch, run) in deltas.runs() {
@@ -75,7 +77,7 @@ impl Courier<'_> {
             let mut stop = None;
             let read = read_leg(&repo, leg, &|name| collections.iter().any(|c| c == name), &mut |first, batch| {
                 let rows = 0..batch.deltas.len();
-                let parcel = self.parcel(id, millis, &Arc::new(batch));
+                let parcel = self.parcel(id, millis, &Arc::new(batch), None);
                 self.offer(leg.to, first, (&parcel, rows), &done);
                 self.pump(HELD_BYTES).map_err(|error| {
                     stop = Some(error);
@@ -104,8 +106,8 @@ impl Courier<'_> {
         self.state.last = Some(number);
     }
 
-    fn parcel(&self, commit: CommitId, millis: u64, batch: &Arc<DeltaBatch>) -> Arc<Parcel> {
-        Arc::new(Parcel { commit, millis, batch: batch.clone(), routes: self.state.routes.clone() })
+    fn parcel(&self, commit: CommitId, millis: u64, batch: &Arc<DeltaBatch>, loan: Option<Arc<Loan>>) -> Arc<Parcel> {
+        Arc::new(Parcel { commit, millis, batch: batch.clone(), routes: self.state.routes.clone(), loan })
     }
 
     /// Offers the deltas that a route leads here, but for those that are done; `first` is the number of the first row.

@@ -28,6 +28,7 @@ use std::sync::Arc;
 #[cfg(feature = "postgres")]
 use self::postgres::Postgres;
 use super::config;
+use super::link::Loan;
 use crate::delta::{Change, CommitId, DeltaBatch, DeltaRow, Note, Table, row_hash};
 use crate::export::{ExportError, PartFormat};
 use crate::route::Cursor;
@@ -171,6 +172,8 @@ pub struct Parcel {
     pub batch: Arc<DeltaBatch>,
     /// The names of all routes.
     pub routes: Arc<[String]>,
+    /// What its bytes have of a budget, until the last of its deltas is done.
+    pub loan: Option<Arc<Loan>>,
 }
 
 /// One delta of a commit, on its way to a sink.
