@@ -31,6 +31,6 @@ if [ ! -e "$venv/ready" ]; then
     [ "$missing" = 1 ] || touch "$venv/ready" # what is missing is tried again the next time
 fi
 
-cargo build --release --locked -p vecdelta
-export VECDELTA="${CARGO_TARGET_DIR:-target}/release/vecdelta" PYTHONDONTWRITEBYTECODE=1
+cargo build --release --locked -p vecdelta -p vecdelta-benches --bins
+export VECDELTA="${CARGO_TARGET_DIR:-target}/release/vecdelta" VECDELTA_WARM="${CARGO_TARGET_DIR:-target}/release/warm" PYTHONDONTWRITEBYTECODE=1
 exec "$venv/bin/python" benches/peers/run.py "$@"

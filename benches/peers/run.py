@@ -20,7 +20,7 @@ import data
 import table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TOOLS = ["vecdelta", "vecdelta_memory", "vecdelta_served", "lance_best", "lance_indexed", "lance", "duckdb_history", "tiledb_rows", "zstd_patch"]
+TOOLS = ["vecdelta", "vecdelta_library", "vecdelta_memory", "vecdelta_served", "lance_best", "lance_indexed", "lance", "duckdb_history", "tiledb_rows", "zstd_patch"]
 TOOLS += ["parquet_changes", "parquet_zstd", "parquet_whole", "delta", "icechunk_auto", "icechunk_rows", "xdelta"]
 SYNCS = "trace=fsync,fdatasync,syncfs,sync,sync_file_range,msync"
 

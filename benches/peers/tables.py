@@ -10,7 +10,9 @@ def read(path):
 
 
 def pair(table):
-    """Returns (ids, matrix) of a table, a pair, or the path of an Arrow file."""
+    """Returns (ids, matrix) of a table, a pair, the path of an Arrow file, or what can give them."""
+    if hasattr(table, "pair"):
+        return table.pair()
     if isinstance(table, str):
         table = read(table)
     if isinstance(table, pa.Table):

@@ -96,6 +96,8 @@ def main():
         out = read(tool, module, len(files) - 1, keys)
     else:
         out = check(tool, module, files, keys)
+    if hasattr(tool, "close"):
+        tool.close()  # only a process that has ended is counted
     peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     print(json.dumps({**out, "peak": max(peaks) * 1024}))
 

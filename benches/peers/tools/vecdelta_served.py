@@ -16,13 +16,19 @@ DERIVED = "cache"
 
 
 class Tool(plain.Tool):
-    connection = None
+    connection = server = None
+
+    def close(self):
+        if self.server:
+            self.server.kill()
+            self.server.wait()
 
     def ask(self, path, **parameters):
         if self.connection is None:
             command = [plain.PROGRAM, "serve", self.repository, "--listen", "127.0.0.1:0"]
             server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            atexit.register(server.kill)
+            self.server = server
+            atexit.register(self.close)
             lines = iter(server.stdout.readline, "")
             port = next(found[1] for found in (re.search(r"http://127\.0\.0\.1:(\d+)", line) for line in lines) if found)
             self.connection = http.client.HTTPConnection("127.0.0.1", int(port))
