@@ -104,9 +104,9 @@ fn without_its_index_the_log_is_read_and_nothing_is_kept_of_what_had_to_wait() {
     }
 }
 
-/// A log of many megabytes: random rows, which cannot be made small.
-fn large(commits: u64, rows: usize) -> Vec<u8> {
-    let disk = MemoryDisk::default();
+/// A log of many megabytes: random rows, which cannot be made small. A segment is followed by the next one after some bytes.
+fn large(commits: u64, rows: usize, segment_bytes: u64) -> Vec<u8> {
+    let disk = MemoryDisk::default().with_segments_of(segment_bytes);
     let mut repo = open(&disk).unwrap();
     let mut rng = Rng::new(5);
     let table = Arc::new(Table { collection: "a".to_owned(), element: Element::F32, dims: 64 });
@@ -128,8 +128,8 @@ fn large(commits: u64, rows: usize) -> Vec<u8> {
 
 #[test]
 fn the_graph_takes_three_requests_and_a_vector_a_few_whatever_the_length() {
-    for (commits, rows) in [(200, 8), (200, 160)] {
-        let mut file = Elsewhere::new(large(commits, rows), 8 << 20);
+    for (commits, rows, segment_bytes) in [(200, 8, 1 << 30), (200, 160, 1 << 30), (200, 160, 2 << 20)] {
+        let mut file = Elsewhere::new(large(commits, rows, segment_bytes), 8 << 20);
         let len = file.bytes.len();
         let copy = file.open().unwrap();
         assert_eq!(copy.len(), commits as usize);
@@ -159,6 +159,38 @@ fn the_graph_takes_three_requests_and_a_vector_a_few_whatever_the_length() {
         let (requests, _) = file.spent();
         assert!(requests <= 40, "{len} bytes: {requests} requests for a diff");
         assert!(file.pages.held() <= 8 << 20);
+    }
+}
+
+/// A segment's head is looked at when something of it is read: then it is the error that opening a directory would give.
+#[test]
+fn a_damaged_head_of_a_later_segment_is_an_error_of_what_is_read_there_and_of_nothing_else() {
+    let bytes = large(60, 160, 500_000);
+    let heads: Vec<usize> = bytes.windows(8).enumerate().filter(|(_, w)| *w == b"VDLOG002").map(|(at, _)| at).collect();
+    assert!(heads.len() > 2);
+    let mut want = Elsewhere::new(bytes.clone(), u64::MAX);
+    let whole = want.open().unwrap();
+    for (at, change) in [(heads[1], 0x20), (heads[1] + 7, 1), (heads[1] + 10, 1), (heads[1] + 63, 0x80)] {
+        let mut changed = bytes.clone();
+        changed[at] ^= change;
+        let mut file = Elsewhere::new(changed, u64::MAX);
+        let copy = file.open().unwrap();
+        let (mut whole_ones, mut refused) = (0, 0);
+        for commit in 0..copy.len() {
+            match file.run(&mut || copy.commit(commit)) {
+                Ok(record) => {
+                    assert_eq!(record, want.run(&mut || whole.commit(commit)).unwrap());
+                    whole_ones += 1;
+                }
+                Err(e) => {
+                    let e = e.to_string();
+                    let place = e.starts_with("elsewhere: log/00000001.vdlog at offset 0");
+                    assert!(place && e.ends_with("the header is damaged or of another repository"), "{e}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(whole_ones > 0 && refused > 0, "{whole_ones} were whole, {refused} refused");
     }
 }
 

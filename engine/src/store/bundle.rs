@@ -120,6 +120,10 @@ impl Disk for Bundle {
     fn display(&self, path: &str) -> String {
         if path.is_empty() { self.display.clone() } else { format!("{}: {path}", self.display) }
     }
+
+    fn is_fixed(&self) -> bool {
+        true
+    }
 }
 
 fn read_only() -> io::Error {

@@ -53,6 +53,10 @@ pub trait Disk: Send + Sync {
     fn lock(&self, path: &str) -> io::Result<Box<dyn Send + Sync>>;
     /// Returns the path to name in messages.
     fn display(&self, path: &str) -> String;
+    /// Returns whether nothing on it ever changes and a look at it may take long: then nothing is read before it is needed.
+    fn is_fixed(&self) -> bool {
+        false
+    }
     /// Returns the length from which on a segment of the log is followed by the next one.
     fn segment_bytes(&self) -> u64 {
         SEGMENT_BYTES

@@ -5,7 +5,7 @@
 //!  | VDLOG002 | number | first | origin  | BLAKE3, 16 bytes  | frames ...
 //! ```
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::disk::{Disk, DiskFile};
 use super::error::{Result, StoreError};
@@ -71,6 +71,9 @@ pub struct Segment {
     pub file: Box<dyn DiskFile>,
     /// So long it was when somebody last looked; it only grows while it is open.
     seen: AtomicU64,
+    /// The header that it has to have, and whether it was found to have it.
+    header: [u8; SEGMENT_HEADER],
+    checked: AtomicBool,
 }
 
 impl Segment {
@@ -79,22 +82,41 @@ impl Segment {
     /// # Errors
     /// When it is missing, cannot be read, or is not the segment it should be.
     pub fn open(disk: &dyn Disk, number: u32, first: u32, origin: &[u8; 32], write: bool) -> Result<Self> {
+        let segment = Self::open_unread(disk, number, first, origin, write)?;
+        segment.check_header()?;
+        Ok(segment)
+    }
+
+    /// Opens a segment whose header is checked when something of it is first read.
+    ///
+    /// # Errors
+    /// When it is missing, too short, or cannot be opened.
+    pub fn open_unread(disk: &dyn Disk, number: u32, first: u32, origin: &[u8; 32], write: bool) -> Result<Self> {
         let path = path(number);
         let display = disk.display(&path);
         if disk.len(&path).map_err(StoreError::io("look at", &display))?.is_none() {
             return Err(StoreError::corrupt(display, None, "the file is missing"));
         }
         let file = disk.open(&path, write).map_err(StoreError::io("open", &display))?;
-        let segment = Self { display, file, seen: AtomicU64::new(0) };
-        let mut bytes = [0; SEGMENT_HEADER];
+        let (header, checked) = (header(number, first, origin), AtomicBool::new(false));
+        let segment = Self { display, file, seen: AtomicU64::new(0), header, checked };
         if segment.len()? < SEGMENT_HEADER as u64 {
             return Err(segment.corrupt(0, "the file ends within its header"));
         }
-        segment.read(&mut bytes, 0)?;
-        if bytes != header(number, first, origin) {
-            return Err(segment.corrupt(0, "the header is damaged or of another repository"));
-        }
         Ok(segment)
+    }
+
+    fn check_header(&self) -> Result<()> {
+        if self.checked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut bytes = [0; SEGMENT_HEADER];
+        self.read_unchecked(&mut bytes, 0)?;
+        if bytes != self.header {
+            return Err(self.corrupt(0, "the header is damaged or of another repository"));
+        }
+        self.checked.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Returns the length in bytes.
@@ -110,6 +132,15 @@ impl Segment {
     /// # Errors
     /// When the file ends before, or the disk refuses.
     pub fn read(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        if !self.checked.load(Ordering::Relaxed) {
+            // Where bytes have to be brought, these come together with the header.
+            self.file.will_read(offset, buffer.len() as u64);
+            self.check_header()?;
+        }
+        self.read_unchecked(buffer, offset)
+    }
+
+    fn read_unchecked(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         self.file.read_at(buffer, offset).map_err(|error| match error.kind() {
             std::io::ErrorKind::UnexpectedEof => self.corrupt(offset, "the file ends too early"),
             _ => StoreError::io("read", &self.display)(error),
@@ -121,6 +152,18 @@ impl Segment {
     /// # Errors
     /// When the bytes are damaged or cannot be read.
     pub fn frame(&self, offset: u64, expected: &[u8; 32], len: u64) -> Result<(FrameKind, Vec<u8>)> {
+        if !self.checked.load(Ordering::Relaxed) {
+            self.file.will_read(offset, (FRAME_HEADER as u64).saturating_add(len.min(PAYLOAD_MAX)));
+            self.check_header()?;
+        }
+        self.frame_unchecked(offset, expected, len)
+    }
+
+    /// Reads a frame as [`frame`](Self::frame) does, without a look at the segment's header.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or cannot be read.
+    pub fn frame_unchecked(&self, offset: u64, expected: &[u8; 32], len: u64) -> Result<(FrameKind, Vec<u8>)> {
         let end = offset.saturating_add(FRAME_HEADER as u64).saturating_add(len);
         if end > self.seen.load(Ordering::Relaxed) {
             self.seen.store(self.len()?, Ordering::Relaxed);
@@ -131,12 +174,12 @@ impl Segment {
         // A small frame is read at once; of a large one no byte is moved afterwards.
         let small = len <= SMALL;
         let mut front = vec![0; FRAME_HEADER + if small { len as usize } else { 0 }];
-        self.read(&mut front, offset)?;
+        self.read_unchecked(&mut front, offset)?;
         let head: &[u8; FRAME_HEADER] = front[..FRAME_HEADER].try_into().expect("that long");
         let header = FrameHeader::parse(head).map_err(|problem| self.corrupt(offset, problem))?;
         let mut bytes = if small { front.split_off(FRAME_HEADER) } else { vec![0; len as usize] };
         if !small {
-            self.read(&mut bytes, offset + FRAME_HEADER as u64)?;
+            self.read_unchecked(&mut bytes, offset + FRAME_HEADER as u64)?;
         }
         if header.hash != *expected || !header.matches(&bytes) {
             return Err(self.corrupt(offset, "the frame does not match its hash"));

@@ -75,6 +75,10 @@ impl Disk for Counting {
         self.disk.display(path)
     }
 
+    fn is_fixed(&self) -> bool {
+        self.disk.is_fixed()
+    }
+
     fn segment_bytes(&self) -> u64 {
         self.disk.segment_bytes()
     }
