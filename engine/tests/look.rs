@@ -12,8 +12,8 @@ use vecdelta::capture::Missing;
 use vecdelta::delta::{Element, Source, Table};
 use vecdelta::store::MemoryDisk;
 use vecdelta::version::{
-    CommitIndex, Drift, DriftOptions, MAIN, Metric, Query, Repository, VersionError, blame, drift, percentile,
-    rollback, search, set_branch, snapshot, value,
+    Checkout, CommitIndex, Drift, DriftOptions, MAIN, Metric, Query, Repository, Rows as CheckedOut, Steps,
+    VersionError, blame, drift, percentile, rollback, search, set_branch, snapshot, touched, value,
 };
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -237,6 +237,46 @@ fn drift_is_what_plain_loops_find() {
         }
     }
     assert!(moved > 2_000 && overlaps > 50, "{moved} moves and {overlaps} overlaps test little");
+}
+
+/// The table of a commit and what its touched rows were before, in one pass: each the same as when it is read by itself.
+#[test]
+fn rows_and_what_they_were_before_are_those_of_both_commits() {
+    let (mut read, mut old_ones) = (0, 0);
+    for seed in 0..30 {
+        let mut rng = Rng::new(700 + seed);
+        let shape = table(Element::ALL[seed as usize % 6], 1 + rng.below(40) as u32);
+        let mut repo = open(&MemoryDisk::default()).unwrap();
+        let mut rows = Rows::new();
+        for now in 0..6 {
+            let busy = *rng.pick(&[5, 40, 92]);
+            rows = next(&mut rng, &shape, &rows, busy);
+            (0..rng.below(60))
+                .for_each(|i| drop(rows.insert(format!("n{i}"), row(&mut rng, shape.element, shape.dims))));
+            let made = commit(&mut repo, MAIN, now, &shape, &rows);
+            if rng.chance(30) {
+                snapshot(&mut repo, made, &at_time(50 + now)).unwrap();
+            }
+        }
+        let steps = Arc::<Steps>::default();
+        for commit in 0..repo.len() {
+            let after = Checkout::with_steps(&repo, commit, shape.clone(), steps.clone());
+            let slots = rng.below(4) as u32..after.slots().saturating_sub(rng.below(4) as u32);
+            let touched = touched(&repo, commit, NAME).unwrap();
+            let wanted: Vec<u32> = touched.into_iter().filter(|s| slots.contains(s)).collect();
+            let [now, then] = after.range_and_before(slots.clone(), &wanted, vec![7; 100]).unwrap();
+            let alone = |rows: &CheckedOut| (rows.data.clone(), rows.alive.clone(), rows.changed_by.clone());
+            let plain = |commit| Checkout::new(&repo, commit, shape.clone());
+            assert_eq!(alone(&now), alone(&plain(commit).range(slots).unwrap()), "{seed}, {commit}");
+            match repo.bases(commit).nth(1) {
+                Some(base) => assert_eq!(alone(&then), alone(&plain(base).list(&wanted).unwrap()), "{seed}, {commit}"),
+                None => assert!(!then.alive.contains(&true)),
+            }
+            read += now.alive.len();
+            old_ones += then.alive.iter().filter(|a| **a).count();
+        }
+    }
+    assert!(read > 5_000 && old_ones > 1_000, "{read} rows and {old_ones} older ones test little");
 }
 
 /// Vectors of another model cannot be compared, their neighbours can.

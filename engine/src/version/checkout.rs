@@ -7,8 +7,11 @@ use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use rayon::prelude::*;
+
 use super::data::{Part, data_of, in_commit, snapshot_data, with_block};
 use super::error::{Result, VersionError};
+use super::reading::{Reading, Run, Use, runs_of};
 use super::repository::{CommitIndex, Repository};
 use crate::delta::{SortedMap, Table};
 use crate::store::{BlockKind, BlockRef, CommitRecord, Place};
@@ -33,32 +36,34 @@ pub struct Checkout<'r> {
     collection: u16,
     table: Arc<Table>,
     commit: CommitIndex,
+    steps: Arc<Steps>,
+}
+
+/// The lists of slots and blocks that were read on the way to commits of one collection, kept for reading there again.
+#[derive(Default)]
+pub struct Steps {
     /// A read goes back, so each is added at the end.
-    steps: Mutex<SortedMap<Reverse<CommitIndex>, Arc<Step>>>,
+    by_commit: Mutex<SortedMap<Reverse<CommitIndex>, Arc<Step>>>,
 }
 
 /// The blocks of one commit, or of its snapshot, that belong to the collection.
-struct Step {
-    place: Place,
-    blocks: Arc<Vec<BlockRef>>,
-    parts: Vec<Part>,
-    whole: bool,
-}
-
-/// A run of rows within one block that a read needs.
-struct Use {
-    step: Arc<Step>,
-    commit: CommitIndex,
-    block: usize,
-    /// Row in the block and slot.
-    rows: Vec<(u32, u32)>,
+pub(super) struct Step {
+    pub place: Place,
+    pub blocks: Arc<Vec<BlockRef>>,
+    pub parts: Vec<Part>,
+    pub whole: bool,
 }
 
 impl<'r> Checkout<'r> {
     /// Prepares to read a collection at a commit.
     pub fn new(repo: &'r Repository, commit: CommitIndex, table: Arc<Table>) -> Self {
+        Self::with_steps(repo, commit, table, Arc::default())
+    }
+
+    /// Prepares to read a collection at a commit with what was read of the same collection of this repository before.
+    pub fn with_steps(repo: &'r Repository, commit: CommitIndex, table: Arc<Table>, steps: Arc<Steps>) -> Self {
         let collection = repo.collection_number(&table.collection).unwrap_or(u16::MAX);
-        Self { repo, collection, table, commit, steps: Mutex::default() }
+        Self { repo, collection, table, commit, steps }
     }
 
     /// Returns how many slots the collection has at the commit.
@@ -79,7 +84,19 @@ impl<'r> Checkout<'r> {
     /// # Errors
     /// When a block on the way is damaged.
     pub fn range_into(&self, slots: Range<u32>, buffer: Vec<u8>) -> Result<Rows> {
-        self.read(&mut Reading::new(slots, None), buffer)
+        let [rows] = self.read([Reading::new(slots, None)], [buffer], false)?;
+        Ok(rows)
+    }
+
+    /// Reads the rows of a range of slots, and some of them, given in ascending order, as they were at the commit on which
+    /// this one's data are based. Each block is read once for both, and on all cores.
+    ///
+    /// # Errors
+    /// When a block on the way is damaged.
+    pub fn range_and_before(&self, slots: Range<u32>, before: &[u32], buffer: Vec<u8>) -> Result<[Rows; 2]> {
+        let base = self.repo.bases(self.commit).nth(1);
+        let held = base.map_or(0, |base| self.repo.slots(base, self.collection));
+        self.read([Reading::new(slots, None), Reading::of_list(before, held)], [buffer, Vec::new()], true)
     }
 
     /// Reads the rows of a few slots, given in ascending order; the result has one row a slot of the list.
@@ -87,52 +104,50 @@ impl<'r> Checkout<'r> {
     /// # Errors
     /// When a block on the way is damaged.
     pub fn list(&self, slots: &[u32]) -> Result<Rows> {
-        let (Some(&first), Some(&last)) = (slots.first(), slots.last()) else {
-            return Ok(Reading::new(0..0, None).rows(&self.table, Vec::new()));
-        };
-        let mut reading = Reading::new(first..last + 1, Some(slots));
-        // Slots that came later hold nothing here, and nothing further back.
-        let held = self.slots();
-        slots.iter().filter(|&&s| s >= held).for_each(|&s| reading.settle(s, State::Gone));
-        self.read(&mut reading, Vec::new())
+        let reading = Reading::of_list(slots, self.slots());
+        if slots.is_empty() {
+            return Ok(reading.rows(&self.table, Vec::new()));
+        }
+        let [rows] = self.read([reading], [Vec::new()], false)?;
+        Ok(rows)
     }
 
-    fn read(&self, reading: &mut Reading<'_>, buffer: Vec<u8>) -> Result<Rows> {
+    /// Reads several sets of rows: the first as they are at the commit, the next as they were one further back, and so on.
+    fn read<const N: usize>(
+        &self,
+        mut readings: [Reading<'_>; N],
+        buffers: [Vec<u8>; N],
+        on_all_cores: bool,
+    ) -> Result<[Rows; N]> {
         let mut uses = Vec::new();
         self.repo.check_held(self.commit)?;
-        for commit in self.repo.bases(self.commit) {
-            if reading.open == 0 {
+        for (back, commit) in self.repo.bases(self.commit).enumerate() {
+            if readings.iter().all(Reading::is_done) {
                 break;
             }
             let step = self.step(commit).map_err(|e| {
                 will_read(self.repo, &e, commit);
                 in_commit(e, self.repo, commit)
             })?;
-            reading.back(&step, commit, &mut uses);
-            if step.whole {
-                break;
-            }
+            Reading::back(&mut readings[..N.min(back + 1)], &step, commit, &mut uses);
         }
-        let mut rows = reading.rows(&self.table, buffer);
-        for used in uses.iter().rev() {
-            self.forward(used, reading, &mut rows).map_err(|e| {
-                if e.is_waiting() {
-                    uses.iter().for_each(|u| self.repo.log().will_read_block(u.step.place, &u.step.blocks, u.block));
-                }
-                in_commit(e, self.repo, used.commit)
-            })?;
+        let mut buffers = buffers.into_iter();
+        let mut rows = readings.each_ref().map(|r| r.rows(&self.table, buffers.next().unwrap_or_default()));
+        let done = self.forward(&uses, &readings, &mut rows, on_all_cores);
+        if done.as_ref().is_err_and(VersionError::is_waiting) {
+            uses.iter().for_each(|u| self.repo.log().will_read_block(u.step.place, &u.step.blocks, u.block));
         }
-        Ok(rows)
+        done.map(|()| rows)
     }
 
     /// Reads the blocks' list of a commit once; a snapshot of the commit takes its place.
     fn step(&self, commit: CommitIndex) -> Result<Arc<Step>> {
-        let known = self.steps.lock().expect("no thread panics with it").get(&Reverse(commit)).cloned();
+        let known = self.steps.by_commit.lock().expect("no thread panics with it").get(&Reverse(commit)).cloned();
         if let Some(step) = known {
             return Ok(step);
         }
         let step = Arc::new(self.load_step(commit)?);
-        let mut steps = self.steps.lock().expect("no thread panics with it");
+        let mut steps = self.steps.by_commit.lock().expect("no thread panics with it");
         steps.insert(Reverse(commit), step.clone());
         Ok(step)
     }
@@ -150,31 +165,47 @@ impl<'r> Checkout<'r> {
         Ok(Step { place: data.place, parts, blocks: data.blocks, whole })
     }
 
-    /// Applies the rows of one block.
-    fn forward(&self, used: &Use, reading: &Reading<'_>, rows: &mut Rows) -> Result<()> {
-        let blocks = &used.step.blocks;
-        let entry = &blocks[used.block];
+    /// Applies the rows of all blocks: first those that are whole, then the changes, oldest part first.
+    fn forward(&self, uses: &[Use], readings: &[Reading<'_>], rows: &mut [Rows], on_all_cores: bool) -> Result<()> {
+        let (whole, changes): (Vec<&Use>, Vec<&Use>) = uses.iter().partition(|u| u.entry().kind == BlockKind::Fresh);
+        // A row has one beginning, and the blocks of a part have no row in common: within a group the order does not matter.
+        self.apply(&whole, readings, rows, on_all_cores)?;
+        let of_one_part = |a: &&Use, b: &&Use| (a.commit, a.part) == (b.commit, b.part);
+        for part in changes.chunk_by(of_one_part).rev() {
+            self.apply(part, readings, rows, on_all_cores)?;
+        }
         let size = self.table.row_bytes();
-        let data = &mut rows.data;
-        with_block(self.repo, &self.table, used.step.place, blocks, used.block, |block| {
-            // Rows that are neighbours in the block and in the result are decoded together.
-            let place = |&(r, slot): &(u32, u32)| Some((r as usize, reading.index(slot)?));
-            let next = |a: &(u32, u32), b: &(u32, u32)| {
-                b.0 == a.0 + 1 && reading.index(a.1).map(|i| i + 1) == reading.index(b.1)
-            };
-            for run in used.rows.chunk_by(next) {
-                let Some((r, i)) = place(&run[0]) else { continue };
-                block.apply_run(r, &mut data[i * size..(i + run.len()) * size])?;
+        for used in uses.iter().rev() {
+            let (rows, reading) = (&mut rows[used.side], &readings[used.side]);
+            let (unit, fresh) = (cost_unit(used.entry(), size), used.entry().kind == BlockKind::Fresh);
+            for i in used.rows.iter().filter_map(|&(_, slot)| reading.index(slot)) {
+                rows.alive[i] = true;
+                rows.changed_by[i] = used.commit as u32;
+                rows.cost[i] = if fresh { 0 } else { rows.cost[i].saturating_add(unit) };
             }
-            Ok(())
-        })?;
-        let (unit, fresh) = (cost_unit(entry, size), entry.kind == BlockKind::Fresh);
-        for i in used.rows.iter().filter_map(|&(_, slot)| reading.index(slot)) {
-            rows.alive[i] = true;
-            rows.changed_by[i] = used.commit as u32;
-            rows.cost[i] = if fresh { 0 } else { rows.cost[i].saturating_add(unit) };
         }
         Ok(())
+    }
+
+    /// Applies blocks that write different rows.
+    fn apply(&self, uses: &[&Use], readings: &[Reading<'_>], rows: &mut [Rows], on_all_cores: bool) -> Result<()> {
+        let mut runs = runs_of(uses, readings, rows, self.table.row_bytes());
+        let blocks: Vec<&mut [Run<'_, '_>]> = runs.chunk_by_mut(|a, b| a.is_of_block(b)).collect();
+        if !on_all_cores {
+            return blocks.into_iter().try_for_each(|runs| self.apply_block(runs));
+        }
+        let done: Vec<Result<()>> = blocks.into_par_iter().map(|runs| self.apply_block(runs)).collect();
+        done.into_iter().collect()
+    }
+
+    /// Applies the rows of one block.
+    fn apply_block(&self, runs: &mut [Run<'_, '_>]) -> Result<()> {
+        let Some(used) = runs.first().map(|run| run.used) else { return Ok(()) };
+        let step = &used.step;
+        with_block(self.repo, &self.table, step.place, &step.blocks, used.block, |block| {
+            runs.iter_mut().try_for_each(|run| block.apply_run(run.row, run.data))
+        })
+        .map_err(|e| in_commit(e, self.repo, used.commit))
     }
 }
 
@@ -201,113 +232,4 @@ pub fn cost_unit(block: &BlockRef, row_bytes: usize) -> u8 {
 pub fn number_of(record: &CommitRecord, collection: &str) -> Option<u16> {
     let at = record.body.collections.iter().position(|c| c.name == collection)?;
     Some(at as u16)
-}
-
-/// Which slots are wanted, and which of them still lack a beginning.
-struct Reading<'s> {
-    range: Range<u32>,
-    list: Option<&'s [u32]>,
-    wanted: Vec<State>,
-    open: usize,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Nothing was found yet, or only changes.
-    Open,
-    /// A whole row was found.
-    Found,
-    /// The source was deleted, so there is no row.
-    Gone,
-}
-
-impl<'s> Reading<'s> {
-    fn new(range: Range<u32>, list: Option<&'s [u32]>) -> Self {
-        let len = list.map_or(range.len(), <[u32]>::len);
-        Self { range, list, wanted: vec![State::Open; len], open: len }
-    }
-
-    /// Returns the place of a slot in the result.
-    fn index(&self, slot: u32) -> Option<usize> {
-        match self.list {
-            Some(list) => list.binary_search(&slot).ok(),
-            None => self.range.contains(&slot).then(|| (slot - self.range.start) as usize),
-        }
-    }
-
-    /// Notes which rows of a commit are needed, newest part first.
-    fn back(&mut self, step: &Arc<Step>, commit: CommitIndex, uses: &mut Vec<Use>) {
-        for part in step.parts.iter().rev() {
-            let entry = &step.blocks[part.index.slots];
-            if entry.last_slot < self.range.start || entry.first_slot >= self.range.end {
-                continue;
-            }
-            for &slot in within(&part.lists.deleted, &self.range) {
-                self.settle(slot, State::Gone);
-            }
-            let slots: Vec<&[u32]> = vec![&part.lists.fresh, &part.lists.change];
-            let mut block = part.index.slots + 1;
-            for (list, whole) in slots.into_iter().zip([true, false]) {
-                let mut rest = list;
-                while !rest.is_empty() && block < part.index.end {
-                    let entry = &step.blocks[block];
-                    let (mine, others) = rest.split_at((entry.rows as usize).min(rest.len()));
-                    rest = others;
-                    let complete = whole || entry.kind == BlockKind::Fresh;
-                    let rows = self.needed(mine, complete);
-                    if !rows.is_empty() {
-                        uses.push(Use { step: step.clone(), commit, block, rows });
-                    }
-                    block += 1;
-                }
-            }
-        }
-    }
-
-    /// Returns the rows of a block that are wanted, and settles them when they are whole.
-    fn needed(&mut self, slots: &[u32], complete: bool) -> Vec<(u32, u32)> {
-        let skip = slots.partition_point(|&s| s < self.range.start);
-        let mut rows = Vec::new();
-        for (r, &slot) in slots.iter().enumerate().skip(skip) {
-            if slot >= self.range.end {
-                break;
-            }
-            let Some(i) = self.index(slot) else { continue };
-            if self.wanted[i] == State::Open {
-                rows.push((r as u32, slot));
-                if complete {
-                    self.settle(slot, State::Found);
-                }
-            }
-        }
-        rows
-    }
-
-    fn settle(&mut self, slot: u32, state: State) {
-        if let Some(i) = self.index(slot)
-            && self.wanted[i] == State::Open
-        {
-            self.wanted[i] = state;
-            self.open -= 1;
-        }
-    }
-
-    /// Makes room for the rows; those that are not going to be written whole are zeros.
-    fn rows(&self, table: &Table, mut data: Vec<u8>) -> Rows {
-        let (n, size) = (self.wanted.len(), table.row_bytes());
-        if data.capacity() < n * size {
-            data = vec![0; n * size];
-        } else {
-            data.resize(n * size, 0);
-            let rows = data.chunks_exact_mut(size.max(1)).zip(&self.wanted);
-            rows.filter(|(_, state)| **state != State::Found).for_each(|(row, _)| row.fill(0));
-        }
-        Rows { first: self.range.start, data, alive: vec![false; n], changed_by: vec![0; n], cost: vec![0; n] }
-    }
-}
-
-fn within<'l>(list: &'l [u32], range: &Range<u32>) -> &'l [u32] {
-    let from = list.partition_point(|&s| s < range.start);
-    let to = list.partition_point(|&s| s < range.end);
-    &list[from..to]
 }

@@ -24,6 +24,7 @@ mod noted;
 mod picked;
 mod proof;
 mod prove;
+mod reading;
 mod rehash;
 mod replay;
 mod repository;
@@ -46,7 +47,7 @@ mod way;
 
 pub use ancestry::{is_ancestor, merge_base, merge_bases, topological};
 pub use change::{commit_differences, rollback};
-pub use checkout::{Checkout, Rows, number_of};
+pub use checkout::{Checkout, Rows, Steps, number_of};
 pub use collect::{Collected, collect};
 pub use compact::{Compacted, Keep, compact};
 pub use compare::{compare, kept_measures};

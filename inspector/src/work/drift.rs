@@ -12,10 +12,12 @@ use rayon::prelude::*;
 use vecdelta::delta::Table;
 use vecdelta::store::KeyTable;
 use vecdelta::version::{
-    Checkout, CommitIndex, Repository, Rows, VersionError, find_slot, number_of, read_keys, table_of, touched,
+    Checkout, CommitIndex, Repository, Rows, VersionError, find_slot, number_of, read_keys, table_of,
 };
-use vecdelta_kernels::{all_finite, measure, widen};
+use vecdelta_kernels::measure;
 
+use super::beside::{Kept, beside};
+use super::sums::Sums;
 use crate::ask::DriftSlice;
 
 /// How many bytes of rows one piece compares on either side, about.
@@ -29,12 +31,12 @@ const PIECES: u32 = if cfg!(target_arch = "wasm32") { 1 } else { 8 };
 const FARTHEST: usize = 32;
 
 /// A collection at a commit.
-struct State<'r> {
-    commit: CommitIndex,
-    table: Arc<Table>,
-    checkout: Checkout<'r>,
+pub(super) struct State<'r> {
+    pub commit: CommitIndex,
+    pub table: Arc<Table>,
+    pub checkout: Checkout<'r>,
     /// How many slots it has.
-    held: u32,
+    pub held: u32,
 }
 
 /// One side of a comparison: some slots of a collection at a commit.
@@ -46,13 +48,15 @@ struct Side<'s> {
 }
 
 /// Compares a collection at two commits from a slot on.
-pub fn drift(
+pub(super) fn drift(
     repo: &Repository,
+    kept: &mut Kept,
     commits: [CommitIndex; 2],
     collection: &str,
     from: u32,
 ) -> Result<DriftSlice, VersionError> {
-    let states = [state(repo, commits[0], collection)?, state(repo, commits[1], collection)?];
+    kept.is_for(commits, collection);
+    let states = [state(repo, kept, commits[0], collection)?, state(repo, kept, commits[1], collection)?];
     if states.iter().all(Option::is_none) {
         return Err(VersionError::Refused(format!("neither commit has a collection `{collection}`")));
     }
@@ -62,13 +66,14 @@ pub fn drift(
     let end = slots.min(from.saturating_add(step * PIECES));
     let pieces: Vec<Range<u32>> =
         (from..end).step_by(step as usize).map(|start| start..end.min(start.saturating_add(step))).collect();
-    let touched = match &states {
-        [Some(before), Some(after)] => touched_between(repo, before, after)?,
-        _ => None,
-    };
     let states = states.each_ref().map(Option::as_ref);
-    let compared = pieces.into_par_iter().map(|slots| piece(repo, collection, states, touched.as_deref(), slots));
-    let compared = compared.collect::<Result<Vec<_>, _>>()?;
+    let compared = match states {
+        [Some(before), Some(after)] if is_next(repo, before, after) => beside(repo, kept, after, pieces)?,
+        _ => {
+            let compared = pieces.into_par_iter().map(|slots| piece(repo, collection, states, slots));
+            compared.collect::<Result<Vec<_>, _>>()?
+        }
+    };
     let mut out = DriftSlice { next: if end < slots { end } else { 0 }, slots, ..DriftSlice::default() };
     out.dims = states.map(|s| s.map_or(0, |s| s.table.dims));
     compared.into_iter().for_each(|piece| add(&mut out, piece));
@@ -80,15 +85,11 @@ fn piece(
     repo: &Repository,
     collection: &str,
     states: [Option<&State<'_>>; 2],
-    touched: Option<&[u32]>,
     slots: Range<u32>,
 ) -> Result<DriftSlice, VersionError> {
     let read = |state: &State<'_>| slots.start..slots.end.min(state.held).max(slots.start);
-    let after = states[1].map(|state| Side::read(repo, state, read(state))).transpose()?;
-    let before = match (states[0], &after, touched) {
-        (Some(state), Some(after), Some(touched)) => Some(Side::beside(repo, state, after, touched, read(state))?),
-        (state, ..) => state.map(|state| Side::read(repo, state, read(state))).transpose()?,
-    };
+    let [before, after] = states.map(|s| s.map(|state| Side::read(repo, state, read(state))).transpose());
+    let (before, after) = (before?, after?);
     let mut out = DriftSlice::default();
     for (i, side) in [&before, &after].into_iter().enumerate() {
         side.iter().for_each(|side| side.sum(i, &mut out));
@@ -116,25 +117,28 @@ fn add(all: &mut DriftSlice, piece: DriftSlice) {
     keep_farthest(&mut all.farthest);
 }
 
-fn keep_farthest(moves: &mut Vec<(String, u64)>) {
+pub(super) fn keep_farthest(moves: &mut Vec<(String, u64)>) {
     moves.sort_by(|a, b| f64::from_bits(b.1).total_cmp(&f64::from_bits(a.1)).then_with(|| a.0.cmp(&b.0)));
     moves.truncate(FARTHEST);
 }
 
-/// Returns the slots that may differ where one commit's data are based on the other's, and they number alike.
-fn touched_between(repo: &Repository, before: &State<'_>, after: &State<'_>) -> Result<Option<Vec<u32>>, VersionError> {
+/// Returns whether one commit's data are based on the other's, and they number alike.
+fn is_next(repo: &Repository, before: &State<'_>, after: &State<'_>) -> bool {
     let next = repo.bases(after.commit).nth(1) == Some(before.commit);
-    if !next || before.table != after.table || before.held > after.held {
-        return Ok(None);
-    }
-    touched(repo, after.commit, &after.table.collection).map(Some)
+    next && before.table == after.table && before.held <= after.held
 }
 
 /// Finds a collection at a commit, if it is there.
-fn state<'r>(repo: &'r Repository, commit: CommitIndex, collection: &str) -> Result<Option<State<'r>>, VersionError> {
+fn state<'r>(
+    repo: &'r Repository,
+    kept: &Kept,
+    commit: CommitIndex,
+    collection: &str,
+) -> Result<Option<State<'r>>, VersionError> {
     let Some(table) = shape(repo, commit, collection)? else { return Ok(None) };
     let held = repo.collection_number(collection).map_or(0, |number| repo.slots(commit, number));
-    Ok(Some(State { commit, checkout: Checkout::new(repo, commit, table.clone()), table, held }))
+    let checkout = Checkout::with_steps(repo, commit, table.clone(), kept.steps.clone());
+    Ok(Some(State { commit, checkout, table, held }))
 }
 
 fn shape(repo: &Repository, commit: CommitIndex, collection: &str) -> Result<Option<Arc<Table>>, VersionError> {
@@ -148,29 +152,6 @@ impl<'s> Side<'s> {
     fn read(repo: &Repository, state: &'s State<'s>, slots: Range<u32>) -> Result<Self, VersionError> {
         let keys = read_keys(repo, state.commit, &state.table.collection, slots.clone())?;
         let rows = state.checkout.range(slots.clone())?;
-        Ok(Self { state, keys, rows, start: slots.start })
-    }
-
-    /// Reads the slots of the commit before: only those that the next one touched, and the others are as they are there.
-    fn beside(
-        repo: &Repository,
-        state: &'s State<'s>,
-        next: &Side<'_>,
-        touched: &[u32],
-        slots: Range<u32>,
-    ) -> Result<Self, VersionError> {
-        let (size, len) = (state.table.row_bytes(), slots.len());
-        let keys = read_keys(repo, state.commit, &state.table.collection, slots.clone())?;
-        let own = touched.partition_point(|&s| s < slots.start)..touched.partition_point(|&s| s < slots.end);
-        let touched = &touched[own];
-        let old = state.checkout.list(touched)?;
-        let (mut data, mut alive) = (next.rows.data[..len * size].to_vec(), next.rows.alive[..len].to_vec());
-        for (i, slot) in touched.iter().enumerate() {
-            let at = (slot - slots.start) as usize;
-            data[at * size..(at + 1) * size].copy_from_slice(&old.data[i * size..(i + 1) * size]);
-            alive[at] = old.alive[i];
-        }
-        let rows = Rows { first: slots.start, data, alive, changed_by: Vec::new(), cost: Vec::new() };
         Ok(Self { state, keys, rows, start: slots.start })
     }
 
@@ -193,20 +174,12 @@ impl<'s> Side<'s> {
 
     /// Adds the finite rows to the sums of a side.
     fn sum(&self, side: usize, out: &mut DriftSlice) {
-        let (size, mut wide) = (self.state.table.row_bytes(), Vec::new());
-        let mut sums = vec![0.0_f64; self.state.table.dims as usize];
+        let size = self.state.table.row_bytes();
+        let mut sums = Sums::new(&self.state.table);
         for (i, _) in self.rows.alive.iter().enumerate().filter(|(_, alive)| **alive) {
-            let row = &self.rows.data[i * size..(i + 1) * size];
-            out.rows[side] += 1;
-            if !all_finite(self.state.table.element, row) {
-                out.not_finite[side] += 1;
-                continue;
-            }
-            widen(self.state.table.element, row, &mut wide);
-            let values = wide.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b));
-            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            sums.add([side], &self.rows.data[i * size..(i + 1) * size]);
         }
-        out.sums[side] = sums.into_iter().map(f64::to_bits).collect();
+        sums.finish(side, out);
     }
 }
 
@@ -240,7 +213,15 @@ fn compare(
     Ok(())
 }
 
-fn moved(collection: &str, before: &Table, after: &Table, key: &str, rows: [&[u8]; 2], out: &mut DriftSlice) {
+/// Measures how far a source moved, if it did.
+pub(super) fn moved(
+    collection: &str,
+    before: &Table,
+    after: &Table,
+    key: &str,
+    rows: [&[u8]; 2],
+    out: &mut DriftSlice,
+) {
     let same_shape = before.element == after.element && before.dims == after.dims;
     if same_shape && rows[0] == rows[1] {
         return;

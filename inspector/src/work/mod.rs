@@ -2,6 +2,7 @@
 //!
 //! It knows no thread, no clock and no window, so that the same code runs in a thread and in the browser's worker.
 
+mod beside;
 mod changes;
 mod commit;
 mod cost;
@@ -14,6 +15,7 @@ mod place;
 mod projection;
 mod rehash;
 mod spread;
+mod sums;
 mod trouble;
 mod versions;
 
@@ -55,6 +57,7 @@ pub struct Worker {
 /// What the worker keeps between two questions.
 #[derive(Default)]
 struct Desk {
+    drift: beside::Kept,
     fits: Fits,
     export: Option<Exporting>,
 }
@@ -164,7 +167,7 @@ fn answer_with(repo: &Repository, desk: &mut Desk, ask: &Ask) -> Result<Answer, 
         }
         Ask::Drift { before, after, collection, from } => {
             let sides = [checked(repo, *before)?, checked(repo, *after)?];
-            Ok(Answer::Drift(Box::new(drift::drift(repo, sides, collection, *from)?)))
+            Ok(Answer::Drift(Box::new(drift::drift(repo, &mut desk.drift, sides, collection, *from)?)))
         }
         Ask::Spread { from, count } => Ok(Answer::Spread(spread::spread(repo, *from, *count))),
         Ask::Merge { ours, theirs, strategy, rows } => {
