@@ -1,5 +1,11 @@
-/** Loads the module; has to be awaited once before anything else. */
-export function ready(source?: URL | string | BufferSource | WebAssembly.Module): Promise<void>;
+/** A module: where it is, or what it is. */
+export type Source = URL | string | BufferSource | WebAssembly.Module;
+
+/**
+ * Loads the module; has to be awaited once before anything else. `checks` is where the second one is, if not beside this file: it is loaded
+ * when `diff` or `verify` of a history is called for the first time.
+ */
+export function ready(source?: Source, checks?: Source): Promise<void>;
 
 export type ErrorCode =
     | 'argument' | 'length' | 'shape' | 'version' | 'damaged' | 'chain' | 'conflict' | 'not-invertible' | 'nothing' | 'too-large'
@@ -94,7 +100,7 @@ export interface Difference {
 export interface HistoryOptions {
     /** What messages call it. */
     name?: string;
-    /** The most bytes of the bundle that are kept in memory; 128 MiB unless said otherwise. */
+    /** The most bytes of the bundle that are kept in memory; 128 MiB unless said otherwise. `diff` and `verify` keep as many of their own. */
     heldMax?: number;
 }
 
@@ -111,10 +117,12 @@ export class History {
     resolve(revision: string): Promise<string>;
     log(options?: { from?: string; limit?: number }): Promise<Commit[]>;
     vector(source: string, revision?: string): Promise<Vector>;
+    /** Loads the second module, and reads what it needs of the bundle anew; a bundle in memory is copied. */
     diff(from: string, to: string, options?: { collection?: string; limit?: number }): Promise<{ count: number; sources: Difference[] }>;
     search(
         query: Float32Array, options?: { k?: number; metric?: 'cosine' | 'l2' | 'dot'; collection?: string; at?: string },
     ): Promise<{ source: string; score: number | null }[]>;
+    /** Reads all of the bundle, with the second module like `diff`. */
     verify(): Promise<{ commits: number; bytes: number; problems: string[] }>;
     /** How many ranges were asked for, and how many bytes came. */
     readonly requests: number;

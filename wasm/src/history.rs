@@ -4,7 +4,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use vecdelta::delta::{Element, Measure, SortedMap, Source, Table};
-use vecdelta::store::{Bundle, Disk, PagedFile};
+use vecdelta::store::{Bundle, Disk, DiskFile, PagedFile};
 use vecdelta::version::{self, CommitIndex, Metric, Query, Repository, VersionError, default_head, resolve};
 use vecdelta_kernels::widen;
 use wasm_bindgen::prelude::*;
@@ -112,6 +112,13 @@ impl WasmHistory {
         self.file.held() as f64
     }
 
+    /// Returns the bytes of a bundle that is in memory as a whole.
+    pub fn bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; self.file.held() as usize];
+        self.file.read_at(&mut bytes, 0).map_err(|error| Failure::new("unreadable", error.to_string()))?;
+        Ok(bytes)
+    }
+
     /// Opens it: reads the graph and checks that it is the one of its log.
     pub fn open(&mut self) -> Result<()> {
         if self.repo.is_none() {
@@ -213,7 +220,8 @@ impl WasmHistory {
         Ok(json::list(found.into_iter().map(one)))
     }
 
-    /// Checks every byte, every hash, every chain and every state, as JSON: what was read and what is wrong.
+    /// Checks every byte, every hash, every chain and every state, as JSON: what was read and what is wrong. In the package,
+    /// the module that is loaded first comes without it (`scripts/build-web.sh`).
     pub fn verify(&self) -> Result<String> {
         let disk = self.disk()?;
         let mut report = version::verify(&disk)?;

@@ -158,6 +158,20 @@ async function compare(history) {
     }
 }
 
+test('what compares and checks is loaded when it is called, and not before', async () => {
+    const exported = (file) => WebAssembly.Module.exports(new WebAssembly.Module(readFileSync(new URL(`../dist/${file}`, import.meta.url)))).map((e) => e.name);
+    const [first, second] = [exported('vecdelta_wasm_bg.wasm'), exported('vecdelta_checks_bg.wasm')];
+    for (const name of ['wasmhistory_diff', 'wasmhistory_verify']) assert.deepEqual([first.includes(name), second.includes(name)], [false, true], name);
+    const history = await History.fromBytes(bundle);
+    await ready(undefined, new URL('nowhere.wasm', import.meta.url));
+    await assert.rejects(history.diff('main~1', 'main'), /nowhere/);
+    assert.equal((await history.log({ limit: 1 })).length, 1, 'the rest is of use without it');
+    await ready(undefined, new URL('../dist/vecdelta_checks_bg.wasm', import.meta.url));
+    assert.ok((await history.diff('main~1', 'main')).count > 0, 'it is asked for again');
+    await assert.rejects(history.diff('main', 'nowhere'), code('not-found'));
+    history.free();
+});
+
 test('a bundle in memory is read like its repository', async () => {
     const history = await History.fromBytes(bundle);
     const summary = await history.summary();
@@ -179,6 +193,29 @@ test('a bundle in memory is read like its repository', async () => {
     await assert.rejects(history.log({ from: 'nowhere' }), code('not-found'));
     const report = await history.verify();
     assert.deepEqual([report.commits, report.problems], [tables.length, []]);
+});
+
+test('whatever is changed in a bundle, checking it tells', async () => {
+    let told = 0;
+    for (let at = 0; at < bundle.length; at += 97) {
+        const bad = Uint8Array.from(bundle);
+        bad[at] ^= 1 << at % 8;
+        try {
+            const history = await History.fromBytes(bad);
+            // What is checked is what was opened, not what the caller has made of it since.
+            bad.set(bundle);
+            try {
+                const { problems } = await history.verify();
+                assert.ok(problems.length > 0, `byte ${at}`);
+                told += 1;
+            } finally {
+                history.free();
+            }
+        } catch (error) {
+            if (!(error instanceof VecdeltaError)) throw error;
+        }
+    }
+    assert.ok(told > 10, `${told} were opened and then told`);
 });
 
 /** A server of one file that answers ranges, or does not. */
@@ -212,6 +249,9 @@ test('a bundle on a server is read by ranges', () => served(bundle, {}, async (u
     const history = await History.fromUrl(url);
     assert.ok(state.requests <= 3, `${state.requests} requests`);
     await compare(history);
+    const whole = await History.fromBytes(bundle);
+    assert.deepEqual(await history.diff('main~1', 'main'), await whole.diff('main~1', 'main'));
+    assert.deepEqual(await history.verify(), await whole.verify());
     assert.equal(history.bytesRead, state.sent);
     assert.equal(history.requests, state.requests);
 }));
@@ -227,8 +267,8 @@ test('a file that changes while it is read is an error', () => {
         assert.ok(long.length > bundle.length);
         const history = await History.fromUrl(url);
         state.etag = '"two"';
-        // Whatever was not brought yet cannot be mixed with the other version.
-        try { await history.verify(); } catch (error) { assert.ok(code('unreadable')(error)); }
+        // What is brought from now on cannot be mixed with the other version.
+        await assert.rejects(history.verify(), code('unreadable'));
     });
 });
 
