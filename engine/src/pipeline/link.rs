@@ -60,12 +60,20 @@ impl Budget {
 pub struct Loan {
     bytes: u64,
     budget: Budget,
+    /// One that is held as long as this one.
+    _with: Option<Arc<Loan>>,
 }
 
 impl Loan {
     /// Takes the bytes if they fit now.
     pub fn take(budget: &Budget, bytes: u64) -> Option<Arc<Self>> {
-        budget.try_take(bytes).then(|| Arc::new(Self { bytes, budget: budget.clone() }))
+        budget.try_take(bytes).then(|| Arc::new(Self { bytes, budget: budget.clone(), _with: None }))
+    }
+
+    /// Takes the bytes whether they fit or not, and holds another loan along with them.
+    pub fn take_anyway(budget: &Budget, bytes: u64, with: Option<Arc<Self>>) -> Arc<Self> {
+        *budget.0.0.lock().expect("no thread panics with it") += bytes;
+        Arc::new(Self { bytes, budget: budget.clone(), _with: with })
     }
 }
 

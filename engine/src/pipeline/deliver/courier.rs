@@ -221,7 +221,7 @@ impl Courier<'_> {
             let news = self.mailbox.next(wait);
             let closed = matches!(news, News::Closed);
             match news {
-                News::Commit(commit) => self.take(&commit)?,
+                News::Commit(commit, loan) => self.take(&commit, loan)?,
                 News::Behind => self.catch_up()?,
                 News::Detached => return Err(Stop::Detached),
                 News::Nothing | News::Closed => {}

@@ -49,8 +49,8 @@ impl Committed {
         loan.is_some()
     }
 
-    /// Returns what it has of the budget, to be held as long as any of its deltas is.
-    pub fn loan(&self) -> Option<Arc<Loan>> {
+    /// Returns what it has of the budget.
+    fn loan(&self) -> Option<Arc<Loan>> {
         self.loan.lock().expect("no thread panics with it").clone()
     }
 }
@@ -72,8 +72,8 @@ pub enum OnSlow {
 /// What a courier finds in its mailbox.
 #[derive(Debug)]
 pub enum News {
-    /// The next commit.
-    Commit(Arc<Committed>),
+    /// The next commit, and what is to be held as long as any of its deltas is.
+    Commit(Arc<Committed>, Arc<Loan>),
     /// Commits that are not in the mailbox are in the log.
     Behind,
     /// The time is over.
@@ -86,7 +86,7 @@ pub enum News {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Arc<Committed>>,
+    waiting: VecDeque<(Arc<Committed>, Arc<Loan>)>,
     behind: bool,
     closed: bool,
     detached: bool,
@@ -100,6 +100,8 @@ struct State {
 pub struct Mailbox {
     on_slow: OnSlow,
     budget: Budget,
+    /// Counts what waits here and what the sink is taking.
+    own: Budget,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -108,7 +110,7 @@ impl Mailbox {
     /// Makes a mailbox whose courier begins by reading the log.
     pub fn new(on_slow: OnSlow, budget: Budget) -> Self {
         let state = State { behind: true, ..State::default() };
-        Self { on_slow, budget, state: Mutex::new(state), changed: Condvar::new() }
+        Self { on_slow, budget, own: Budget::new(u64::MAX), state: Mutex::new(state), changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -130,8 +132,11 @@ impl Mailbox {
                 state.behind = true;
                 break;
             }
-            if commit.borrow_from(&self.budget) {
-                state.waiting.push_back(commit.clone());
+            // Nobody waits for a sink that is stuck but those who are told to wait for that one: a sink that has all it was
+            // given always gets the next one.
+            let waits_for_others = self.on_slow == OnSlow::Block && self.own.used() == 0;
+            if commit.borrow_from(&self.budget) || waits_for_others {
+                self.keep(&mut state, commit);
                 break;
             }
             match self.on_slow {
@@ -148,11 +153,11 @@ impl Mailbox {
                     state = turns::wait(&self.state, &self.changed, state, Duration::from_millis(5)).0;
                 }
                 OnSlow::DropOldest => match state.waiting.pop_front() {
-                    Some(oldest) => state.dropped += oldest.len(),
+                    Some((oldest, _)) => state.dropped += oldest.len(),
                     // What the sink is taking, or others, use the budget: the newest waits all the same, so that the sink
                     // does not stay behind once it goes on.
                     None => {
-                        state.waiting.push_back(commit.clone());
+                        self.keep(&mut state, commit);
                         break;
                     }
                 },
@@ -165,6 +170,11 @@ impl Mailbox {
         }
         state.blocking = false;
         self.changed.notify_all();
+    }
+
+    fn keep(&self, state: &mut State, commit: &Arc<Committed>) {
+        let own = Loan::take_anyway(&self.own, commit.bytes(), commit.loan());
+        state.waiting.push_back((commit.clone(), own));
     }
 
     /// Returns whether the pipeline waits for room.
@@ -181,9 +191,9 @@ impl Mailbox {
                 return News::Detached;
             }
             // What waits was put in before the courier fell behind.
-            if let Some(commit) = state.waiting.pop_front() {
+            if let Some((commit, loan)) = state.waiting.pop_front() {
                 self.changed.notify_all();
-                return News::Commit(commit);
+                return News::Commit(commit, loan);
             }
             if state.behind {
                 // From here on commits are put in again; those that the log holds too are passed over.

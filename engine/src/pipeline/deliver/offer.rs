@@ -30,14 +30,13 @@ impl Done {
 
 impl Courier<'_> {
     /// Offers the deltas of a commit that is at hand.
-    pub(super) fn take(&mut self, committed: &Arc<Committed>) -> Result<(), Stop> {
+    pub(super) fn take(&mut self, committed: &Arc<Committed>, loan: Arc<Loan>) -> Result<(), Stop> {
         if self.state.last.is_some_and(|last| committed.number <= last) {
             return Ok(());
         }
         let Some(deltas) = &committed.deltas else { return self.catch_up() };
         self.begin(committed.number, committed.commit);
-        let loan = committed.loan();
-        let parcel = |batch| self.parcel(committed.commit, committed.millis, batch, loan.clone());
+        let parcel = |batch| self.parcel(committed.commit, committed.millis, batch, Some(loan.clone()));
         let parcels: Vec<Arc<Parcel>> = deltas.batches().iter().map(parcel).collect();
         let mut first = 0;
         for (batch, run) in deltas.runs() {
