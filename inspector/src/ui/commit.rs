@@ -113,7 +113,12 @@ fn details(ui: &mut Ui, state: &mut State, commit: &Commit) {
     ui.label(if commit.record.snapshot { "kept: reading starts here" } else { "no" });
     ui.end_row();
     for (key, value) in &commit.metadata {
-        name(ui, &format::line(key, 40));
+        // What a run writes by itself is told in words, what somebody else wrote as it is.
+        match key.as_str() {
+            "file" => name(ui, "File"),
+            "closed_by" => name(ui, "Window closed by"),
+            key => name(ui, &format::line(key, 40)),
+        }
         ui.label(format::line(value, 400));
         ui.end_row();
     }

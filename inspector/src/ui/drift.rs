@@ -274,11 +274,14 @@ impl Own {
             ui.vertical(|ui| {
                 egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                     ui.spacing_mut().item_spacing.y = 1.0;
-                    ui.label(quiet("moved farthest".to_owned()));
+                    // As high as the rows below and the head of the table beside it.
+                    ui.horizontal(|ui| ui.label(quiet("moved farthest".to_owned())));
                     for (source, l2) in &drift.farthest {
                         ui.horizontal(|ui| {
                             ui.label(RichText::new(format::measure(*l2)).font(font::mono(12.0)));
-                            if ui.link(format::line(source, 60)).clicked() {
+                            // The collection stands in the heading: its room is the key's.
+                            let key = source.split_once('/').map_or(source.as_str(), |(_, key)| key);
+                            if ui.link(format::line(key, 60)).on_hover_text(format::line(source, 200)).clicked() {
                                 chosen = Some(source.clone());
                             }
                         });
