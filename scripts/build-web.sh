@@ -11,8 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tools="$PWD/target/tools"
 what="${1:-all}"
 
-PACKAGE_MAX=146 # KiB, gzipped, of what every page loads; the aim is 150
-CHECKS_MAX=134  # of what is loaded when `diff` or `verify` is called
+PACKAGE_MAX=150 # KiB, gzipped, of what every page loads
+CHECKS_MAX=140  # of what is loaded when `diff` or `verify` is called
 # The standard library as rustup has it is larger.
 ! rustup target list --installed 2>/dev/null | grep -qx wasm32-unknown-unknown || { PACKAGE_MAX=320; CHECKS_MAX=320; }
 PAGE_MAX=2048
