@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use vecdelta_benches::{Bits, Candidate, Table, measure, named, print, processor};
 use vecdelta_kernels::{
-    Composer, Element, HASH_LANES, RowChange, all_finite, compose_sparse, differs, extract, keyed_hashes, max_abs,
-    norm_squared, portable, scatter_xor, xor_into,
+    Composer, Element, HASH_LANES, RowChange, add_finite, all_finite, compose_sparse, differs, extract, keyed_hashes,
+    max_abs, norm_squared, portable, scatter_xor, xor_into,
 };
 
 const F32: Element = Element::F32;
@@ -89,6 +89,12 @@ fn norms(table: &Table) -> Vec<Candidate<'_>> {
             .against("read"),
         Candidate::new("max_abs", bytes, move || -> f64 { rows().map(|row| max_abs(F32, row)).sum() }).against("read"),
         Candidate::new("all_finite", bytes, move || rows().all(|row| all_finite(F32, row))).against("read"),
+        Candidate::new("add_finite", bytes, move || {
+            let mut sums = vec![0.0; table.rows().next().map_or(0, |row| row.len() / 4)];
+            rows().for_each(|row| assert!(add_finite(F32, row, &mut [&mut sums]), "the rows are finite"));
+            sums[0]
+        })
+        .against("read"),
     ]
 }
 

@@ -39,6 +39,7 @@
 //! return identical bits; the sums of [`measure()`] are defined down to the order of additions.
 //! [`widest()`] compiles plain loops of other crates in both ways.
 
+mod add;
 mod apply;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -61,6 +62,7 @@ mod tests;
 mod widen;
 mod widest;
 
+pub use add::add_finite;
 pub use apply::{scatter_xor, xor_into};
 pub use compose::{Composer, compose_sparse};
 pub use differs::differs;

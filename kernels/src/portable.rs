@@ -5,7 +5,7 @@
 
 use crate::cell::{by_cell, by_size};
 use crate::{
-    Element, RowChange, Widest, apply, dots as products, extract as extraction, magnitude, measure as statistics,
+    Element, RowChange, Widest, add, apply, dots as products, extract as extraction, magnitude, measure as statistics,
 };
 
 /// See [`measure`](crate::measure()).
@@ -26,6 +26,11 @@ pub fn dots(row: &[u8], others: [&[u8]; 4]) -> [f64; 4] {
 /// See [`all_finite`](crate::all_finite).
 pub fn all_finite(element: Element, row: &[u8]) -> bool {
     by_cell!(element, magnitude::finite_cells(row))
+}
+
+/// See [`add_finite`](crate::add_finite).
+pub fn add_finite(element: Element, row: &[u8], sums: &mut [&mut [f64]]) -> bool {
+    add::AddFinite { element, row, sums }.run()
 }
 
 /// See [`max_abs`](crate::max_abs).

@@ -18,6 +18,7 @@ use super::precision::Narrow;
 use super::rans;
 use super::reader::Reader;
 use super::source::Source;
+use super::spare::SpareVec;
 use vecdelta_kernels::{Element, Widest, widest};
 
 /// The half byte of an exponent that is too far from the others.
@@ -27,7 +28,7 @@ pub(super) const PLAIN_BITS: u64 = 24;
 /// Bytes of a value that are stored as they are.
 const PLAIN: usize = PLAIN_BITS as usize / 8;
 
-/// Exponents that are looked through at once.
+/// Pairs that are looked through at once.
 const CHUNK: usize = 128;
 
 /// Returns whether the values of a source without old rows can be written this way.
@@ -79,7 +80,10 @@ fn top(counts: &rans::Counts) -> u8 {
 /// A parsed payload.
 pub(super) struct Exponents<'a> {
     dims: usize,
-    exponents: Vec<u8>,
+    top: u8,
+    pairs: Vec<u8>,
+    /// Which values have an exponent that is not in the pairs, ascending, and the exponent.
+    others: Vec<(u32, u8)>,
     plain: &'a [u8],
 }
 
@@ -93,25 +97,42 @@ impl<'a> Exponents<'a> {
         if shape.cells % 2 == 1 && pairs.last().is_some_and(|pair| pair & OTHER != 0) {
             return input.corrupt("there is an exponent without a value");
         }
-        let mut exponents = vec![0; shape.cells];
-        let others = widest(Unpair { pairs: &pairs, top, exponents: &mut exponents });
-        let others = read_bytes_exact(input, others, "other exponents do not match the block")?;
-        let other = top.wrapping_sub(OTHER);
-        let chunks = exponents.chunks_mut(CHUNK).filter(|chunk| chunk.contains(&other));
-        let places = chunks.flatten().filter(|e| **e == other);
-        places.zip(others).for_each(|(place, exponent)| *place = exponent);
+        let places = places_of_others(&pairs);
+        let others = read_bytes_exact(input, places.len(), "other exponents do not match the block")?;
         let plain = input.take(PLAIN * shape.cells, "signs and mantissas")?;
-        Ok(Self { dims: shape.dims, exponents, plain })
+        Ok(Self { dims: shape.dims, top, pairs, others: places.into_iter().zip(others).collect(), plain })
     }
 
     /// Decodes row `first` and following ones into `rows`.
     pub(super) fn apply(&self, first: usize, rows: &mut [u8]) {
         let dims = self.dims;
+        // A row of odd length may begin or end within a pair.
+        let mut exponents = SpareVec::with_room(dims + 2);
+        if exponents.len() < dims + 2 {
+            exponents.resize(dims + 2, 0);
+        }
         for (r, row) in (first..).zip(rows.chunks_exact_mut(4 * dims)) {
-            let plain = &self.plain[r * PLAIN * dims..][..PLAIN * dims];
-            widest(Assemble { exponents: &self.exponents[r * dims..][..dims], plain, row });
+            let (start, end) = (r * dims, (r + 1) * dims);
+            widest(Unpair { pairs: &self.pairs[start / 2..end.div_ceil(2)], top: self.top, exponents: &mut exponents });
+            let exponents = &mut exponents[start % 2..][..dims];
+            let from = self.others.partition_point(|&(at, _)| (at as usize) < start);
+            let own = self.others[from..].iter().take_while(|(at, _)| (*at as usize) < end);
+            own.for_each(|&(at, exponent)| exponents[at as usize - start] = exponent);
+            widest(Assemble { exponents, plain: &self.plain[PLAIN * start..PLAIN * end], row });
         }
     }
+}
+
+/// Returns the numbers of the values whose exponents are not in the pairs.
+fn places_of_others(pairs: &[u8]) -> Vec<u32> {
+    let mut places = Vec::new();
+    for (chunk, first) in pairs.chunks(CHUNK).zip((0..).step_by(2 * CHUNK)) {
+        if widest(HasOthers { pairs: chunk }) {
+            let halves = chunk.iter().flat_map(|pair| [pair >> 4, pair & OTHER]);
+            places.extend(halves.zip(first..).filter(|(half, _)| *half == OTHER).map(|(_, at)| at));
+        }
+    }
+    places
 }
 
 /// Copies the exponent fields of values.
@@ -154,7 +175,22 @@ impl Widest for Pair<'_> {
     }
 }
 
-/// Undoes [`Pair`]; an exponent that is not in the pairs becomes `top - 15`. Returns how many these are.
+/// Whether a value among these has an exponent that is not in the pairs.
+struct HasOthers<'a> {
+    pairs: &'a [u8],
+}
+
+impl Widest for HasOthers<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let is_other = |pair: u8| pair >> 4 == OTHER || pair & OTHER == OTHER;
+        self.pairs.iter().fold(false, |any, &pair| any | is_other(pair))
+    }
+}
+
+/// Undoes [`Pair`]; an exponent that is not in the pairs becomes `top - 15`.
 struct Unpair<'a> {
     pairs: &'a [u8],
     top: u8,
@@ -162,24 +198,13 @@ struct Unpair<'a> {
 }
 
 impl Widest for Unpair<'_> {
-    type Output = usize;
+    type Output = ();
 
     #[inline(always)]
-    fn run(self) -> usize {
-        let mut others = 0;
-        // Counted in bytes as far as these cannot overflow.
-        for (exponents, pairs) in self.exponents.chunks_mut(CHUNK).zip(self.pairs.chunks(CHUNK / 2)) {
-            let (twos, last) = exponents.as_chunks_mut::<2>();
-            for (two, &pair) in twos.iter_mut().zip(pairs) {
-                *two = [self.top.wrapping_sub(pair >> 4), self.top.wrapping_sub(pair & 15)];
-            }
-            if let ([alone], Some(&pair)) = (last, pairs.last()) {
-                *alone = self.top.wrapping_sub(pair >> 4);
-            }
-            let other = self.top.wrapping_sub(OTHER);
-            others += usize::from(exponents.iter().map(|&e| u8::from(e == other)).sum::<u8>());
+    fn run(self) {
+        for (two, &pair) in self.exponents.as_chunks_mut::<2>().0.iter_mut().zip(self.pairs) {
+            *two = [self.top.wrapping_sub(pair >> 4), self.top.wrapping_sub(pair & 15)];
         }
-        others
     }
 }
 

@@ -288,6 +288,26 @@ impl Log {
     /// # Errors
     /// When it is damaged, was collected or cannot be read.
     pub fn block(&self, place: Place, blocks: &[BlockRef], i: usize) -> Result<Vec<u8>> {
+        let (segment, offset) = self.place_of_block(place, blocks, i)?;
+        Ok(segment.frame(offset, &blocks[i].hash, u64::from(blocks[i].len))?.1)
+    }
+
+    /// Reads a payload as [`block`](Self::block) does, into a buffer that is used again, and returns it there.
+    ///
+    /// # Errors
+    /// When it is damaged, was collected or cannot be read.
+    pub fn block_in<'b>(
+        &self,
+        place: Place,
+        blocks: &[BlockRef],
+        i: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8]> {
+        let (segment, offset) = self.place_of_block(place, blocks, i)?;
+        Ok(segment.frame_in(offset, &blocks[i].hash, u64::from(blocks[i].len), buffer)?.1)
+    }
+
+    fn place_of_block(&self, place: Place, blocks: &[BlockRef], i: usize) -> Result<(Arc<Segment>, u64)> {
         let segment = self.segment(place.segment);
         if place.bare && blocks[i].kind != BlockKind::Keys {
             return Err(segment.corrupt(place.offset, "its rows were collected"));
@@ -295,7 +315,7 @@ impl Log {
         let Some(offset) = offset_of(place, blocks, i) else {
             return Err(segment.corrupt(place.offset, "the record names more data than there are before it"));
         };
-        Ok(segment.frame(offset, &blocks[i].hash, u64::from(blocks[i].len))?.1)
+        Ok((segment, offset))
     }
 
     /// Tells the disk that a record will probably be read soon.

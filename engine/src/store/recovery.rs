@@ -39,7 +39,7 @@ impl Opening<'_> {
             let start = match known {
                 Some(k) if number < k.place.segment => end,
                 Some(k) if number == k.place.segment => {
-                    segment.frame_unchecked(k.place.offset, &k.place.hash, k.place.len)?;
+                    segment.frame_unchecked(k.place.offset, &k.place.hash, k.place.len, &mut Vec::new())?;
                     (self.sequence, self.last_hash) = (k.sequence, k.place.hash);
                     k.place.end()
                 }

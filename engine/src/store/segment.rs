@@ -23,9 +23,6 @@ const MAGIC: [u8; 8] = magic("VDLOG");
 const WINDOW: usize = 256 << 10;
 const WINDOW_SKIPPING: usize = 4 << 10;
 
-/// A frame's payload up to this size is read together with its header.
-const SMALL: u64 = 8 << 10;
-
 /// Returns the path of a segment.
 pub fn path(number: u32) -> String {
     format!("log/{number:08}.vdlog")
@@ -152,18 +149,41 @@ impl Segment {
     /// # Errors
     /// When the bytes are damaged or cannot be read.
     pub fn frame(&self, offset: u64, expected: &[u8; 32], len: u64) -> Result<(FrameKind, Vec<u8>)> {
+        let mut buffer = Vec::new();
+        let (kind, _) = self.frame_in(offset, expected, len, &mut buffer)?;
+        buffer.drain(..FRAME_HEADER);
+        Ok((kind, buffer))
+    }
+
+    /// Reads a frame as [`frame`](Self::frame) does, into a buffer that is used again; returns the payload in it.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or cannot be read.
+    pub fn frame_in<'b>(
+        &self,
+        offset: u64,
+        expected: &[u8; 32],
+        len: u64,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<(FrameKind, &'b [u8])> {
         if !self.checked.load(Ordering::Relaxed) {
             self.file.will_read(offset, (FRAME_HEADER as u64).saturating_add(len.min(PAYLOAD_MAX)));
             self.check_header()?;
         }
-        self.frame_unchecked(offset, expected, len)
+        self.frame_unchecked(offset, expected, len, buffer)
     }
 
-    /// Reads a frame as [`frame`](Self::frame) does, without a look at the segment's header.
+    /// Reads a frame as [`frame_in`](Self::frame_in) does, without a look at the segment's header.
     ///
     /// # Errors
     /// When the bytes are damaged or cannot be read.
-    pub fn frame_unchecked(&self, offset: u64, expected: &[u8; 32], len: u64) -> Result<(FrameKind, Vec<u8>)> {
+    pub fn frame_unchecked<'b>(
+        &self,
+        offset: u64,
+        expected: &[u8; 32],
+        len: u64,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<(FrameKind, &'b [u8])> {
         let end = offset.saturating_add(FRAME_HEADER as u64).saturating_add(len);
         if end > self.seen.load(Ordering::Relaxed) {
             self.seen.store(self.len()?, Ordering::Relaxed);
@@ -171,20 +191,14 @@ impl Segment {
         if len > PAYLOAD_MAX || end > self.seen.load(Ordering::Relaxed) {
             return Err(self.corrupt(offset, "a record names a frame that is not there"));
         }
-        // A small frame is read at once; of a large one no byte is moved afterwards.
-        let small = len <= SMALL;
-        let mut front = vec![0; FRAME_HEADER + if small { len as usize } else { 0 }];
-        self.read_unchecked(&mut front, offset)?;
-        let head: &[u8; FRAME_HEADER] = front[..FRAME_HEADER].try_into().expect("that long");
+        buffer.resize(FRAME_HEADER + len as usize, 0);
+        self.read_unchecked(buffer, offset)?;
+        let (head, payload) = buffer.split_first_chunk().expect("it is longer than a header");
         let header = FrameHeader::parse(head).map_err(|problem| self.corrupt(offset, problem))?;
-        let mut bytes = if small { front.split_off(FRAME_HEADER) } else { vec![0; len as usize] };
-        if !small {
-            self.read_unchecked(&mut bytes, offset + FRAME_HEADER as u64)?;
-        }
-        if header.hash != *expected || !header.matches(&bytes) {
+        if header.hash != *expected || !header.matches(payload) {
             return Err(self.corrupt(offset, "the frame does not match its hash"));
         }
-        Ok((header.kind, bytes))
+        Ok((header.kind, payload))
     }
 
     /// Makes a corruption error that names a place in this file.

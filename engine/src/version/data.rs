@@ -1,5 +1,6 @@
 //! Reading a commit's data: its lists of slots and its blocks of rows.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -182,6 +183,11 @@ pub fn parts_of(repo: &Repository, commit: CommitIndex, collection: &str) -> Res
     data_of(repo, commit)?.parts(repo, commit, collection)
 }
 
+thread_local! {
+    /// What a thread reads blocks into: memory that is asked for anew for each has to be cleared for each.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Reads block `i` of a transaction and hands it over decoded.
 ///
 /// # Errors
@@ -209,13 +215,14 @@ pub fn with_block_in<T>(
     i: usize,
     take: impl FnOnce(&codec::Block<'_>) -> std::result::Result<T, codec::CodecError>,
 ) -> Result<T> {
-    let entry = &blocks[i];
-    let payload = log.block(place, blocks, i)?;
+    let (entry, mut buffer) = (&blocks[i], BUFFER.take());
+    let payload = log.block_in(place, blocks, i, &mut buffer)?;
     let wrong = |e: codec::CodecError| damaged_in(log, place, e.to_string());
-    let block =
-        codec::Block::parse(table.element, table.dims as usize, entry.rows as usize, &payload).map_err(wrong)?;
+    let block = codec::Block::parse(table.element, table.dims as usize, entry.rows as usize, payload).map_err(wrong)?;
     if block.needs_base() != (entry.kind == BlockKind::Change) {
         return Err(damaged_in(log, place, "a block is not of the kind that its record says"));
     }
-    take(&block).map_err(wrong)
+    let taken = take(&block).map_err(wrong)?;
+    BUFFER.set(buffer);
+    Ok(taken)
 }

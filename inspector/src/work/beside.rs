@@ -80,13 +80,13 @@ impl Pair<'_> {
             let i = (slot - self.now.first) as usize;
             let new = row(&self.now, i, table.row_bytes());
             if self.touched.get(at) != Some(&slot) {
-                new.into_iter().for_each(|row| sums.add([0, 1], row));
+                new.into_iter().for_each(|row| sums.add_to_both(row));
                 continue;
             }
             let old = row(&self.then, at, table.row_bytes());
             at += 1;
-            old.into_iter().for_each(|row| sums.add([0], row));
-            new.into_iter().for_each(|row| sums.add([1], row));
+            old.into_iter().for_each(|row| sums.add(0, row));
+            new.into_iter().for_each(|row| sums.add(1, row));
             match (old, new) {
                 (Some(old), Some(new)) => {
                     moved(&table.collection, table, table, self.keys.get(i as u32), [old, new], &mut out);

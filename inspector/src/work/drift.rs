@@ -177,7 +177,7 @@ impl<'s> Side<'s> {
         let size = self.state.table.row_bytes();
         let mut sums = Sums::new(&self.state.table);
         for (i, _) in self.rows.alive.iter().enumerate().filter(|(_, alive)| **alive) {
-            sums.add([side], &self.rows.data[i * size..(i + 1) * size]);
+            sums.add(side, &self.rows.data[i * size..(i + 1) * size]);
         }
         sums.finish(side, out);
     }

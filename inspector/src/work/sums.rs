@@ -1,7 +1,7 @@
 //! Sums of rows, component by component, for the mean vectors of both sides of a comparison.
 
 use vecdelta::delta::Table;
-use vecdelta_kernels::{Element, all_finite, widen};
+use vecdelta_kernels::{Element, add_finite};
 
 use crate::ask::DriftSlice;
 
@@ -11,32 +11,30 @@ pub(super) struct Sums {
     sums: [Vec<f64>; 2],
     rows: [u64; 2],
     not_finite: [u64; 2],
-    wide: Vec<u8>,
 }
 
 impl Sums {
     pub fn new(table: &Table) -> Self {
         let zeros = || vec![0.0; table.dims as usize];
-        Self { element: table.element, sums: [zeros(), zeros()], rows: [0; 2], not_finite: [0; 2], wide: Vec::new() }
+        Self { element: table.element, sums: [zeros(), zeros()], rows: [0; 2], not_finite: [0; 2] }
     }
 
-    /// Adds a row to one side or to both, if it is finite.
-    pub fn add<const N: usize>(&mut self, sides: [usize; N], row: &[u8]) {
-        sides.iter().for_each(|&side| self.rows[side] += 1);
-        if !all_finite(self.element, row) {
-            sides.iter().for_each(|&side| self.not_finite[side] += 1);
-            return;
-        }
-        widen(self.element, row, &mut self.wide);
-        let values = self.wide.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b));
-        if let [_, _] = sides[..] {
-            let [before, after] = &mut self.sums;
-            for ((value, before), after) in values.zip(before).zip(after) {
-                *before += value;
-                *after += value;
-            }
-        } else if let [side] = sides[..] {
-            self.sums[side].iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    /// Adds a row to one side, if it is finite.
+    pub fn add(&mut self, side: usize, row: &[u8]) {
+        let finite = add_finite(self.element, row, &mut [&mut self.sums[side]]);
+        self.count([side], finite);
+    }
+
+    /// Adds a row to both sides, if it is finite.
+    pub fn add_to_both(&mut self, row: &[u8]) {
+        let finite = add_finite(self.element, row, &mut self.sums.each_mut().map(Vec::as_mut_slice));
+        self.count([0, 1], finite);
+    }
+
+    fn count<const N: usize>(&mut self, sides: [usize; N], finite: bool) {
+        for side in sides {
+            self.rows[side] += 1;
+            self.not_finite[side] += u64::from(!finite);
         }
     }
 

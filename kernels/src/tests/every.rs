@@ -84,6 +84,22 @@ fn statistics(case: &Case) {
     }
 }
 
+fn sums(case: &Case) {
+    let &Case { element, old, new, .. } = case;
+    for row in [old, new] {
+        let values: Vec<f64> = row.chunks(element.size()).map(|bits| element.to_f64(bits)).collect();
+        let start: Vec<f64> = (0..values.len()).map(|i| 1.0 / (i + 1) as f64).collect();
+        let finite = naive::all_finite(element, row);
+        let sums = start.iter().zip(&values).map(|(sum, value)| sum + value);
+        let expected = if finite { sums.collect() } else { start.clone() };
+        let (mut fast, mut portable, mut both) = (start.clone(), start.clone(), [start.clone(), start]);
+        assert_eq!(crate::add_finite(element, row, &mut [&mut fast]), finite);
+        assert_eq!(portable::add_finite(element, row, &mut [&mut portable]), finite);
+        assert_eq!(crate::add_finite(element, row, &mut both.each_mut().map(Vec::as_mut_slice)), finite);
+        assert_eq!([&fast, &portable, &both[0], &both[1]], [&expected; 4], "{element:?}");
+    }
+}
+
 fn changes(case: &Case) {
     let &Case { element, old, new, offset } = case;
     let expected = naive::extract(element, old, new);
@@ -115,6 +131,11 @@ macro_rules! every_element {
             #[test]
             fn statistics() {
                 super::every(crate::Element::$element, super::statistics);
+            }
+
+            #[test]
+            fn sums() {
+                super::every(crate::Element::$element, super::sums);
             }
 
             #[test]

@@ -1,9 +1,9 @@
 //! The mean vector of a table, and the mean length of its rows.
 
 use rayon::prelude::*;
-use vecdelta_kernels::{all_finite, norm_squared, widen};
+use vecdelta_kernels::{add_finite, norm_squared};
 
-use super::scan::{TASK_ROWS, values};
+use super::scan::TASK_ROWS;
 use crate::delta::Table;
 
 /// Sums over the finite rows of a table.
@@ -32,16 +32,13 @@ impl Centroid {
 
     fn of(table: &Table, rows: &[u8]) -> Self {
         let mut out = Self { sums: vec![0.0; table.dims as usize], ..Self::default() };
-        let mut wide = Vec::new();
         for row in rows.chunks_exact(table.row_bytes()) {
             out.rows += 1;
-            if !all_finite(table.element, row) {
+            if add_finite(table.element, row, &mut [&mut out.sums]) {
+                out.norms += norm_squared(table.element, row).sqrt();
+            } else {
                 out.not_finite += 1;
-                continue;
             }
-            out.norms += norm_squared(table.element, row).sqrt();
-            widen(table.element, row, &mut wide);
-            out.sums.iter_mut().zip(values(&wide)).for_each(|(sum, value)| *sum += value);
         }
         out
     }
