@@ -15,8 +15,15 @@ use super::error::{Result, StoreError};
 use super::generations::RowGenerations;
 use super::keytable::KeyTable;
 use super::mirror_state::MirrorState;
+use super::part::{PartRow, gather};
 use super::tree::EntryChange;
 use crate::delta::{RowHash, Table};
+
+/// Rows that do not change are written again when they are so few bytes between two that do: a call to the system costs more.
+const BRIDGE: usize = 16 << 10;
+
+/// So much is written in one call, about.
+const RUN: usize = 1 << 20;
 
 /// A row as it is written into a mirror.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +175,43 @@ impl Mirror {
         self.rows.write_at(rows, offset).map_err(|error| StoreError::io("write", self.display("rows"))(error))
     }
 
+    /// Writes rows at some slots, ascending; [`begin`](Self::begin) comes first, [`apply`](Self::apply) later.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_rows(&self, mut rows: &[PartRow<'_>]) -> Result<()> {
+        let size = self.table.row_bytes();
+        let len = self.rows.len().map_err(|error| StoreError::io("look at", self.display("rows"))(error))?;
+        let held = len / size as u64;
+        let (bridge, most) = (BRIDGE / size, (RUN / size).max(1));
+        let mut buffer = Vec::new();
+        while let Some(first) = rows.first() {
+            let joins = |pair: &&[PartRow<'_>]| {
+                let gap = pair[1].slot.saturating_sub(pair[0].slot + 1) as usize;
+                let is_there = u64::from(pair[1].slot) <= held;
+                (gap == 0 || gap <= bridge && is_there) && ((pair[1].slot - first.slot) as usize) < most
+            };
+            let (run, rest) = rows.split_at(1 + rows.windows(2).take_while(joins).count());
+            self.write_run(run, held, &mut buffer)?;
+            rows = rest;
+        }
+        Ok(())
+    }
+
+    /// Writes rows in one piece, with what is there between them.
+    fn write_run(&self, run: &[PartRow<'_>], held: u64, buffer: &mut Vec<u8>) -> Result<()> {
+        let (first, size) = (run[0].slot, self.table.row_bytes());
+        let slots = (run[run.len() - 1].slot - first) as usize + 1;
+        if slots == run.len() {
+            return self.write(first, &gather(run, size, |r| r.new));
+        }
+        buffer.resize(slots * size, 0);
+        let there = held.saturating_sub(u64::from(first)).min(slots as u64) as usize;
+        self.read(first, &mut buffer[..there * size])?;
+        run.iter().for_each(|r| buffer[(r.slot - first) as usize * size..][..size].copy_from_slice(r.row(size)));
+        self.write(first, buffer)
+    }
+
     /// Takes over the checksums and hashes of rows that were written; there are so many slots now, all of theirs among them.
     pub fn apply(&mut self, written: &[Written], slots: u32) {
         // Nothing is forgotten of what was there, whatever is said.
@@ -228,5 +272,47 @@ impl Mirror {
 
     fn display(&self, name: &str) -> String {
         self.disk.display(&format!("{}/{name}", self.dir))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::delta::Element;
+    use crate::store::MemoryDisk;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        /// Whatever lies between the rows, and wherever the file ends: what was not written stays.
+        #[test]
+        fn rows_are_written_where_they_belong_and_nowhere_else(
+            dims in prop::sample::select(vec![1u32, 700, 5_000]),
+            rounds in prop::collection::vec(prop::collection::btree_map(0u32..60, any::<u8>(), 1..40), 1..5),
+        ) {
+            let table = Table { collection: "c".into(), dims, element: Element::F32 };
+            let size = table.row_bytes();
+            let mirror = Mirror::create(Arc::new(MemoryDisk::default()), "mirror", Arc::new(table)).unwrap();
+            let mut model = BTreeMap::new();
+            for round in rounds {
+                let new: Vec<u8> = round.values().flat_map(|&byte| vec![byte; size]).collect();
+                let row = |(at, &slot): (usize, &u32)| PartRow { slot, old: None, new: &new, at };
+                mirror.write_rows(&round.keys().enumerate().map(row).collect::<Vec<_>>()).unwrap();
+                model.extend(round);
+                let last = *model.keys().last().unwrap();
+                let mut rows = vec![7; (last as usize + 1) * size];
+                mirror.read(0, &mut rows).unwrap();
+                for (slot, row) in (0..).zip(rows.chunks(size)) {
+                    let expected = model.get(&slot).copied().unwrap_or(0);
+                    prop_assert!(row.iter().all(|&byte| byte == expected), "slot {}", slot);
+                }
+            }
+        }
     }
 }

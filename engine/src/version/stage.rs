@@ -19,7 +19,7 @@ use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, ke
 use crate::store::{
     BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, GENERATIONS, Measures, Mirror, NOTES,
     PartBlock, PartRow, Payloads, Place, Record, RowGenerations, SlotGenerations, SlotNotes, Transaction, Written,
-    encode_keys, encode_part, gather,
+    encode_keys, encode_part,
 };
 
 /// Rows are coded and written when this many bytes of them were gathered.
@@ -513,15 +513,11 @@ impl<'b> Sorted<'b> {
         out
     }
 
-    /// Writes the new rows into the mirror, runs of neighbours at once.
+    /// Writes the new rows into the mirror.
     fn mirror(&self, mirror: &Mirror) -> Result<()> {
-        let size = mirror.table().row_bytes();
-        for rows in [&self.fresh, &self.change] {
-            for part in rows.chunk_by(|a, b| a.slot + 1 == b.slot).flat_map(|run| run.chunks(512)) {
-                mirror.write(part[0].slot, &gather(part, size, |r| r.new))?;
-            }
-        }
-        Ok(())
+        let mut rows = [self.fresh.as_slice(), &self.change].concat();
+        rows.sort_by_key(|r| r.slot);
+        Ok(mirror.write_rows(&rows)?)
     }
 
     /// Returns what reading each changed row back will cost, in the order of `change`.
