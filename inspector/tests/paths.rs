@@ -81,6 +81,32 @@ fn is_ancestor(history: &History, older: u32, newer: u32) -> bool {
 }
 
 #[test]
+fn what_a_link_names_and_is_not_there_is_said() {
+    let history = history(&[[NONE; 2], [0, NONE]], &[0, 0], &[("main", 1)]);
+    let says = |link: &str| Selection::unknown(&Link::parse(link), &history, &[("commit", "Commit"), ("cost", "Cost")]);
+    for known in ["", "#", "#view=cost&c=main&b=main", "#c=&b=&later=1"] {
+        assert_eq!(says(known), [] as [String; 0], "{known}");
+    }
+    assert_eq!(
+        says("#view=nonsense&c=main"),
+        ["The link names the view “nonsense”, which is not known here: Commit is shown instead."]
+    );
+    assert_eq!(
+        says("#view=Cost&c=v9&b=gone&with=x"),
+        [
+            "The link names the view “Cost”, which is not known here: Commit is shown instead.",
+            "The link names the commit “v9”, which is not known here: the newest commit is shown instead.",
+            "The link names the branch “gone”, which is not known here: the replay goes through the selected commit.",
+            "The link names the marked commit “x”, which is not known here: none is marked.",
+        ]
+    );
+    assert_eq!(
+        says("#c=v9&b=main"),
+        ["The link names the commit “v9”, which is not known here: the head of main is shown instead."]
+    );
+}
+
+#[test]
 fn play_begins_again_at_the_end_and_holds_the_last_place_of_a_loop() {
     let mut p = Playback::new(1.0, false, None);
     p.seek(4);

@@ -1,5 +1,6 @@
 //! What is looked at.
 
+use super::format::line;
 use super::history::History;
 use super::link::Link;
 use crate::ask::CommitNumber;
@@ -34,6 +35,32 @@ impl Selection {
             tip: find(&link.branch),
             rest: link.rest.clone(),
         }
+    }
+
+    /// Says in plain words what a link names and is not there, and what is shown instead; `views` are the names and titles
+    /// of all views, the one that is shown otherwise first.
+    pub fn unknown(link: &Link, history: &History, views: &[(&str, &str)]) -> Vec<String> {
+        let mut says = Vec::new();
+        let mut say = |what: &str, name: &str, instead: &str| {
+            says.push(format!("The link names the {what} “{}”, which is not known here: {instead}.", line(name, 40)));
+        };
+        let lost = |text: &Option<String>| text.clone().filter(|t| !t.is_empty() && history.find(t).is_none());
+        if let Some(view) = link.view.as_deref().filter(|name| views.iter().all(|(known, _)| known != name)) {
+            let shown = views.first().map_or("", |(_, title)| title);
+            say("view", view, &format!("{shown} is shown instead"));
+        }
+        if let Some(commit) = lost(&link.commit) {
+            let branch = link.branch.as_deref().filter(|b| history.find(b).is_some());
+            let shown = branch.map_or("the newest commit".to_owned(), |b| format!("the head of {}", line(b, 40)));
+            say("commit", &commit, &format!("{shown} is shown instead"));
+        }
+        if let Some(branch) = lost(&link.branch) {
+            say("branch", &branch, "the replay goes through the selected commit");
+        }
+        if let Some(with) = lost(&link.with) {
+            say("marked commit", &with, "none is marked");
+        }
+        says
     }
 
     /// Returns what a view keeps in links under a key.

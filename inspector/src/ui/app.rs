@@ -13,8 +13,8 @@ use crate::model::link::Link;
 /// How many commits a search looks at in one frame.
 const SEARCH_BUDGET: u32 = 20_000;
 
-/// How long a message stays, in seconds.
-const NOTICE: f64 = 4.0;
+/// How long a message stays, in seconds, and how much longer for each letter.
+const NOTICE: [f64; 2] = [4.0, 0.04];
 
 /// Called with what only the system can do; returns a message for people where there is one.
 type Shell = Box<dyn FnMut(&Context, Wish) -> Option<String>>;
@@ -114,10 +114,10 @@ impl Inspector {
         export::draw(&ctx, &mut self.state);
         palette::draw(&ctx, &mut self.state);
         self.notices(&ctx);
-        if !self.state.commands.is_empty() {
+        self.state.pump();
+        if !self.state.commands.is_empty() || !self.state.wishes.is_empty() {
             ctx.request_repaint();
         }
-        self.state.pump();
     }
 
     fn carry_out(&mut self, ctx: &Context) {
@@ -134,7 +134,8 @@ impl Inspector {
         for wish in std::mem::take(&mut self.state.wishes) {
             let says = if let Wish::Say(text) = wish { Some(text) } else { (self.shell)(ctx, wish) };
             if let Some(text) = says {
-                self.state.notice = Some((text, ctx.input(|i| i.time) + NOTICE));
+                let stays = NOTICE[0] + NOTICE[1] * text.chars().count() as f64;
+                self.state.notice = Some((text, ctx.input(|i| i.time) + stays));
             }
         }
     }

@@ -386,11 +386,22 @@ impl State {
         let zoom = link.zoom.as_deref().and_then(|z| z.parse().ok()).filter(|z: &f64| z.is_finite());
         self.row_height = zoom.unwrap_or(NORMAL).clamp(1e-6, 64.0);
         self.selection = Selection::of(&link, &self.history, &self.selection.view);
+        self.say_what_is_unknown(&link);
         self.search.text = link.query.unwrap_or_default();
         self.find_path();
         self.follow_replay(link.looped.as_deref(), link.speed.as_deref());
         self.reveal = true;
         self.remember();
+    }
+
+    /// Says what a link names and is not there; an unknown view gives way to the first one.
+    fn say_what_is_unknown(&mut self, link: &Link) {
+        let views: Vec<_> = VIEWS.iter().map(|v| (v.name, v.title)).collect();
+        let says = Selection::unknown(link, &self.history, &views);
+        if !says.is_empty() {
+            self.wishes.push(Wish::Say(says.join("\n")));
+        }
+        self.selection.view = super::view::named(&self.selection.view).name.to_owned();
     }
 
     /// Sets the replay as a link says.
