@@ -194,3 +194,15 @@ fn a_window_at_rest_asks_for_no_frame_and_draws_little() {
         .sum();
     assert!(vertices > 1_000 && vertices < 60_000, "{vertices} vertices");
 }
+
+#[test]
+fn a_plain_key_with_ctrl_is_another_key() {
+    let mut w = demo("#view=commit&c=main");
+    // As a Mac tells of it: there Ctrl is not what commands are given with.
+    w.key_press_modifiers(Modifiers::CTRL, Key::O);
+    w.run();
+    assert_eq!((&shown(&w)["view"], &shown(&w)["opening"]), (&"commit".into(), &false.into()));
+    w.key_press_modifiers(Modifiers::CTRL | Modifiers::COMMAND, Key::O);
+    w.run();
+    assert_eq!((&shown(&w)["view"], &shown(&w)["opening"]), (&"commit".into(), &true.into()));
+}

@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use egui::Theme;
 use egui_kittest::kittest::{NodeT, Queryable};
+use vecdelta::delta::{Element, Table};
 use vecdelta::store::{LocalDisk, Resolution};
-use vecdelta::version::{Actor, Merge, Policy, Repository, Strategy, merge, park, parked_merge, resolve_conflicts};
+use vecdelta::version::{
+    Actor, CommitInfo, Differences, Merge, Policy, Repository, Strategy, commit_differences, difference, merge,
+    new_origin, park, parked_merge, resolve_conflicts, set_branch,
+};
 use vecdelta_inspector::ask::Place;
 use vecdelta_inspector::native::open::opener;
 
@@ -117,6 +121,38 @@ fn a_conflict_that_is_resolved_by_itself_is_merged_as_by_its_commands() {
     assert_eq!(head(&dir), head(&by_command));
 }
 
+/// Makes two branches that gave one vector of 384 dimensions a long name and different bits.
+fn wide() -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("merging-wide.vd");
+    let _ = std::fs::remove_dir_all(&dir);
+    let mut repo =
+        Repository::open_writer(Arc::new(LocalDisk::new(&dir)), Some(new_origin(1, 0))).expect("it is empty");
+    let table = Arc::new(Table { collection: "packages".into(), element: Element::F32, dims: 384 });
+    let commit = |branch: &str, key: &str, value: f32, repo: &mut Repository| {
+        let row = value.to_le_bytes().repeat(384);
+        let row = difference(&table, key, None, Some(&row), true).expect("it is new");
+        let part = Differences::new(table.clone(), vec![row]);
+        let info = CommitInfo { branch: branch.to_owned(), author: "ana".to_owned(), ..CommitInfo::default() };
+        commit_differences(repo, info, 1_000, |_, write| write(part)).expect("it fits")
+    };
+    let first = commit("main", "first", 1.0, &mut repo);
+    set_branch(&mut repo, "other", first, &actor()).expect("the name is free");
+    let key = "postgresql-18-a-name-that-is-cut";
+    commit("main", key, 0.009_876_543, &mut repo);
+    commit("other", key, -0.008_765_432, &mut repo);
+    dir
+}
+
+#[test]
+fn what_becomes_of_a_conflict_is_seen_beside_a_long_name() {
+    let w = open(&wide(), "#view=compare&ours=main&theirs=other");
+    assert!(w.query_by_label_contains("1 conflict, 1 open").is_some());
+    let open: Vec<_> = w.query_all_by_label("open").map(|n| n.rect()).collect();
+    assert!(!open.is_empty());
+    // Right of it is the bar to scroll with.
+    assert!(open.iter().all(|r| r.right() <= 1256.0), "{open:?}");
+}
+
 #[test]
 fn what_moved_meanwhile_is_not_merged_and_a_bundle_never() {
     let dir = shop("moved");
@@ -124,7 +160,7 @@ fn what_moved_meanwhile_is_not_merged_and_a_bundle_never() {
     let mut repo = Repository::open_writer(Arc::new(LocalDisk::new(&dir)), None).expect("it opens");
     let parent = repo.entry(repo.head("seasonal").expect("a head")).parents[0];
     vecdelta::version::delete_branch(&mut repo, "seasonal", &actor()).expect("it goes");
-    vecdelta::version::set_branch(&mut repo, "seasonal", parent, &actor()).expect("it moves");
+    set_branch(&mut repo, "seasonal", parent, &actor()).expect("it moves");
     drop(repo);
     w.get_by_label("Merge…").click();
     w.run();

@@ -79,6 +79,15 @@ fn a_pipeline_is_watched_without_any_history() {
 }
 
 #[test]
+fn how_to_watch_one_is_said_in_full_however_narrow_it_is() {
+    for size in [[960.0, 560.0], [1280.0, 720.0]] {
+        let w = window(size, Theme::Dark, Some(Place::Demo), "#view=pipeline", opener);
+        let says = w.get_by_label_contains("Write the address of a run").rect();
+        assert!(says.right() <= size[0], "{says:?} in {size:?}");
+    }
+}
+
+#[test]
 fn what_is_no_pipeline_is_a_trouble() {
     let w = demo("#view=pipeline&pipe=tests/nothing.jsonl");
     assert!(w.query_all_by_label_contains("tests/nothing.jsonl: No such file").next().is_some());

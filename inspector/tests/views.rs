@@ -276,3 +276,45 @@ fn every_view_is_drawn_at_every_size_and_survives_any_link() {
         }
     }
 }
+
+#[test]
+fn an_unknown_view_of_a_link_is_said_and_another_one_shown() {
+    let mut w = shop("#view=nonsense&c=main");
+    assert!(w.query_by_label_contains("the view “nonsense”, which is not known here: Commit").is_some());
+    assert_eq!(shown(&w)["view"], "commit");
+    assert!(!shown(&w)["link"].as_str().expect("a link").contains("nonsense"));
+    w.run_steps(400);
+    assert!(w.query_by_label_contains("nonsense").is_none(), "it does not stay for ever");
+    assert!(shop("#view=cost&c=main").query_by_label_contains("not known here").is_none());
+}
+
+#[test]
+fn what_stands_below_few_versions_and_few_commits_follows_at_once() {
+    for size in [[1280.0, 720.0], [2560.0, 1440.0]] {
+        let look = |link| window(size, Theme::Dark, Some(Place::Demo), link, opener);
+        let w = look("#view=vector&vec=products/shelf-003&c=main");
+        let map = w.get_by_label_contains("Heatmap of ").rect();
+        let hint = w.get_by_label_contains("Point at a cell for its bits").rect();
+        assert!((0.0..12.0).contains(&(hint.top() - map.bottom())), "{map:?} {hint:?}");
+        assert!(map.height() < 24.0 * 10.0, "no taller than its rows and the axis: {map:?}");
+        let w = look("#view=drift&c=main");
+        let charts = w.get_by_label("Charts of each commit beside its row").rect();
+        let rows = 16.0 * 26.0 + 28.0;
+        assert!(charts.height() <= rows, "{charts:?}");
+        assert!(w.get_by_label("moved farthest").rect().top() - charts.bottom() < 120.0);
+    }
+}
+
+#[test]
+fn a_narrow_window_cuts_nothing_off_at_its_right() {
+    let look = |link| window([960.0, 560.0], Theme::Light, Some(Place::Demo), link, opener);
+    let w = look("#view=vector&vec=products/shelf-003&c=main");
+    for part in ["Heatmap of ", "Point at a cell for its bits", "contrast"] {
+        for found in w.query_all_by_label_contains(part) {
+            assert!(found.rect().right() <= 952.0, "{part}: {:?}", found.rect());
+        }
+    }
+    let w = look("#view=drift&c=main");
+    let farthest = w.query_all_by_label_contains("lamp-").map(|n| n.rect().right()).fold(0.0, f32::max);
+    assert!(farthest > 0.0 && farthest <= 940.0, "{farthest}");
+}

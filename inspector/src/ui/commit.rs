@@ -48,15 +48,13 @@ fn show(ui: &mut Ui, state: &mut State, commit: &Commit) {
     let [came, changed, went] = commit.record.changed;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 18.0;
-        for (n, what, color) in [
-            (came, "new", p.good),
-            (changed, "changed", p.warn),
-            (went, "gone", p.bad),
-            (commit.unchanged, "the same", p.faint),
-        ] {
+        // How many were given again as they were is known of whole tables that were read in.
+        let same = (commit.unchanged > 0).then_some((commit.unchanged, "the same", p.quiet));
+        let counts = [(came, "new", p.good), (changed, "changed", p.warn), (went, "gone", p.bad)];
+        for (n, what, color) in counts.into_iter().chain(same) {
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
-                let ink = if n == 0 { p.faint } else { color };
+                let ink = if n == 0 { p.quiet } else { color };
                 ui.label(RichText::new(count(n)).font(font::bold(20.0)).color(ink));
                 ui.label(RichText::new(what).color(p.quiet));
             });
@@ -89,7 +87,7 @@ fn details(ui: &mut Ui, state: &mut State, commit: &Commit) {
     };
     name(ui, "Branch");
     let branch = format::line(&commit.branch, 100);
-    ui.label(RichText::new(branch).font(font::bold(13.0)).color(p.branch(&commit.branch)));
+    ui.label(RichText::new(branch).font(font::bold(13.0)).color(p.text(p.branch(&commit.branch))));
     ui.end_row();
     for (i, (number, id)) in commit.parents.iter().enumerate() {
         name(ui, if i == 0 { "Parent" } else { "Merged" });

@@ -29,7 +29,7 @@ const AS_ALL: &str = "as all";
 const SHOWN: usize = 24;
 
 /// The width of all columns of the table but that of names.
-const OTHER_COLUMNS: f32 = 424.0;
+const OTHER_COLUMNS: f32 = 404.0;
 
 /// How many components of a conflict are shown.
 const DIMS_SHOWN: usize = 200;
@@ -215,7 +215,7 @@ impl Own {
         let shown = preview.rows.iter().skip(self.first).take(SHOWN);
         // What becomes of a conflict is to be seen whatever its name is.
         let letters = (((ui.available_width() - OTHER_COLUMNS) / 7.5) as usize).clamp(16, 48);
-        Grid::new("conflicts").num_columns(5).spacing(vec2(16.0, 4.0)).striped(false).show(ui, |ui| {
+        Grid::new("conflicts").num_columns(5).spacing(vec2(10.0, 4.0)).striped(false).show(ui, |ui| {
             for head in ["vector", "dims", "apart", "cosine", "becomes"] {
                 ui.label(RichText::new(head).font(font::bold(12.0)).color(p.quiet));
             }
@@ -294,7 +294,7 @@ fn sides(ui: &mut Ui, rows: &ConflictRows, p: &Palette) {
                     let (text, ink) = match bits {
                         _ if i == 3 && !rows.resolved => ("open".to_owned(), p.warn),
                         Some(bits) => (versions::number(element, bits), p.ink),
-                        None => ("–".to_owned(), p.faint),
+                        None => ("–".to_owned(), p.quiet),
                     };
                     ui.label(RichText::new(text).font(font::mono(12.0)).color(ink));
                 }

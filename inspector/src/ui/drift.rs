@@ -30,6 +30,12 @@ const SCAN: u32 = 20_000;
 /// The height of the figures below the charts.
 const FIGURES: f32 = 236.0;
 
+/// The room for a figure beside a name, and the bar to scroll with.
+const FIGURE: f32 = 68.0;
+
+/// The height of the charts' heads.
+const HEADS: f32 = 20.0;
+
 #[derive(Default)]
 struct Own {
     /// The largest move, sources, dimensions and bytes of a commit.
@@ -46,7 +52,10 @@ fn draw(ui: &mut Ui, state: &mut State) {
     own.scan(ui, state);
     let whole = ui.available_rect_before_wrap();
     let high = FIGURES.min(whole.height() * 0.5);
-    let charts = Rect::from_min_max(whole.min, pos2(whole.right(), whole.bottom() - high));
+    let shown = if state.graph_shown && state.rows_shown.row > 0.0 { state.rows_shown.row } else { ROW.into() };
+    // Few rows leave their room to the figures.
+    let rows = (HEADS + (f64::from(state.rows.len()) * shown) as f32 + 8.0).max(ROW + HEADS);
+    let charts = Rect::from_min_size(whole.min, vec2(whole.width(), rows.min(whole.height() - high)));
     own.charts(ui, state, charts);
     let rect = Rect::from_min_max(pos2(whole.left(), charts.bottom() + 4.0), whole.max);
     ui.scope_builder(egui::UiBuilder::new().max_rect(rect), |ui| own.figures(ui, state));
@@ -79,7 +88,7 @@ impl Own {
         let p = Palette::of(ui.ctx());
         let response = ui.allocate_rect(rect, Sense::click());
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Charts of each commit beside its row"));
-        let body = Rect::from_min_max(pos2(rect.left(), rect.top() + 20.0), rect.max);
+        let body = Rect::from_min_max(pos2(rect.left(), rect.top() + HEADS), rect.max);
         let mut shown = state.rows_shown;
         if shown.row == 0.0 || !state.graph_shown {
             shown = super::state::RowsShown { top: body.top(), row: ROW.into(), ..shown };
@@ -251,7 +260,7 @@ impl Own {
         )));
         ui.horizontal_top(|ui| {
             ui.vertical(|ui| {
-                Grid::new("percentiles").num_columns(5).spacing(vec2(14.0, 2.0)).show(ui, |ui| {
+                Grid::new("percentiles").num_columns(5).spacing(vec2(10.0, 2.0)).show(ui, |ui| {
                     for head in ["", "half", "9 of 10", "99 of 100", "most"] {
                         ui.label(quiet(head.to_owned()));
                     }
@@ -269,9 +278,10 @@ impl Own {
                     ui.end_row();
                 });
             });
-            ui.add_space(16.0);
+            ui.add_space(8.0);
             let mut chosen = None;
             ui.vertical(|ui| {
+                let letters = (((ui.available_width() - FIGURE) / 7.5).max(6.0) as usize).min(60);
                 egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                     ui.spacing_mut().item_spacing.y = 1.0;
                     // As high as the rows below and the head of the table beside it.
@@ -281,7 +291,7 @@ impl Own {
                             ui.label(RichText::new(format::measure(*l2)).font(font::mono(12.0)));
                             // The collection stands in the heading: its room is the key's.
                             let key = source.split_once('/').map_or(source.as_str(), |(_, key)| key);
-                            if ui.link(format::line(key, 60)).on_hover_text(format::line(source, 200)).clicked() {
+                            if ui.link(format::line(key, letters)).on_hover_text(format::line(source, 200)).clicked() {
                                 chosen = Some(source.clone());
                             }
                         });

@@ -39,7 +39,7 @@ fn page(ui: &mut Ui) {
                 |ui| {
                     for entry in COMMANDS.iter().filter(|e| e.group == *group && !e.keys.is_empty()) {
                         let keys: Vec<String> = entry.keys.iter().map(|k| k.text()).collect();
-                        ui.label(RichText::new(keys.join("  ")).font(font::text(12.5)).color(p.accent));
+                        ui.label(RichText::new(keys.join("  ")).font(font::bold(13.0)).color(p.accent));
                         ui.label(entry.name);
                         ui.end_row();
                     }

@@ -30,5 +30,7 @@ pub fn pressed(ctx: &Context) -> Vec<Command> {
 fn fits(keys: Keys, key: Key, held: Modifiers) -> bool {
     // Signs that need Shift on some keyboards count whether it is held or not.
     let is_sign = matches!(key, Key::Questionmark | Key::Colon | Key::Plus | Key::Slash);
-    format!("{key:?}") == keys.key && keys.ctrl == held.command && !held.alt && (keys.shift == held.shift || is_sign)
+    // On a Mac the command key stands for Ctrl; Ctrl itself is for the system there, and no plain key.
+    let ctrl = if keys.ctrl { held.command } else { !held.command && !held.ctrl };
+    format!("{key:?}") == keys.key && ctrl && !held.alt && (keys.shift == held.shift || is_sign)
 }

@@ -72,7 +72,7 @@ fn written(ui: &mut Ui, state: &mut State) {
         if PATHS { "shop/shop.vd, shop.vdpack or http://127.0.0.1:7878" } else { "https://example.org/shop.vdpack" };
     ui.horizontal(|ui| {
         let field = TextEdit::singleline(&mut state.place_text)
-            .hint_text(RichText::new(hint).color(p.faint))
+            .hint_text(RichText::new(hint).color(p.quiet))
             .desired_width(ui.available_width() - 84.0)
             .margin(Margin::symmetric(8, 6));
         let field = ui.add(field);

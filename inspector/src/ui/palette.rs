@@ -25,7 +25,7 @@ pub fn draw(ctx: &Context, state: &mut State) {
     let shown = area.show(ctx, |ui| {
         Frame::popup(ui.style()).fill(p.panel).inner_margin(Margin::same(10)).show(ui, |ui| {
             ui.set_width(460.0);
-            let hint = RichText::new("What do you want to do?").color(p.faint);
+            let hint = RichText::new("What do you want to do?").color(p.quiet);
             let field = ui.add(TextEdit::singleline(&mut text).hint_text(hint).desired_width(f32::INFINITY));
             field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Command"));
             field.request_focus();

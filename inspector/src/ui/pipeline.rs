@@ -33,6 +33,12 @@ const CHART: usize = 120;
 /// The height of a stage's box, and the least width.
 const BOX: [f32; 2] = [104.0, 118.0];
 
+/// The largest width of a stage's box.
+const BOX_MAX: f32 = 400.0;
+
+/// From which width on a box is higher, and by how much, so that its chart is not a mere line.
+const BOX_WIDE: [f32; 2] = [240.0, 44.0];
+
 /// The room between two boxes.
 const GAP: f32 = 26.0;
 
@@ -84,7 +90,7 @@ impl Own {
         self.time(ui, &sample, at);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             self.boxes(ui, &sample, at);
-            ui.add_space(8.0);
+            ui.add_space(12.0);
             figures(ui, &sample);
             parts(ui, "Partitions", &sample.partitions);
             parts(ui, "Sources", &sample.sources);
@@ -176,14 +182,15 @@ impl Own {
         let wide = ui.available_width();
         let columns = (((wide + GAP) / (BOX[1] + GAP)) as usize).clamp(1, sample.stages.len().max(1));
         let lines = sample.stages.len().div_ceil(columns);
-        let width = ((wide + GAP) / columns as f32 - GAP).min(200.0);
-        let (area, _) = ui.allocate_exact_size(vec2(wide, lines as f32 * (BOX[0] + GAP)), Sense::hover());
+        let width = ((wide + GAP) / columns as f32 - GAP).min(BOX_MAX);
+        let high = BOX[0] + if width > BOX_WIDE[0] { BOX_WIDE[1] } else { 0.0 };
+        let (area, _) = ui.allocate_exact_size(vec2(wide, lines as f32 * (high + GAP) - GAP), Sense::hover());
         let most = sample.stages.iter().map(|s| s.rate).fold(0.0, f64::max);
         let bottleneck = sample.bottleneck();
         let place = |i: usize| {
             let (column, row) = (i % columns, i / columns);
-            let at = area.min + vec2(column as f32 * (width + GAP), row as f32 * (BOX[0] + GAP));
-            Rect::from_min_size(at, vec2(width, BOX[0]))
+            let at = area.min + vec2(column as f32 * (width + GAP), row as f32 * (high + GAP));
+            Rect::from_min_size(at, vec2(width, high))
         };
         for (i, stage) in sample.stages.iter().enumerate() {
             let rect = place(i);
@@ -234,7 +241,8 @@ fn draw_stage(ui: &mut Ui, rect: Rect, stage: &Stage, rates: &[f64], bottleneck:
     text(25.0, &rate, font::text(12.5), p.ink);
     let total = format!("{} in all", count(stage.total));
     text(41.0, &total, font::text(11.5), p.quiet);
-    let queue = stage.queue.map(|q| format!("{} wait", format::size(q)));
+    let queue =
+        stage.queue.map(|q| if q == 0 { "nothing waits".to_owned() } else { format!("{} wait", format::size(q)) });
     let second = if bottleneck { Some("holds the others up".to_owned()) } else { queue.filter(|_| waits.is_empty()) };
     let second = second.unwrap_or(waits);
     text(56.0, &second, font::text(11.5), if bottleneck { p.warn } else { p.quiet });

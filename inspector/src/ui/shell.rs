@@ -75,7 +75,7 @@ fn query(ui: &mut Ui, state: &mut State) {
     }
     let width = (ui.available_width() - 30.0).clamp(80.0, 340.0);
     // An identity of its own: buttons come and go beside it while somebody types.
-    let hint = RichText::new("Search: words, branch:main, sources>100").color(p.faint);
+    let hint = RichText::new("Search: words, branch:main, sources>100").color(p.quiet);
     let field = TextEdit::singleline(&mut state.search.text)
         .id(Id::unique("search"))
         .hint_text(hint)
@@ -201,6 +201,10 @@ pub fn notice(ctx: &Context, text: &str) {
     let area = Area::new(Id::unique("notice")).order(Order::Tooltip).anchor(Align2::CENTER_BOTTOM, vec2(0.0, -120.0));
     area.show(ctx, |ui| {
         let frame = Frame::popup(ui.style()).fill(p.raised).inner_margin(Margin::symmetric(14, 8));
-        frame.show(ui, |ui| ui.label(text));
+        frame.show(ui, |ui| {
+            ui.set_max_width((ctx.content_rect().width() - 80.0).min(640.0));
+            let label = ui.label(text);
+            label.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Status, true, text));
+        });
     });
 }

@@ -78,9 +78,9 @@ pub const LIGHT: Palette = Palette {
     quiet: rgb(0x55_5e6c),
     faint: rgb(0x8a_93a1),
     accent: rgb(0x1f_62c9),
-    good: rgb(0x0b_8563),
-    warn: rgb(0xb3_6b00),
-    bad: rgb(0xc4_4420),
+    good: rgb(0x0a_7154),
+    warn: rgb(0x90_5600),
+    bad: rgb(0xb5_3c1a),
     branches: [
         rgb(0x1c_76bf),
         rgb(0xcc_7a00),
@@ -97,6 +97,11 @@ impl Palette {
     /// Returns the colours of the theme in force.
     pub fn of(ctx: &Context) -> &'static Palette {
         if ctx.theme() == Theme::Dark { &DARK } else { &LIGHT }
+    }
+
+    /// Returns the colour of a text that has a branch's colour: nearer to ink, so that it can be read on any ground.
+    pub fn text(&self, color: Color32) -> Color32 {
+        super::widgets::mix(color, self.ink, 0.35)
     }
 
     /// Returns the colour of a branch: the same for a name on every day and in every view.
@@ -177,4 +182,44 @@ fn visuals(theme: Theme, p: &Palette) -> Visuals {
     // The rail of a slider is seen on any ground.
     v.widgets.inactive.bg_fill = p.line;
     v
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::widgets::mix;
+
+    /// How far two colours lie apart, from 1 to 21, as WCAG 2 measures it.
+    fn contrast(a: Color32, b: Color32) -> f64 {
+        let light = |c: Color32| {
+            let part = |v: u8| match f64::from(v) / 255.0 {
+                v if v <= 0.04045 => v / 12.92,
+                v => ((v + 0.055) / 1.055).powf(2.4),
+            };
+            0.2126 * part(c.r()) + 0.7152 * part(c.g()) + 0.0722 * part(c.b()) + 0.05
+        };
+        let (a, b) = (light(a), light(b));
+        a.max(b) / a.min(b)
+    }
+
+    #[test]
+    fn every_text_can_be_read_on_every_ground() {
+        for (theme, p) in [("dark", &DARK), ("light", &LIGHT)] {
+            let inks = [p.ink, p.quiet, p.accent, p.good, p.warn, p.bad];
+            for (i, ink) in inks.into_iter().enumerate() {
+                for ground in [p.ground, p.panel, p.raised, p.hover, p.selected] {
+                    let found = contrast(ink, ground);
+                    assert!(found >= 4.5, "{theme}: ink {i} {ink:?} on {ground:?} has only {found:.2}");
+                }
+            }
+            for color in p.branches {
+                let sign = mix(p.ground, color, super::super::widgets::SIGN);
+                for ground in [p.ground, sign] {
+                    let found = contrast(p.text(color), ground);
+                    assert!(found >= 4.5, "{theme}: branch {color:?} on {ground:?} has only {found:.2}");
+                }
+                assert!(contrast(color, p.ground) >= 3.0, "{theme}: lines and dots of {color:?}");
+            }
+        }
+    }
 }

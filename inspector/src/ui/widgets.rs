@@ -27,7 +27,8 @@ pub fn text(painter: &Painter, at: Pos2, align: Align2, width: f32, text: &str, 
 /// Draws the sign of a branch or tag; returns how wide it is.
 pub fn label(painter: &Painter, at: Pos2, width: f32, name: &str, tag: bool, color: Color32, p: &Palette) -> f32 {
     let font = font::bold(11.0);
-    let mut job = LayoutJob::single_section(name.to_owned(), TextFormat::simple(font, if tag { p.ink } else { color }));
+    let mut job =
+        LayoutJob::single_section(name.to_owned(), TextFormat::simple(font, if tag { p.ink } else { p.text(color) }));
     job.wrap = TextWrapping {
         max_width: (width - 14.0).max(0.0),
         max_rows: 1,
@@ -40,7 +41,7 @@ pub fn label(painter: &Painter, at: Pos2, width: f32, name: &str, tag: bool, col
     let galley = painter.layout_job(job);
     let size = vec2(galley.size().x + 14.0, 18.0);
     let rect = Rect::from_min_size(Pos2::new(at.x, at.y - 9.0), size);
-    let fill = if tag { p.raised } else { mix(p.ground, color, 0.16) };
+    let fill = if tag { p.raised } else { mix(p.ground, color, SIGN) };
     let radius = if tag { 3.0 } else { 9.0 };
     let edge = if tag { p.faint } else { mix(p.ground, color, 0.55) };
     painter.rect(rect, radius, fill, Stroke::new(1.0, edge), egui::StrokeKind::Inside);
@@ -48,6 +49,9 @@ pub fn label(painter: &Painter, at: Pos2, width: f32, name: &str, tag: bool, col
     painter.galley(inner, galley, color);
     size.x
 }
+
+/// How much of a branch's colour the ground of its sign has.
+pub const SIGN: f32 = 0.16;
 
 /// Mixes two colours; at 0 it is the first.
 pub fn mix(a: Color32, b: Color32, share: f32) -> Color32 {
@@ -58,8 +62,8 @@ pub fn mix(a: Color32, b: Color32, share: f32) -> Color32 {
 /// Shows that something is on its way, without moving: a window that waits does not have to be drawn anew.
 pub fn waiting(ui: &mut Ui, what: &str) {
     ui.add_space(12.0);
-    ui.horizontal(|ui| {
-        ui.add_space(4.0);
+    // Not in a row of widgets: there a long text would not be broken.
+    Frame::new().inner_margin(Margin { left: 4, ..Margin::ZERO }).show(ui, |ui| {
         ui.label(RichText::new(what).color(Palette::of(ui.ctx()).quiet));
     });
 }

@@ -175,7 +175,7 @@ fn text(painter: &Painter, columns: &Columns, rect: Rect, state: &State, item: &
     let damaged = record.is_some_and(|r| !r.damage.is_empty());
     let (message, ink) = match (damaged, message.is_empty()) {
         (true, _) => ("this record is damaged".to_owned(), p.bad),
-        (_, true) => ("no message".to_owned(), p.faint),
+        (_, true) => ("no message".to_owned(), p.quiet),
         _ => (message, p.ink),
     };
     widgets::text(
@@ -205,7 +205,7 @@ fn text(painter: &Painter, columns: &Columns, rect: Rect, state: &State, item: &
     }
     if let Some(x) = columns.hash {
         let id = history.short_id(commit);
-        widgets::text(painter, pos2(x, middle), Align2::LEFT_CENTER, 70.0, &id, font::mono(11.5), p.faint);
+        widgets::text(painter, pos2(x, middle), Align2::LEFT_CENTER, 70.0, &id, font::mono(11.5), p.quiet);
     }
 }
 

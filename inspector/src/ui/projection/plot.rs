@@ -162,7 +162,8 @@ fn quads(mesh: &mut Mesh, sign: Sign, at: Pos2, r: f32, color: Color32) {
         Sign::Dot | Sign::Square => corners(mesh, of([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]), color),
         Sign::Diamond => corners(mesh, of([[0.0, -1.3], [1.3, 0.0], [0.0, 1.3], [-1.3, 0.0]]), color),
         Sign::Cross => {
-            corners(mesh, of([[-1.2, -0.8], [-0.8, -1.2], [1.2, 0.8], [0.8, 1.2]]), color);
+            corners(mesh, of([[-1.5, -0.9], [-0.9, -1.5], [1.5, 0.9], [0.9, 1.5]]), color);
+            corners(mesh, of([[1.5, -0.9], [0.9, -1.5], [-1.5, 0.9], [-0.9, 1.5]]), color);
         }
     }
 }
@@ -200,5 +201,25 @@ fn cells(mesh: &mut Mesh, rect: Rect, points: impl Iterator<Item = (Pos2, u8)>, 
         let to = pos2((at.x + side).min(rect.right()), (at.y + side).min(rect.bottom()));
         let all = [at, pos2(to.x, at.y), to, pos2(at.x, to.y)];
         corners(mesh, all, widgets::mix(p.ground, mixed, strength));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_sign_is_the_same_from_the_left_and_from_the_right() {
+        for sign in [Sign::Dot, Sign::Square, Sign::Diamond, Sign::Cross] {
+            let mut mesh = Mesh::default();
+            quads(&mut mesh, sign, pos2(0.0, 0.0), 10.0, Color32::WHITE);
+            let places = |side: f32| {
+                let place = |v: &Vertex| [(v.pos.x * side) as i32, v.pos.y as i32];
+                let mut places: Vec<_> = mesh.vertices.iter().map(place).collect();
+                places.sort_unstable();
+                places
+            };
+            assert_eq!(places(1.0), places(-1.0), "{sign:?}");
+        }
     }
 }

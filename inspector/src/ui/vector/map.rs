@@ -21,6 +21,9 @@ const COLUMN_MAX: f64 = 24.0;
 /// The largest picture, in pixels a side.
 const PIXELS_MAX: usize = 1024;
 
+/// The room for the names of dimensions below.
+const AXIS: f32 = 16.0;
+
 /// The room for names at the left.
 const GUTTER: f32 = 68.0;
 
@@ -81,7 +84,7 @@ impl Map {
         let response = ui.allocate_rect(rect, Sense::click_and_drag());
         let says = format!("Heatmap of {} versions and {} dimensions", look.rows, look.columns);
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &says));
-        let body = Rect::from_min_max(pos2(rect.left() + GUTTER, rect.top()), rect.max - vec2(0.0, 16.0));
+        let body = Rect::from_min_max(pos2(rect.left() + GUTTER, rect.top()), rect.max - vec2(0.0, AXIS));
         let room = Window {
             x: [0.0, f64::from(look.columns).max(f64::from(body.width()) / COLUMN_MAX)],
             y: [0.0, f64::from(look.rows).max(f64::from(body.height()) / ROW_MAX)],
@@ -99,6 +102,8 @@ impl Map {
             );
             let all = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
             inside.image(texture.id(), cells, all, Color32::WHITE);
+            // Versions of zeros have the colour of the ground: the edge says that they are there.
+            inside.rect_stroke(cells, 0.0, Stroke::new(1.0, p.line), egui::StrokeKind::Inside);
         }
         if let Some(now) = look.now {
             let (top, bottom) = (to_y(f64::from(now)), to_y(f64::from(now) + 1.0));
@@ -204,7 +209,7 @@ impl Map {
             if y > body.bottom() {
                 break;
             }
-            let ink = if look.now == Some(row) { p.accent } else { p.faint };
+            let ink = if look.now == Some(row) { p.accent } else { p.quiet };
             let at = pos2(body.left() - GUTTER, y);
             widgets::text(painter, at, Align2::LEFT_CENTER, GUTTER - 4.0, &name(row), font::mono(10.5), ink);
         }
@@ -220,6 +225,11 @@ impl Map {
             text(right, Align2::RIGHT_CENTER, (end.ceil() - 1.0).max(0.0));
         }
     }
+}
+
+/// Returns how high the picture of so many rows is at most, with the axis below it.
+pub fn height(rows: usize) -> f32 {
+    rows as f32 * ROW_MAX as f32 + AXIS
 }
 
 fn shift(range: &mut [f64; 2], by: f64) {

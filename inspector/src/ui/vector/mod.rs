@@ -26,6 +26,9 @@ pub const VIEW: View = View {
 /// How many values are looked at in a frame for the scale.
 const SCAN: usize = 100_000;
 
+/// The least width for all of the head in one line.
+const HEAD: f32 = 550.0;
+
 /// What the view keeps.
 #[derive(Default)]
 struct Own {
@@ -121,6 +124,8 @@ impl Own {
     }
 
     fn head(&mut self, ui: &mut Ui, state: &mut State) {
+        // A slider does not go to the next line by itself, and would make the whole view wider than its panel.
+        let narrow = ui.available_width() < HEAD;
         ui.horizontal_wrapped(|ui| {
             let name = self.name.get_or_insert_with(|| state.selection.vector.clone().unwrap_or_default());
             let field = TextEdit::singleline(name).hint_text("collection/key").desired_width(220.0);
@@ -141,6 +146,9 @@ impl Own {
                     toggle(state);
                     ui.ctx().request_repaint();
                 }
+            }
+            if narrow {
+                ui.end_row();
             }
             let mut contrast: u32 = state.selection.param("contrast").and_then(|c| c.parse().ok()).unwrap_or(1);
             let slider = Slider::new(&mut contrast, 1..=64).logarithmic(true).show_value(false).text("contrast");
@@ -212,7 +220,9 @@ impl Own {
         let p = Palette::of(ui.ctx());
         let whole = ui.available_rect_before_wrap();
         let foot = 118.0_f32.min(whole.height() * 0.4);
-        let map = Rect::from_min_max(whole.min, pos2(whole.right(), whole.bottom() - foot));
+        // The axis stands right below the cells, however few versions there are.
+        let high = map::height(self.versions.len()).min(whole.height() - foot);
+        let map = Rect::from_min_size(whole.min, vec2(whole.width(), high));
         let now = self.versions.at(commit);
         let change = is_change(state);
         let versions = &self.versions;
@@ -253,7 +263,7 @@ impl Own {
         let p = Palette::of(ui.ctx());
         let Some((i, dim)) = at else {
             let says = "Point at a cell for its bits. Ctrl and scroll zooms, a double click shows all.";
-            ui.label(RichText::new(says).color(p.faint));
+            ui.label(RichText::new(says).color(p.quiet));
             return;
         };
         let value = self.versions.text(i, dim).unwrap_or_else(|| "none".to_owned());
