@@ -29,7 +29,7 @@ const AS_ALL: &str = "as all";
 const SHOWN: usize = 24;
 
 /// The width of all columns of the table but that of names.
-const OTHER_COLUMNS: f32 = 404.0;
+const OTHER_COLUMNS: f32 = 424.0;
 
 /// How many components of a conflict are shown.
 const DIMS_SHOWN: usize = 200;
