@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use mimalloc::MiMalloc;
 use vecdelta::delta::{Keys, Source};
 use vecdelta::pipeline::config::{self, Pipeline};
 use vecdelta::pipeline::{Context, Live, run};
@@ -20,6 +21,10 @@ use vecdelta::store::LocalDisk;
 use vecdelta::version::{
     CommitIndex, MAIN, Repository, VersionError, compare, new_origin, read_table, resolve, table, value,
 };
+
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
