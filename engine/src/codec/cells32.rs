@@ -185,13 +185,19 @@ fn decode_chunk<const M: u32>(
     let (least, most) = tokens.iter().fold((u8::MAX, 0), bounds);
     let distances =
         if u64::from(most) <= tokens::EXACT { unfold_exact(tokens) } else { unfold_hybrids(tokens, most, low) };
-    least > SAME && place_usual(grid, &distances, words, counts) || place_any(grid, tokens, &distances, words, counts)
+    let usual = if least > SAME {
+        place_usual::<M, false>(grid, tokens, &distances, words, counts)
+    } else {
+        place_usual::<M, true>(grid, tokens, &distances, words, counts)
+    };
+    usual || place_any(grid, tokens, &distances, words, counts)
 }
 
-/// Places a chunk of changed values none of which is or becomes far; otherwise returns false and leaves the words.
+/// Places a chunk of values none of which is or becomes far; otherwise returns false and leaves the words. Some may be `SAME`.
 #[inline(always)]
-fn place_usual<const M: u32>(
+fn place_usual<const M: u32, const SOME_SAME: bool>(
     grid: Grid32<M>,
+    tokens: &[u8; CHUNK],
     distances: &[i32; CHUNK],
     words: &mut [u32; CHUNK],
     counts: &mut [u8; CHUNK],
@@ -201,11 +207,12 @@ fn place_usual<const M: u32>(
     for i in 0..CHUNK {
         let cell = grid.cell::<false>(words[i]).wrapping_add(distances[i]);
         let number = cell ^ (cell >> 31);
-        far |= grid.is_far(words[i]);
-        numbers |= number;
+        let changed = if SOME_SAME { u32::from(tokens[i] == SAME).wrapping_sub(1) } else { u32::MAX };
+        far |= grid.is_far(words[i]) & changed as i32;
+        numbers |= number & changed as i32;
         let (near, count) = grid.near(number);
-        counts[i] = (count & 0xff) as u8;
-        placed[i] = near | Grid32::<M>::sign(cell);
+        counts[i] = (count & changed & 0xff) as u8;
+        placed[i] = (near | Grid32::<M>::sign(cell)) & changed | words[i] & !changed;
     }
     let usual = far >= 0 && numbers >> M == 0;
     if usual {
