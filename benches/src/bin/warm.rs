@@ -118,8 +118,11 @@ impl Warm {
     fn table(&mut self, back: &str) -> Result<String> {
         let at = self.at(back.parse()?)?;
         let table = Arc::new(table(&self.repo, at, None)?);
+        let record = self.repo.commit(at)?;
+        let rows = record.body.collections.iter().find(|c| c.name == table.collection).map_or(0, |c| c.rows);
         let answer = &mut self.answer;
         answer.clear();
+        answer.rows.reserve_exact(rows as usize * table.row_bytes());
         read_table::<VersionError>(&self.repo, at, &table, &mut |keys: &Keys, rows| {
             keys.iter().for_each(|key| answer.push(key));
             answer.rows.extend_from_slice(&rows);

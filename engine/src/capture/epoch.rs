@@ -306,40 +306,48 @@ impl Capture {
     /// Finds or makes the slot of each row from one of them on; returns the first one whose id came before.
     fn slots(&mut self, rows: &RowBatch, from: usize, slots: &mut Vec<u32>) -> Option<usize> {
         let own = self.mirror.clone();
-        let mirror = own.read().expect("no thread panics with it");
-        let mut row = from;
         // As long as all ids are known, nobody who reads the mirror has to wait.
-        while row < rows.keys.len() {
-            let (keys, key) = (mirror.keys(), rows.keys.get(row));
-            let known = if keys.is(self.expected, key) { Some(self.expected) } else { keys.find(key) };
-            let Some(slot) = known else { break };
-            if !self.mention(slot) {
-                return Some(row);
+        let known = {
+            let mirror = own.read().expect("no thread panics with it");
+            let keys = mirror.keys();
+            let find = |next: u32, key: &str| if keys.is(next, key) { Some(next) } else { keys.find(key) };
+            self.mention_rows(rows, from, slots, find)
+        };
+        let all = known.and_then(|row| {
+            if row == rows.keys.len() {
+                return Ok(row);
             }
-            slots.push(slot);
-            row += 1;
-        }
-        if row == rows.keys.len() {
-            return None;
-        }
-        drop(mirror);
-        let mut mirror = own.write().expect("no thread panics with it");
-        let keys = mirror.keys_mut();
-        while row < rows.keys.len() {
-            let key = rows.keys.get(row);
-            let slot = if keys.is(self.expected, key) {
-                self.expected
-            } else {
+            let mut mirror = own.write().expect("no thread panics with it");
+            let keys = mirror.keys_mut();
+            let find = |next: u32, key: &str| {
+                if keys.is(next, key) {
+                    return Some(next);
+                }
                 keys.index();
-                keys.find(key).unwrap_or_else(|| keys.push(key))
+                Some(keys.find(key).unwrap_or_else(|| keys.push(key)))
             };
+            self.mention_rows(rows, row, slots, find)
+        });
+        all.err()
+    }
+
+    /// Notes that rows were mentioned, from one of them on, and adds their slots, which are found by what slot is expected and the
+    /// key; returns the first row that has none, or as an error the first one whose id came before.
+    fn mention_rows(
+        &mut self,
+        rows: &RowBatch,
+        from: usize,
+        slots: &mut Vec<u32>,
+        mut find: impl FnMut(u32, &str) -> Option<u32>,
+    ) -> Result<usize, usize> {
+        for row in from..rows.keys.len() {
+            let Some(slot) = find(self.expected, rows.keys.get(row)) else { return Ok(row) };
             if !self.mention(slot) {
-                return Some(row);
+                return Err(row);
             }
             slots.push(slot);
-            row += 1;
         }
-        None
+        Ok(rows.keys.len())
     }
 
     /// Notes that a source was mentioned; returns whether it was not before.

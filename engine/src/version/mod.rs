@@ -71,6 +71,7 @@ pub use noted::notes_of;
 pub use picked::Picked;
 pub use proof::{Checkpoint, check_since, checkpoint};
 pub use prove::{Proof, Proven, Row, Shows, SourcePart, check_proof, prove_commit, prove_since, prove_source};
+pub use reading::within;
 pub use rehash::{Rehashed, record_count, rehash};
 pub use repository::{Actor, CommitIndex, MAIN, Repository, new_origin, table_of};
 pub use revision::{check_name, default_head, resolve};

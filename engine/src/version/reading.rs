@@ -203,7 +203,8 @@ impl<'s> Reading<'s> {
     }
 }
 
-fn within<'l>(list: &'l [u32], range: &Range<u32>) -> &'l [u32] {
+/// Returns the part of an ascending list of slots that lies in a range.
+pub fn within<'l>(list: &'l [u32], range: &Range<u32>) -> &'l [u32] {
     let from = list.partition_point(|&s| s < range.start);
     let to = list.partition_point(|&s| s < range.end);
     &list[from..to]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use vecdelta::store::KeyTable;
-use vecdelta::version::{CommitIndex, Repository, Rows, Steps, VersionError, read_keys, touched};
+use vecdelta::version::{CommitIndex, Repository, Rows, Steps, VersionError, read_keys, touched, within};
 
 use super::drift::{State, keep_farthest, moved};
 use super::sums::Sums;
@@ -56,10 +56,6 @@ pub(super) fn beside(
         kept.buffer = pair.now.data;
     }
     Ok(compared)
-}
-
-fn within<'l>(list: &'l [u32], range: &Range<u32>) -> &'l [u32] {
-    &list[list.partition_point(|&s| s < range.start)..list.partition_point(|&s| s < range.end)]
 }
 
 /// Some slots of a commit, and those that it touched as they were before.

@@ -134,8 +134,8 @@ impl Mailbox {
             }
             // Nobody waits for a sink that is stuck but those who are told to wait for that one: a sink that has all it was
             // given always gets the next one.
-            let waits_for_others = self.on_slow == OnSlow::Block && self.own.used() == 0;
-            if commit.borrow_from(&self.budget) || waits_for_others {
+            let has_all = self.on_slow == OnSlow::Block && self.own.used() == 0;
+            if commit.borrow_from(&self.budget) || has_all {
                 self.keep(&mut state, commit);
                 break;
             }
