@@ -29,7 +29,7 @@ pub(super) const PLAIN_BITS: u64 = 24;
 const PLAIN: usize = PLAIN_BITS as usize / 8;
 
 /// Pairs that are looked through at once.
-const CHUNK: usize = 128;
+const CHUNK: usize = 16;
 
 /// Returns whether the values of a source without old rows can be written this way.
 pub(super) fn fits(source: Source) -> bool {
@@ -125,11 +125,13 @@ impl<'a> Exponents<'a> {
 
 /// Returns the numbers of the values whose exponents are not in the pairs.
 fn places_of_others(pairs: &[u8]) -> Vec<u32> {
+    let mut found = vec![false; pairs.len().div_ceil(CHUNK)];
+    widest(FindOthers { pairs, found: &mut found });
     let mut places = Vec::new();
-    for (chunk, first) in pairs.chunks(CHUNK).zip((0..).step_by(2 * CHUNK)) {
-        if widest(HasOthers { pairs: chunk }) {
-            let halves = chunk.iter().flat_map(|pair| [pair >> 4, pair & OTHER]);
-            places.extend(halves.zip(first..).filter(|(half, _)| *half == OTHER).map(|(_, at)| at));
+    for (c, _) in found.iter().enumerate().filter(|(_, found)| **found) {
+        for (i, &pair) in pairs.iter().enumerate().skip(c * CHUNK).take(CHUNK) {
+            let halves = [(pair >> 4, 2 * i), (pair & OTHER, 2 * i + 1)];
+            halves.iter().filter(|half| half.0 == OTHER).for_each(|half| places.push(half.1 as u32));
         }
     }
     places
@@ -175,18 +177,25 @@ impl Widest for Pair<'_> {
     }
 }
 
-/// Whether a value among these has an exponent that is not in the pairs.
-struct HasOthers<'a> {
+/// Tells of each chunk whether a value in it has an exponent that is not in the pairs.
+struct FindOthers<'a> {
     pairs: &'a [u8],
+    found: &'a mut [bool],
 }
 
-impl Widest for HasOthers<'_> {
-    type Output = bool;
+impl Widest for FindOthers<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn run(self) -> bool {
-        let is_other = |pair: u8| pair >> 4 == OTHER || pair & OTHER == OTHER;
-        self.pairs.iter().fold(false, |any, &pair| any | is_other(pair))
+    fn run(self) {
+        let is_other = |pair: u8| u8::from(pair >> 4 == OTHER) | u8::from(pair & OTHER == OTHER);
+        let (chunks, rest) = self.pairs.as_chunks::<CHUNK>();
+        for (found, chunk) in self.found.iter_mut().zip(chunks) {
+            *found = chunk.iter().fold(0, |any, &pair| any | is_other(pair)) != 0;
+        }
+        if let (Some(found), [_, ..]) = (self.found.last_mut(), rest) {
+            *found = rest.iter().any(|&pair| is_other(pair) != 0);
+        }
     }
 }
 
