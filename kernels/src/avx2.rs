@@ -5,11 +5,13 @@
 #![allow(unsafe_code)] // std::arch: calls that need AVX2, and loads and stores through pointers
 
 use crate::cell::{Cell, by_cell, by_size};
-use crate::{Element, HASH_LANES, RowChange, Widest, apply, magnitude};
+use crate::{Element, HASH_LANES, RansTable, RowChange, Widest, apply, magnitude};
 
 mod dots;
+mod fields;
 mod hashes;
 mod pack;
+mod rans;
 mod sums;
 
 /// Proof that this machine has AVX2, FMA, F16C, POPCNT, LZCNT and both BMI.
@@ -60,9 +62,32 @@ impl Avx2 {
         unsafe { by_size!(element, pack::extract(old, new, indices, bits)) }
     }
 
+    pub(crate) fn or_fields(
+        self,
+        words: &mut [u32],
+        counts: &[u8],
+        most: u8,
+        bits: &[u8],
+        at: usize,
+    ) -> (usize, usize) {
+        // SAFETY: `self` proves the features.
+        unsafe { fields::or_fields(words, counts, most, bits, at) }
+    }
+
     pub(crate) fn keyed_hashes(self, key: &[u8; 32], messages: &[&[u8]; HASH_LANES]) -> [[u8; 32]; HASH_LANES] {
         // SAFETY: `self` proves the features.
         unsafe { hashes::keyed_hashes(key, messages) }
+    }
+
+    pub(crate) fn pop_symbols<const L: usize>(
+        self,
+        symbols: &mut [u8],
+        states: &mut [u32; L],
+        table: &RansTable,
+        words: &[[u8; 2]],
+    ) -> usize {
+        // SAFETY: `self` proves the features.
+        unsafe { rans::pop_symbols(symbols, states, table, words) }
     }
 
     #[inline]

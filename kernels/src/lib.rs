@@ -50,12 +50,14 @@ mod dispatch;
 mod dots;
 mod element;
 mod extract;
+mod fields;
 mod hashes;
 mod magnitude;
 mod measure;
 #[cfg(test)]
 mod naive;
 pub mod portable;
+mod rans;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -69,9 +71,11 @@ pub use differs::differs;
 pub use dots::dots;
 pub use element::Element;
 pub use extract::extract;
+pub use fields::{FIELD_MAX, or_fields};
 pub use hashes::{HASH_LANES, keyed_hashes};
 pub use magnitude::{all_finite, max_abs};
 pub use measure::{RowChange, measure, norm_squared};
+pub use rans::{RANS_LANES, RANS_SLOTS, RansTable, pop_symbol, pop_symbols};
 pub use shape::ShapeError;
 pub use widen::widen;
 pub use widest::{Widest, widest};

@@ -5,7 +5,8 @@
 
 use crate::cell::{by_cell, by_size};
 use crate::{
-    Element, RowChange, Widest, add, apply, dots as products, extract as extraction, magnitude, measure as statistics,
+    Element, RansTable, RowChange, Widest, add, apply, dots as products, extract as extraction, fields, magnitude,
+    measure as statistics, rans,
 };
 
 /// See [`measure`](crate::measure()).
@@ -43,6 +44,11 @@ pub fn extract(element: Element, old: &[u8], new: &[u8], indices: &mut Vec<u32>,
     by_size!(element, extraction::extract_portable(old, new, indices, bits))
 }
 
+/// See [`or_fields`](crate::or_fields).
+pub fn or_fields(words: &mut [u32], counts: &[u8], most: u8, bits: &[u8], at: usize) -> (usize, usize) {
+    fields::or_fields_plain(words, counts, most, bits, at)
+}
+
 /// See [`xor_into`](crate::xor_into).
 pub fn xor_into(target: &mut [u8], delta: &[u8]) {
     apply::xor_bytes(target, delta)
@@ -51,6 +57,16 @@ pub fn xor_into(target: &mut [u8], delta: &[u8]) {
 /// See [`keyed_hashes`](crate::keyed_hashes).
 pub fn keyed_hashes(key: &[u8; 32], messages: &[&[u8]; crate::HASH_LANES]) -> [[u8; 32]; crate::HASH_LANES] {
     crate::hashes::keyed_hashes_in::<wide::u32x8>(key, messages)
+}
+
+/// See [`pop_symbols`](crate::pop_symbols).
+pub fn pop_symbols<const L: usize>(
+    symbols: &mut [u8],
+    states: &mut [u32; L],
+    table: &RansTable,
+    words: &[[u8; 2]],
+) -> usize {
+    rans::pop_plain(symbols, states, table, words, 0)
 }
 
 /// See [`widest`](crate::widest()).

@@ -6,8 +6,10 @@
 mod cases;
 mod dots;
 mod every;
+mod fields;
 mod hashes;
 mod laws;
+mod rans;
 
 use crate::Element;
 
