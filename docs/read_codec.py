@@ -25,14 +25,14 @@ def read_bytes(r):
         frequency = r.varint()
         slots += [(symbol, frequency, distance) for distance in range(frequency)]
         symbol += 1 if frequency else 1 + r.byte()
-    coded, lanes, out = Reader(r.take(r.varint())), 8 if n >= 8192 else 4 if n >= 1024 else 1, bytearray()
-    x = [int.from_bytes(coded.take(8), "little") for _ in range(lanes)]
+    coded, lanes, out = Reader(r.take(r.varint())), 32 if n >= 8192 else 4 if n >= 1024 else 1, bytearray()
+    x = [int.from_bytes(coded.take(4), "little") for _ in range(lanes)]
     for i in range(n):
         symbol, frequency, distance = slots[x[i % lanes] & 4095]
         x[i % lanes] = frequency * (x[i % lanes] >> 12) + distance
         out.append(symbol)
-        if (i + 1) % (2 * lanes) == 0: x = [s if s >> 31 else s << 32 | int.from_bytes(coded.take(4), "little") for s in x]
-    assert x == [1 << 31] * lanes
+        if i < n // lanes * lanes and x[i % lanes] >> 16 == 0: x[i % lanes] = x[i % lanes] << 16 | int.from_bytes(coded.take(2), "little")
+    assert x == [1 << 16] * lanes
     return bytes(out)
 
 def read_sorted(r):

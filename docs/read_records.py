@@ -7,7 +7,7 @@ domain = functools.cache(lambda kind: blake3(b"", derive_key_context="vecdelta v
 def keyed(kind, *data):
     return blake3(b"".join(data), key=domain(kind)).digest()
 
-FORMAT = 2  # docs/format.md; the first eight bytes of the head and of every segment end with it
+FORMAT = 3  # docs/format.md; the first eight bytes of the head and of every segment end with it
 
 def heads(path, head):
     """Returns the slots of a head that are whole; refuses another format by name."""

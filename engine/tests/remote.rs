@@ -166,7 +166,7 @@ fn the_graph_takes_three_requests_and_a_vector_a_few_whatever_the_length() {
 #[test]
 fn a_damaged_head_of_a_later_segment_is_an_error_of_what_is_read_there_and_of_nothing_else() {
     let bytes = large(60, 160, 500_000);
-    let heads: Vec<usize> = bytes.windows(8).enumerate().filter(|(_, w)| *w == b"VDLOG002").map(|(at, _)| at).collect();
+    let heads: Vec<usize> = bytes.windows(8).enumerate().filter(|(_, w)| *w == b"VDLOG003").map(|(at, _)| at).collect();
     assert!(heads.len() > 2);
     let mut want = Elsewhere::new(bytes.clone(), u64::MAX);
     let whole = want.open().unwrap();

@@ -101,6 +101,11 @@ impl<'a> BitReader<'a> {
         Self { bytes, at: 0 }
     }
 
+    /// Returns all the bytes.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// Returns the position in bits.
     pub(super) fn at(&self) -> usize {
         self.at

@@ -4,11 +4,12 @@
 //! varint (len << 2 | kind)
 //! kind 0  raw       len bytes
 //! kind 1  constant  1 byte
-//! kind 2  rANS      table, varint coded length, states and words     (1, 4 or 8 states, by the length)
+//! kind 2  rANS      table, varint coded length, states and words     (1, 4 or 32 states, by the length)
 //! ```
 //! Never longer than `len` and its own header of at most 10 bytes (3 up to 500 KB).
 
 use super::error::CodecError;
+use super::frequencies::{self, COST_PARTS, Counts, cost, normalise, read_table, write_table};
 use super::numbers::put_varint;
 use super::rans;
 use super::reader::Reader;
@@ -17,16 +18,16 @@ use super::spare::SpareVec;
 const RAW: u64 = 0;
 const CONSTANT: u64 = 1;
 const RANS: u64 = 2;
-/// From this length on four states take turns; below, their 32 bytes would weigh more than their speed is worth.
+/// From this length on four states take turns; below, their 16 bytes would weigh more than their speed is worth.
 const LANES_4_LEN_MIN: usize = 1024;
-/// From this length on eight states take turns.
-const LANES_8_LEN_MIN: usize = 8192;
+/// From this length on 32 states take turns, which are decoded in vectors.
+const LANES_32_LEN_MIN: usize = 8192;
 
 /// Appends `data`, coded; the coding carries its own lengths.
 pub fn encode_bytes(data: &[u8], out: &mut Vec<u8>) {
     let header = |kind| (data.len() as u64) << 2 | kind;
     let start = out.len();
-    let counts = rans::count(data);
+    let counts = frequencies::count(data);
     if counts.iter().filter(|c| **c > 0).count() == 1 {
         put_varint(header(CONSTANT), out);
         out.push(data[0]);
@@ -45,17 +46,17 @@ pub fn encode_bytes(data: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(data);
 }
 
-fn encode_rans(data: &[u8], counts: &rans::Counts, out: &mut Vec<u8>) {
-    let frequencies = rans::normalise(counts);
-    if rans::cost(counts, &frequencies) > (8 * data.len() as u64 - 64) * rans::COST_PARTS {
+fn encode_rans(data: &[u8], counts: &Counts, out: &mut Vec<u8>) {
+    let frequencies = normalise(counts);
+    if cost(counts, &frequencies) > (8 * data.len() as u64 - 64) * COST_PARTS {
         // Cannot win; what is appended here only has to be as long as the data, so that the caller takes it back.
         out.extend_from_slice(data);
         return;
     }
-    rans::write_table(&frequencies, out);
+    write_table(&frequencies, out);
     let mut coded = SpareVec::empty(data.len() + 64);
     match data.len() {
-        LANES_8_LEN_MIN.. => rans::encode::<8>(data, &frequencies, &mut coded),
+        LANES_32_LEN_MIN.. => rans::encode::<32>(data, &frequencies, &mut coded),
         LANES_4_LEN_MIN.. => rans::encode::<4>(data, &frequencies, &mut coded),
         _ => rans::encode::<1>(data, &frequencies, &mut coded),
     }
@@ -100,10 +101,10 @@ pub(super) fn read_bytes_exact(input: &mut Reader, len: usize, what: &'static st
 }
 
 fn read_rans(input: &mut Reader, len: usize) -> Result<Vec<u8>, CodecError> {
-    let frequencies = rans::read_table(input)?;
+    let frequencies = read_table(input)?;
     let coded_len = input.length(input.rest().len(), "rANS stream")?;
     match len {
-        LANES_8_LEN_MIN.. => rans::decode::<8>(input, &frequencies, len, coded_len),
+        LANES_32_LEN_MIN.. => rans::decode::<32>(input, &frequencies, len, coded_len),
         LANES_4_LEN_MIN.. => rans::decode::<4>(input, &frequencies, len, coded_len),
         _ => rans::decode::<1>(input, &frequencies, len, coded_len),
     }

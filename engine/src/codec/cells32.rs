@@ -8,6 +8,10 @@ use super::cells::{Grid, SAME};
 use super::grid32::{CHUNK, Grid32, mask, padded, place_bits, place_from_bits, select};
 use super::hybrids32::{put_hybrids, unfold_exact, unfold_hybrids};
 use super::tokens;
+use vecdelta_kernels::or_fields;
+
+/// So many values are placed one by one where one of them is in a cell at zero.
+const FEW: usize = 8;
 
 /// Working memory of a row, kept from row to row.
 #[derive(Default)]
@@ -248,29 +252,20 @@ fn place_any<const M: u32>(
 
 #[inline(always)]
 fn take_places<const M: u32>(grid: Grid, words: &mut [u32], counts: &[u8], mut low: BitReader) -> Option<usize> {
-    let (pairs, rest) = words.as_chunks_mut::<2>();
-    let counts = counts.as_chunks::<2>();
-    for ([first, second], &[a, b]) in pairs.iter_mut().zip(counts.0) {
-        let bits = low.peek();
-        if u32::from(a.max(b)) <= M {
-            // Both at once in one register: apart they would be put together in memory.
-            let places = mask(bits, a) | mask(bits >> a, b) << 32;
-            let both = (u64::from(*first) | u64::from(*second) << 32) | places;
-            (*first, *second) = (both as u32, (both >> 32) as u32);
-            low.skip(u32::from(a) + u32::from(b));
-        } else {
-            let (place, a) = place_from_bits::<M>(grid, bits, a)?;
-            *first |= place;
-            low.skip(a);
-            let (place, b) = place_from_bits::<M>(grid, low.peek(), b)?;
-            *second |= place;
-            low.skip(b);
+    let mut done = 0;
+    loop {
+        let (more, end) = or_fields(&mut words[done..], &counts[done..], M as u8, low.bytes(), low.at());
+        done += more;
+        low.skip_to(end);
+        let some = done..words.len().min(done + FEW);
+        done = some.end;
+        if some.is_empty() {
+            return Some(low.at());
+        }
+        for (word, &count) in words[some.clone()].iter_mut().zip(&counts[some]) {
+            let (place, count) = place_from_bits::<M>(grid, low.peek(), count)?;
+            *word |= place;
+            low.skip(count);
         }
     }
-    for (word, &count) in rest.iter_mut().zip(counts.1) {
-        let (place, count) = place_from_bits::<M>(grid, low.peek(), count)?;
-        *word |= place;
-        low.skip(count);
-    }
-    Some(low.at())
 }

@@ -13,9 +13,9 @@
 
 use super::bytes::{encode_bytes, read_bytes_exact};
 use super::error::CodecError;
+use super::frequencies;
 use super::layout::{Shape, mode};
 use super::precision::Narrow;
-use super::rans;
 use super::reader::Reader;
 use super::source::Source;
 use super::spare::SpareVec;
@@ -41,7 +41,7 @@ pub(super) fn write(shape: Shape, rows: &[u8], out: &mut Vec<u8>) {
     let (words, _) = rows.as_chunks::<4>();
     let mut exponents = vec![0; words.len()];
     widest(TakeExponents { words, exponents: &mut exponents });
-    let top = top(&rans::count(&exponents));
+    let top = top(&frequencies::count(&exponents));
     let mut pairs = vec![0; words.len().div_ceil(2)];
     widest(Pair { exponents: &exponents, top, pairs: &mut pairs });
     let others: Vec<u8> = exponents.iter().copied().filter(|&e| top.wrapping_sub(e) >= OTHER).collect();
@@ -59,20 +59,20 @@ pub(super) fn cost(rows: &[u8]) -> u64 {
     let (words, _) = rows.as_chunks::<4>();
     let mut exponents = vec![0; words.len()];
     widest(TakeExponents { words, exponents: &mut exponents });
-    let counts = rans::count(&exponents);
+    let counts = frequencies::count(&exponents);
     let top = top(&counts);
     let mut halves = [0; 256];
     (0..=u8::MAX).for_each(|e| halves[usize::from(top.wrapping_sub(e).min(OTHER))] += counts[usize::from(e)]);
     let others = u64::from(halves[usize::from(OTHER)]);
     let coded = match halves.iter().filter(|&&c| c > 0).count() {
         0 | 1 => 0,
-        _ => rans::cost(&halves, &rans::normalise(&halves)),
+        _ => frequencies::cost(&halves, &frequencies::normalise(&halves)),
     };
-    coded + rans::COST_PARTS * (PLAIN_BITS * words.len() as u64 + 8 * others)
+    coded + frequencies::COST_PARTS * (PLAIN_BITS * words.len() as u64 + 8 * others)
 }
 
 /// Returns the largest of those fifteen neighbouring exponents among which most values are.
-fn top(counts: &rans::Counts) -> u8 {
+fn top(counts: &frequencies::Counts) -> u8 {
     let among = |top: u8| (0..OTHER).map(|n| counts[usize::from(top.wrapping_sub(n))]).sum::<u32>();
     (0..=u8::MAX).max_by_key(|&top| among(top)).unwrap_or(0)
 }

@@ -6,8 +6,8 @@
 
 use super::bytes::{encode_bytes, read_bytes_exact};
 use super::error::CodecError;
+use super::frequencies;
 use super::layout::{NEEDS_BASE, Shape, mode};
-use super::rans;
 use super::reader::Reader;
 
 /// Appends a payload of single-byte elements; `old` is used where it helps. Returns whether it was.
@@ -24,11 +24,11 @@ pub(super) fn difference(old: &[u8], new: &[u8]) -> Vec<u8> {
 
 /// Returns the size of a byte string when entropy coded, tables apart, in 4096ths of a bit.
 pub(super) fn entropy(data: &[u8]) -> u64 {
-    let counts = rans::count(data);
+    let counts = frequencies::count(data);
     if counts.iter().filter(|c| **c > 0).count() < 2 {
         return 0;
     }
-    rans::cost(&counts, &rans::normalise(&counts))
+    frequencies::cost(&counts, &frequencies::normalise(&counts))
 }
 
 /// A parsed payload.

@@ -18,6 +18,7 @@ mod cells32;
 mod change;
 mod error;
 mod exponents;
+mod frequencies;
 mod fresh;
 mod grid32;
 mod hybrids32;

@@ -2,11 +2,11 @@
 
 use super::cell_block::{Steps, code};
 use super::exponents;
+use super::frequencies::COST_PARTS;
 use super::integers::entropy;
 use super::layout::Shape;
 use super::level::Level;
 use super::positions::Few;
-use super::rans::COST_PARTS;
 use super::source::{Source, Values};
 use super::word::Word;
 
