@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
 # Lints, the rules of ARCHITECTURE.md, and whether the engine compiles for browsers.
+#
+#     scripts/check.sh             all of it
+#     scripts/check.sh --native    without the browsers'
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,5 +23,6 @@ cargo clippy --locked -p vecdelta --all-targets --features postgres,nats,ruvecto
 say "the rules of ARCHITECTURE.md"
 scripts/python.sh scripts/tidy.py
 
+[ "${1:-}" != --native ] || exit 0
 say "the engine for the browser"
 scripts/wasm-cargo.sh check --locked -p vecdelta -p vecdelta-wasm --no-default-features
