@@ -6,25 +6,25 @@ use crate::dispatch::dispatch;
 use crate::magnitude::finite_cells;
 use crate::widest::Widest;
 
-/// Adds the components of a row to each of some sums and returns true, unless one of them is a NaN or an infinity.
+/// Adds the components of a row to sums and returns true, unless one of them is a NaN or an infinity.
 ///
 /// Every addition is rounded as it stands, so sums depend on the order of the rows and on nothing else.
 ///
 /// # Panics
-/// If the length is not a multiple of the element's size, or sums are not as long as the row.
-pub fn add_finite(element: Element, row: &[u8], sums: &mut [&mut [f64]]) -> bool {
+/// If the length is not a multiple of the element's size, or there are not as many sums as components.
+pub fn add_finite(element: Element, row: &[u8], sums: &mut [f64]) -> bool {
     let work = AddFinite { element, row, sums };
     dispatch!(widest(work))
 }
 
 /// The arguments of [`add_finite`].
-pub(crate) struct AddFinite<'a, 's> {
+pub(crate) struct AddFinite<'a> {
     pub(crate) element: Element,
     pub(crate) row: &'a [u8],
-    pub(crate) sums: &'a mut [&'s mut [f64]],
+    pub(crate) sums: &'a mut [f64],
 }
 
-impl Widest for AddFinite<'_, '_> {
+impl Widest for AddFinite<'_> {
     type Output = bool;
 
     #[inline(always)]
@@ -35,14 +35,12 @@ impl Widest for AddFinite<'_, '_> {
 
 /// Looks through the row first, which brings it into the nearest cache; what is added is widened in registers.
 #[inline(always)]
-fn add_cells<T: Cell>(row: &[u8], sums: &mut [&mut [f64]]) -> bool {
+fn add_cells<T: Cell>(row: &[u8], sums: &mut [f64]) -> bool {
     let cells = T::cells(row);
-    assert!(sums.iter().all(|sums| sums.len() == cells.len()), "sums are as long as the row");
+    assert_eq!(sums.len(), cells.len(), "each component has a sum");
     let finite = finite_cells::<T>(row);
     if finite {
-        for sums in sums {
-            sums.iter_mut().zip(cells).for_each(|(sum, &bits)| *sum += T::value(bits));
-        }
+        sums.iter_mut().zip(cells).for_each(|(sum, &bits)| *sum += T::value(bits));
     }
     finite
 }

@@ -30,7 +30,7 @@ pub fn all_finite(element: Element, row: &[u8]) -> bool {
 }
 
 /// See [`add_finite`](crate::add_finite).
-pub fn add_finite(element: Element, row: &[u8], sums: &mut [&mut [f64]]) -> bool {
+pub fn add_finite(element: Element, row: &[u8], sums: &mut [f64]) -> bool {
     add::AddFinite { element, row, sums }.run()
 }
 

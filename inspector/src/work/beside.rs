@@ -48,9 +48,19 @@ pub(super) fn beside(
         none => none.insert(touched(repo, state.commit, collection)?),
     };
     let own = within(touched, &slots);
-    let [now, then] = state.checkout.range_and_before(slots.clone(), own, std::mem::take(&mut kept.buffer))?;
-    let keys = if own.is_empty() { KeyTable::default() } else { read_keys(repo, state.commit, collection, slots)? };
-    let pair = Pair { state, now, then, touched: own, keys };
+    let buffer = std::mem::take(&mut kept.buffer);
+    let (rows, keys) = rayon::join(
+        || state.checkout.range_and_before(slots.clone(), own, buffer),
+        || {
+            if own.is_empty() {
+                Ok(KeyTable::default())
+            } else {
+                read_keys(repo, state.commit, collection, slots.clone())
+            }
+        },
+    );
+    let [now, then] = rows?;
+    let pair = Pair { state, now, then, touched: own, keys: keys? };
     let compared = pieces.into_par_iter().map(|slots| pair.piece(slots)).collect();
     if !ends {
         kept.buffer = pair.now.data;

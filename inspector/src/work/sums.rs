@@ -5,9 +5,10 @@ use vecdelta_kernels::{Element, add_finite};
 
 use crate::ask::DriftSlice;
 
-/// The sums of two sides; each adds its rows in their order, so that the last bits do not depend on what else is added.
+/// The sums of two sides: rows that both have are added up once, and each side's own rows apart, all in their order.
 pub(super) struct Sums {
     element: Element,
+    shared: Vec<f64>,
     sums: [Vec<f64>; 2],
     rows: [u64; 2],
     not_finite: [u64; 2],
@@ -16,18 +17,18 @@ pub(super) struct Sums {
 impl Sums {
     pub fn new(table: &Table) -> Self {
         let zeros = || vec![0.0; table.dims as usize];
-        Self { element: table.element, sums: [zeros(), zeros()], rows: [0; 2], not_finite: [0; 2] }
+        Self { element: table.element, shared: zeros(), sums: [zeros(), zeros()], rows: [0; 2], not_finite: [0; 2] }
     }
 
     /// Adds a row to one side, if it is finite.
     pub fn add(&mut self, side: usize, row: &[u8]) {
-        let finite = add_finite(self.element, row, &mut [&mut self.sums[side]]);
+        let finite = add_finite(self.element, row, &mut self.sums[side]);
         self.count([side], finite);
     }
 
     /// Adds a row to both sides, if it is finite.
     pub fn add_to_both(&mut self, row: &[u8]) {
-        let finite = add_finite(self.element, row, &mut self.sums.each_mut().map(Vec::as_mut_slice));
+        let finite = add_finite(self.element, row, &mut self.shared);
         self.count([0, 1], finite);
     }
 
@@ -40,7 +41,8 @@ impl Sums {
 
     /// Hands over what one side came to.
     pub fn finish(&self, side: usize, out: &mut DriftSlice) {
-        out.sums[side] = self.sums[side].iter().map(|sum| sum.to_bits()).collect();
+        let sums = self.shared.iter().zip(&self.sums[side]);
+        out.sums[side] = sums.map(|(shared, own)| (shared + own).to_bits()).collect();
         (out.rows[side], out.not_finite[side]) = (self.rows[side], self.not_finite[side]);
     }
 }

@@ -92,11 +92,10 @@ fn sums(case: &Case) {
         let finite = naive::all_finite(element, row);
         let sums = start.iter().zip(&values).map(|(sum, value)| sum + value);
         let expected = if finite { sums.collect() } else { start.clone() };
-        let (mut fast, mut portable, mut both) = (start.clone(), start.clone(), [start.clone(), start]);
-        assert_eq!(crate::add_finite(element, row, &mut [&mut fast]), finite);
-        assert_eq!(portable::add_finite(element, row, &mut [&mut portable]), finite);
-        assert_eq!(crate::add_finite(element, row, &mut both.each_mut().map(Vec::as_mut_slice)), finite);
-        assert_eq!([&fast, &portable, &both[0], &both[1]], [&expected; 4], "{element:?}");
+        let (mut fast, mut portable) = (start.clone(), start);
+        assert_eq!(crate::add_finite(element, row, &mut fast), finite);
+        assert_eq!(portable::add_finite(element, row, &mut portable), finite);
+        assert_eq!([&fast, &portable], [&expected; 2], "{element:?}");
     }
 }
 

@@ -34,7 +34,7 @@ impl Centroid {
         let mut out = Self { sums: vec![0.0; table.dims as usize], ..Self::default() };
         for row in rows.chunks_exact(table.row_bytes()) {
             out.rows += 1;
-            if add_finite(table.element, row, &mut [&mut out.sums]) {
+            if add_finite(table.element, row, &mut out.sums) {
                 out.norms += norm_squared(table.element, row).sqrt();
             } else {
                 out.not_finite += 1;
