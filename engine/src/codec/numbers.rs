@@ -80,16 +80,21 @@ pub(super) fn read_sorted(input: &mut Reader, len_max: usize) -> Result<Vec<u32>
     }
     let low_bits: usize = tokens.iter().map(|&t| usize::from(tokens::LOW_BITS[usize::from(t)])).sum();
     let mut low = BitReader::new(input.take(low_bits.div_ceil(8), "gaps of an ascending list")?);
+    if tokens.iter().any(|&token| tokens::FIRST[usize::from(token)] > u64::from(u32::MAX) || token == tokens::HUGE) {
+        return input.corrupt("ascending list leaves the 32-bit range");
+    }
     let mut values = Vec::with_capacity(len);
     values.push(first);
-    let mut last = u64::from(first);
-    for &token in &tokens {
-        let more = low.take_wide(u32::from(tokens::LOW_BITS[usize::from(token)]));
-        last = last.saturating_add(tokens::FIRST[usize::from(token)].saturating_add(more)).saturating_add(1);
-        match u32::try_from(last) {
-            Ok(value) => values.push(value),
-            Err(_) => return input.corrupt("ascending list leaves the 32-bit range"),
-        }
+    // Every value is or-ed, so that one look at the end tells whether one of them was too large.
+    let (mut last, mut all) = (u64::from(first), 0);
+    values.extend(tokens.iter().map(|&token| {
+        let (least, count) = (tokens::FIRST[usize::from(token)], tokens::LOW_BITS[usize::from(token)]);
+        last = last.wrapping_add(least + low.take(u32::from(count)) + 1);
+        all |= last;
+        last as u32
+    }));
+    if all > u64::from(u32::MAX) {
+        return input.corrupt("ascending list leaves the 32-bit range");
     }
     Ok(values)
 }

@@ -7,7 +7,7 @@
 /// Numbers below this are their own token.
 pub(super) const EXACT: u64 = 32;
 /// The token of numbers of 2^60 and more.
-const HUGE: u8 = 252;
+pub(super) const HUGE: u8 = 252;
 /// How many tokens there are.
 pub(super) const TOKENS: usize = HUGE as usize + 1;
 

@@ -113,19 +113,7 @@ impl DiskFile for RangeFile {
         self.pages.will_read(offset, len);
     }
 
-    fn write_at(&self, _data: &[u8], _offset: u64) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
-    }
-
     fn len(&self) -> io::Result<u64> {
         Ok(self.len)
-    }
-
-    fn set_len(&self, _len: u64) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
     }
 }

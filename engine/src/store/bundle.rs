@@ -151,19 +151,7 @@ impl DiskFile for Part {
         }
     }
 
-    fn write_at(&self, _data: &[u8], _offset: u64) -> io::Result<()> {
-        Err(read_only())
-    }
-
     fn len(&self) -> io::Result<u64> {
         Ok(self.len)
-    }
-
-    fn set_len(&self, _len: u64) -> io::Result<()> {
-        Err(read_only())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Err(read_only())
     }
 }

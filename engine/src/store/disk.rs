@@ -63,7 +63,7 @@ pub trait Disk: Send + Sync {
     }
 }
 
-/// An open file: positioned reads and writes, from any thread.
+/// An open file: positioned reads and writes, from any thread. What changes a file refuses, unless the kind of file allows it.
 #[allow(clippy::len_without_is_empty)]
 pub trait DiskFile: Send + Sync {
     /// Fills `buffer` from `offset`.
@@ -73,11 +73,13 @@ pub trait DiskFile: Send + Sync {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
     /// Tells that a range will probably be read soon, so that a file that lies elsewhere can bring several at once.
     fn will_read(&self, _offset: u64, _len: u64) {}
-    /// Writes all of `data` at `offset`, growing the file where needed.
+    /// Writes all of the data at `offset`, growing the file where needed.
     ///
     /// # Errors
     /// As the operating system says; part of the data may then have been written.
-    fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
+    fn write_at(&self, _data: &[u8], _offset: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
     /// Writes two pieces one behind the other at `offset`, without joining them in memory first where that can be.
     ///
     /// # Errors
@@ -96,12 +98,16 @@ pub trait DiskFile: Send + Sync {
     ///
     /// # Errors
     /// As the operating system says.
-    fn set_len(&self, len: u64) -> io::Result<()>;
+    fn set_len(&self, _len: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
     /// Makes the bytes and the length durable.
     ///
     /// # Errors
     /// As the operating system says; then nothing that was written since the last sync can be relied on.
-    fn sync(&self) -> io::Result<()>;
+    fn sync(&self) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
 }
 
 /// A directory of the local file system.
