@@ -2,10 +2,11 @@
 
 use super::error::CodecError;
 use super::reader::Reader;
+use vecdelta_kernels::RANS_SLOTS;
 
-/// Probabilities are multiples of 1 / 4096.
-pub(super) const SCALE_BITS: u32 = 12;
-pub(super) const SCALE: u32 = 1 << SCALE_BITS;
+/// Probabilities are multiples of 1 / 4096: each has so many slots in the table that is decoded with.
+pub(super) const SCALE: u32 = RANS_SLOTS as u32;
+pub(super) const SCALE_BITS: u32 = SCALE.ilog2();
 
 /// How often each byte occurs.
 pub(super) type Counts = [u32; 256];
