@@ -151,7 +151,7 @@ fn every_cut_and_every_changed_byte_of_a_bundle_is_noticed() {
 /// Whether a byte lies before or behind the log, where nothing is that tables need.
 fn is_index(bytes: &[u8], at: usize) -> bool {
     let first = |magic: &[u8]| bytes.windows(8).position(|w| w == magic).unwrap();
-    !(first(b"VDLOG003")..first(b"VDINDX02")).contains(&at)
+    !(first(b"VDLOG004")..first(b"VDINDX03")).contains(&at)
 }
 
 #[test]

@@ -17,8 +17,8 @@ use vecdelta::codec::{
 use vecdelta::delta::{Element, Note, Notes, Source, Table};
 use vecdelta::pipeline::config;
 use vecdelta::store::{
-    BlockKind, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Mirror, Record, SlotGenerations, SlotLists,
-    SlotNotes,
+    BlockKind, Disk, FRAME_HEADER, FrameHeader, FrameKind, MemoryDisk, Mirror, Record, Skip, SlotGenerations,
+    SlotLists, SlotNotes,
 };
 use vecdelta::version::{
     MAIN, Repository, VersionError, bundle, bundle_since, checkpoint, prove_commit, prove_source, set_tag, snapshot,
@@ -29,7 +29,7 @@ use crate::support::drive::{Epoch, at, ingest, open};
 use crate::support::files::Dir;
 use crate::support::forge::{Closing, Seal, Transaction, head, transactions, write};
 use crate::support::oracle::read as read_tables;
-use crate::support::random::{Rng, changed, mutate, row};
+use crate::support::random::{Rng, changed, moved, mutate, row};
 
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
@@ -203,6 +203,17 @@ fn repository() -> MemoryDisk {
         });
         ingest(&mut repo, MAIN, step, &epochs).unwrap();
     }
+    // Every row moves a little, so that the last of these commits is coded against the first.
+    let table = Arc::new(Table { collection: "c".to_owned(), element: Element::F32, dims: 24 });
+    let mut rng = Rng::new(4);
+    let new = |rng: &mut Rng| (0..24).flat_map(|_| (rng.unit() as f32).to_le_bytes()).collect::<Vec<u8>>();
+    let mut rows: Vec<_> = (0..12).map(|i| (format!("key/{i}"), new(&mut rng))).collect();
+    for step in 0..5 {
+        let epoch = Epoch { table: table.clone(), rows: rows.clone(), missing: Missing::Delete, batch_rows: 99 };
+        ingest(&mut repo, MAIN, step, &[epoch]).unwrap();
+        rows.iter_mut().for_each(|(_, r)| *r = moved(&mut rng, Element::F32, r));
+    }
+    assert_eq!(repo.entry(7).skips.len(), 1);
     set_tag(&mut repo, "t", 0, &at(5)).unwrap();
     snapshot(&mut repo, 1, &at(6)).unwrap();
     disk
@@ -284,7 +295,7 @@ fn exaggerate(rng: &mut Rng, tx: &mut Transaction) {
     let n = *rng.pick(&[0, 1, 2, 5, 4_096, 4_097, 1 << 20, 1 << 31, u32::MAX - 1, u32::MAX]);
     if let Closing::Commit(record) = &mut tx.closing {
         let i = rng.below(record.slots.len().min(2));
-        match rng.below(12) {
+        match rng.below(14) {
             _ if record.slots.is_empty() => {}
             0 => record.slots[i] = n,
             1 => record.slots.truncate(i),
@@ -295,6 +306,11 @@ fn exaggerate(rng: &mut Rng, tx: &mut Transaction) {
             6 => record.body.collections[i].name = "a".to_owned(),
             7 => record.body.parents.clear(),
             8 => record.body.time.physical_millis = u64::MAX - u64::from(n & 1),
+            9 => record.skips.clear(),
+            10 => {
+                let parent = record.body.parents.first();
+                record.skips.extend(parent.map(|&commit| Skip { collection: n as u16, commit }));
+            }
             _ => {}
         }
     }
@@ -311,7 +327,10 @@ fn exaggerate(rng: &mut Rng, tx: &mut Transaction) {
         2 => entry.last_slot = n,
         3 => entry.len = n,
         4 => entry.collection = n as u16,
-        5 => entry.kind = *rng.pick(&[BlockKind::Keys, BlockKind::Slots, BlockKind::Fresh, BlockKind::Change]),
+        5 => {
+            entry.kind =
+                *rng.pick(&[BlockKind::Keys, BlockKind::Slots, BlockKind::Fresh, BlockKind::Change, BlockKind::Skip])
+        }
         6 => _ = tx.refs().remove(at),
         7 => tx.refs().swap(0, at),
         8 => {
@@ -355,7 +374,7 @@ fn made_up_mirrors_do_no_harm() {
     let mut rng = Rng::new(6);
     let whole = repository();
     let mirrors: Vec<(String, Vec<u8>)> = whole.files().into_iter().filter(|(p, _)| p.ends_with("/state")).collect();
-    assert_eq!(mirrors.len(), 2);
+    assert_eq!(mirrors.len(), 3);
     let sealed = |mut bytes: Vec<u8>| {
         let piece = xxhash_rust::xxh3::xxh3_128(&bytes);
         bytes.extend(xxhash_rust::xxh3::xxh3_128(&piece.to_le_bytes()).to_le_bytes());

@@ -22,6 +22,7 @@ mod remote;
 mod resume;
 mod schedules;
 mod shared;
+mod skips;
 mod subscribers;
 mod transfer;
 

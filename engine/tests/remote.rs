@@ -90,7 +90,7 @@ fn every_answer_is_that_of_the_whole_file() {
 fn without_its_index_the_log_is_read_and_nothing_is_kept_of_what_had_to_wait() {
     let (_disk, repo) = small();
     let mut bytes = bundled(&repo);
-    let index = bytes.windows(8).position(|w| w == b"VDINDX02").unwrap();
+    let index = bytes.windows(8).position(|w| w == b"VDINDX03").unwrap();
     for at in [index, bytes.len() - 20] {
         bytes[at] ^= 1;
         let mut file = Elsewhere::new(bytes.clone(), u64::MAX);
@@ -166,7 +166,7 @@ fn the_graph_takes_three_requests_and_a_vector_a_few_whatever_the_length() {
 #[test]
 fn a_damaged_head_of_a_later_segment_is_an_error_of_what_is_read_there_and_of_nothing_else() {
     let bytes = large(60, 160, 500_000);
-    let heads: Vec<usize> = bytes.windows(8).enumerate().filter(|(_, w)| *w == b"VDLOG003").map(|(at, _)| at).collect();
+    let heads: Vec<usize> = bytes.windows(8).enumerate().filter(|(_, w)| *w == b"VDLOG004").map(|(at, _)| at).collect();
     assert!(heads.len() > 2);
     let mut want = Elsewhere::new(bytes.clone(), u64::MAX);
     let whole = want.open().unwrap();

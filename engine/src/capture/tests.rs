@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{Capture, CapturePolicy};
 use crate::delta::{Element, Keys, Notes, RowBatch, Table, key_hash, row_hash};
-use crate::store::{MemoryDisk, Mirror, Written, row_sum};
+use crate::store::{Cost, MemoryDisk, Mirror, Written, row_sum};
 
 const DIMS: usize = 3;
 const ROWS: usize = 900;
@@ -30,7 +30,13 @@ fn mirror() -> Mirror {
         let (slot, bits, key) = (mirror.keys_mut().push(&key(row)), bits(row, 0), key(row));
         mirror.write(slot, &bits).unwrap();
         let hash = (!row.is_multiple_of(7)).then(|| row_hash(&key, Element::F32, &bits));
-        written.push(Written { slot, key: key_hash(&key), row: hash, sum: row_sum(slot, &bits), cost: 0 });
+        written.push(Written {
+            slot,
+            key: key_hash(&key),
+            row: hash,
+            sum: row_sum(slot, &bits),
+            cost: Cost::default(),
+        });
     }
     mirror.apply(&written, ROWS as u32);
     mirror

@@ -11,7 +11,7 @@ use crate::apply::transform_rows;
 use crate::capture::{Capture, Missing};
 use crate::delta::{DeltaBatch, Element, Keys, Note, Notes, RowBatch, Table, key_hash, row_hash};
 use crate::route::Look;
-use crate::store::{MemoryDisk, Mirror, Written, row_sum};
+use crate::store::{Cost, MemoryDisk, Mirror, Written, row_sum};
 
 /// Runs one case; returns what was otherwise than expected.
 ///
@@ -74,7 +74,10 @@ fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, PipelineError
         let slot = mirror.keys_mut().push(&given.id);
         mirror.write(slot, &row)?;
         let (key, hash) = (key_hash(&given.id), row_hash(&given.id, Element::F32, &row));
-        mirror.apply(&[Written { slot, key, row: Some(hash), sum: row_sum(slot, &row), cost: 0 }], slot + 1);
+        mirror.apply(
+            &[Written { slot, key, row: Some(hash), sum: row_sum(slot, &row), cost: Cost::default() }],
+            slot + 1,
+        );
     }
     let policy = pipeline.capture.policy(Missing::Delete);
     let mut capture = Capture::new(Arc::new(RwLock::new(mirror)), policy);

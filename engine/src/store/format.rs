@@ -6,7 +6,7 @@
 use super::error::StoreError;
 
 /// The format that this program reads and writes.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The version of this program, in ASCII, with zeros behind it.
 pub const VERSION: [u8; 8] = version(env!("CARGO_PKG_VERSION"));

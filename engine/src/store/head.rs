@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  0          8          16        20      24       32             64       96        104     480       512
-//!  | VDHEAD03 | sequence | segment | first | length | last record  | origin | version | 0 ... | BLAKE3  |
+//!  | VDHEAD04 | sequence | segment | first | length | last record  | origin | version | 0 ... | BLAKE3  |
 //! ```
 
 use std::sync::LazyLock;

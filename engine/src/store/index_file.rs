@@ -24,7 +24,7 @@ pub const INDEX: &str = "cache/index";
 /// How many tables a file has.
 pub const TABLES: usize = 4;
 
-const MAGIC: &[u8; 8] = b"VDINDX02";
+const MAGIC: &[u8; 8] = b"VDINDX03";
 const PAGE: usize = 4096;
 const ROOM: usize = PAGE - 8;
 /// Pages are written and merged in groups of this many.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::cost::Cost;
 use super::disk::{Disk, DiskFile};
 use super::error::{Result, StoreError};
 use super::generations::RowGenerations;
@@ -37,7 +38,7 @@ pub struct Written {
     /// The checksum of the row.
     pub sum: u64,
     /// What it costs to read this row back; see [`Mirror::cost`].
-    pub cost: u8,
+    pub cost: Cost,
 }
 
 /// The current rows of one collection on one branch.
@@ -119,9 +120,9 @@ impl Mirror {
         self.state.sums.len() as u32
     }
 
-    /// Returns what it costs to read a slot's row from the log, from 0 (it is written whole) to 255.
-    pub fn cost(&self, slot: u32) -> u8 {
-        self.state.costs.get(slot as usize).copied().unwrap_or(0)
+    /// Returns what it costs to read a slot's row from the log.
+    pub fn cost(&self, slot: u32) -> Cost {
+        self.state.costs.get(slot as usize).copied().unwrap_or_default()
     }
 
     /// Returns how many sources there are.
@@ -217,7 +218,7 @@ impl Mirror {
         // Nothing is forgotten of what was there, whatever is said.
         let slots = self.state.sums.len().max(slots as usize);
         self.state.sums.resize(slots, 0);
-        self.state.costs.resize(slots, 0);
+        self.state.costs.resize(slots, Cost::default());
         let mut changes = Vec::with_capacity(written.len());
         for w in written {
             self.state.sums[w.slot as usize] = if w.row.is_some() { w.sum } else { 0 };

@@ -1,8 +1,8 @@
 //! A mirror's state as a file: what is known of each slot, and the pages of the state tree.
 //!
 //! ```text
-//!  VDMIRR03 | stamp | text, slots, pages, entries: u64 each
-//!  | for each slot: where its key ends u64 | checksum u64 | cost u8 | text: the keys
+//!  VDMIRR04 | stamp | text, slots, pages, entries: u64 each
+//!  | for each slot: where its key ends u64 | checksum u64 | cost u8, u8 | text: the keys
 //!  | for each page: its hash, its entries u32 | what is hashed of each entry | the slot of each entry u32
 //!  | XXH3-128 of the XXH3-128 of each MiB of all before
 //! ```
@@ -15,11 +15,12 @@ use bytes::{Buf, Bytes};
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::cost::Cost;
 use super::disk::DiskFile;
 use super::keytable::KeyTable;
 use super::tree::{PAIR, Page, SLOT, StateTree};
 
-const MAGIC: &[u8; 8] = b"VDMIRR03";
+const MAGIC: &[u8; 8] = b"VDMIRR04";
 
 /// What is read, written and summed up at once.
 const PIECE: usize = 1 << 20;
@@ -34,7 +35,7 @@ pub struct MirrorState {
     /// A checksum a slot; 0 where there is no row.
     pub sums: Vec<u64>,
     /// What it costs to read each slot's row from the log.
-    pub costs: Vec<u8>,
+    pub costs: Vec<Cost>,
     /// The state tree.
     pub tree: StateTree,
 }
@@ -65,7 +66,7 @@ impl MirrorState {
             let bytes = n.checked_mul(size).filter(|bytes| *bytes <= body.len())?;
             Some(body.split_to(bytes))
         };
-        let (ends, sums, costs, text) = (take(slots, 8)?, take(slots, 8)?, take(slots, 1)?, take(text, 1)?);
+        let (ends, sums, costs, text) = (take(slots, 8)?, take(slots, 8)?, take(slots, 2)?, take(text, 1)?);
         let (hashes, counts) = (take(pages, 32)?, take(pages, 4)?);
         let (mut pairs, mut slots) = (take(entries, PAIR)?, take(entries, SLOT)?);
         let page = |(&hash, count): (&[u8; 32], &[u8; 4])| {
@@ -81,7 +82,7 @@ impl MirrorState {
         Some(Self {
             keys: KeyTable::from_parts(text.into(), numbers(&ends))?,
             sums: numbers(&sums),
-            costs: costs.into(),
+            costs: costs.as_chunks().0.iter().map(|&[bytes, steps]| Cost { bytes, steps }).collect(),
             tree: StateTree::from_pages(pages)?,
         })
     }
@@ -104,7 +105,7 @@ impl MirrorState {
             out.put(&(len as u64).to_le_bytes())?;
         }
         ends.iter().chain(&self.sums).try_for_each(|n| out.put(&n.to_le_bytes()))?;
-        out.put(&self.costs)?;
+        self.costs.iter().try_for_each(|c| out.put(&[c.bytes, c.steps]))?;
         out.put(text)?;
         pages.iter().try_for_each(|p| out.put(&p.hash.expect("the root was asked for")))?;
         pages.iter().try_for_each(|p| out.put(&(p.len() as u32).to_le_bytes()))?;
@@ -177,7 +178,7 @@ mod tests {
             state.keys.push(&key);
             let row = (slot % 7 != 3).then(|| RowHash(*blake3::hash(key.as_bytes()).as_bytes()));
             state.sums.push(row.map_or(0, |row| u64::from(row.0[0]) + 1));
-            state.costs.push(slot as u8);
+            state.costs.push(Cost { bytes: slot as u8, steps: (slot / 7) as u8 });
             changes.push(EntryChange { key: key_hash(&key), slot, row });
         }
         state.tree.apply(changes);

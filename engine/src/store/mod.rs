@@ -3,6 +3,7 @@
 mod bundle;
 mod collect;
 mod copy;
+mod cost;
 mod cursors;
 mod disk;
 mod error;
@@ -46,6 +47,7 @@ mod wal;
 pub use bundle::Bundle;
 pub use collect::collect;
 pub use copy::{copy_log, log_bytes};
+pub use cost::Cost;
 pub use cursors::CursorFile;
 pub use disk::{Disk, DiskFile, LocalDisk, sync_dir};
 pub use error::{Damage, Result, StoreError};
@@ -67,14 +69,14 @@ pub use note_block::{NOTES, SlotNotes, hash as notes_hash};
 pub use pack::{PackWriter, Section, pack_log};
 pub use paged::{PAGE_BYTES, PagedFile};
 pub use part::{
-    BLOCK_BYTES, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys, encode_part,
-    gather, parts,
+    BLOCK_BYTES, Earlier, KEYS_PER_BLOCK, PartBlock, PartIndex, PartRow, SlotLists, check_part, encode_keys,
+    encode_part, gather, parts,
 };
 pub use payloads::Payloads;
 pub use place::{disk_at, is_address, is_taken, place_from, probe, rename_in_database};
 pub use record::{
     Action, BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, Link, OlderRows, OperationRecord,
-    Resolution, Span,
+    Resolution, Skip, Span,
 };
 pub use thin::{LogWriter, pack_thin};
 pub use transaction::Transaction;

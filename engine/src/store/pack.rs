@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0          8      12           16      24        32                       64
-//!  | VDPACK03 | kind | directory  | bytes | version | BLAKE3 of 0..32 and    | directory | file | file | ...
+//!  | VDPACK04 | kind | directory  | bytes | version | BLAKE3 of 0..32 and    | directory | file | file | ...
 //!  |          | u32  | length u32 | u64   | 8 bytes | of the directory       |           |      |      |
 //! ```
 

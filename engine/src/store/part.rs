@@ -124,6 +124,9 @@ impl SlotLists {
 /// A block with its entry for the record.
 pub type PartBlock = (BlockRef, Block);
 
+/// Finds what rows of a block were at an earlier commit, when they had better be coded against that; see [`BlockKind::Skip`].
+pub type Earlier<'e> = dyn Fn(&[PartRow<'_>]) -> Option<Vec<u8>> + Sync + 'e;
+
 /// Codes one part into memory of `payloads`; `fresh`, `change` and `deleted` are in slot order.
 pub fn encode_part(
     collection: u16,
@@ -131,6 +134,7 @@ pub fn encode_part(
     fresh: &[PartRow<'_>],
     change: &[PartRow<'_>],
     deleted: &[u32],
+    earlier: &Earlier<'_>,
     payloads: &Payloads,
 ) -> Vec<PartBlock> {
     let slots = |rows: &[PartRow<'_>]| rows.iter().map(|r| r.slot).collect();
@@ -139,26 +143,36 @@ pub fn encode_part(
     let block = Block::new(lists.encode());
     let mut out = vec![reference(collection, BlockKind::Slots, lists.len(), first_slot, last_slot, block)];
     let rows_per_block = (BLOCK_BYTES / table.row_bytes().max(1)).max(1);
-    out.par_extend(fresh.par_chunks(rows_per_block).map(|rows| encode_rows(collection, table, rows, false, payloads)));
-    out.par_extend(change.par_chunks(rows_per_block).map(|rows| encode_rows(collection, table, rows, true, payloads)));
+    let block = |kind: BlockKind, rows: &[PartRow<'_>], payload: Vec<u8>| {
+        let (first, last) = (rows[0].slot, rows[rows.len() - 1].slot);
+        reference(collection, kind, rows.len(), first, last, Block::new(payload))
+    };
+    let payload = |rows: &[PartRow<'_>]| payloads.take(rows.len() * table.row_bytes() + 64);
+    out.par_extend(fresh.par_chunks(rows_per_block).map(|rows| {
+        let mut payload = payload(rows);
+        let new = gather(rows, table.row_bytes(), |r| r.new);
+        codec::encode_fresh(table.element, table.dims as usize, &new, &mut payload);
+        block(BlockKind::Fresh, rows, payload)
+    }));
+    out.par_extend(change.par_chunks(rows_per_block).map(|rows| {
+        let mut payload = payload(rows);
+        block(encode_change(table, rows, earlier, &mut payload), rows, payload)
+    }));
     out
 }
 
-fn encode_rows(collection: u16, table: &Table, rows: &[PartRow<'_>], change: bool, payloads: &Payloads) -> PartBlock {
+/// Codes changed rows against what they were at an earlier commit, or else just before; returns what became of them.
+fn encode_change(table: &Table, rows: &[PartRow<'_>], earlier: &Earlier<'_>, payload: &mut Vec<u8>) -> BlockKind {
     let (dims, size) = (table.dims as usize, table.row_bytes());
     let new = gather(rows, size, |r| r.new);
-    let mut payload = payloads.take(new.len() + 64);
-    let mut kind = BlockKind::Fresh;
-    if change {
-        let old = gather(rows, size, |r| r.old.expect("a change has its old bits"));
-        if codec::encode_change(table.element, dims, &old, &new, &mut payload) == Base::Needed {
-            kind = BlockKind::Change;
-        }
-    } else {
-        codec::encode_fresh(table.element, dims, &new, &mut payload);
+    let (kind, base) = match earlier(rows) {
+        Some(rows) => (BlockKind::Skip, Cow::Owned(rows)),
+        None => (BlockKind::Change, gather(rows, size, |r| r.old.expect("a change has its old bits"))),
+    };
+    match codec::encode_change(table.element, dims, &base, &new, payload) {
+        Base::Needed => kind,
+        Base::Dropped => BlockKind::Fresh,
     }
-    let (first, last) = (rows[0].slot, rows[rows.len() - 1].slot);
-    reference(collection, kind, rows.len(), first, last, Block::new(payload))
 }
 
 /// Codes the keys of new slots, the first of which is `first_slot`.
@@ -212,9 +226,7 @@ pub fn parts(blocks: &[BlockRef], collection: u16) -> Vec<PartIndex> {
     let mut out = Vec::new();
     for (i, block) in blocks.iter().enumerate() {
         if block.kind == BlockKind::Slots && block.collection == collection {
-            let rows = blocks[i + 1..]
-                .iter()
-                .take_while(|b| b.collection == collection && matches!(b.kind, BlockKind::Fresh | BlockKind::Change));
+            let rows = blocks[i + 1..].iter().take_while(|b| b.collection == collection && b.kind.holds_rows());
             let end = i + 1 + rows.count();
             out.push(PartIndex { slots: i, end });
         }

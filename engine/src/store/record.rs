@@ -106,6 +106,31 @@ pub enum BlockKind {
     Notes = 4,
     /// Which generation rows stem from, where that is not the one in force.
     Generations = 5,
+    /// Rows coded against what they were at an earlier commit, past the changes between: see [`Skip`].
+    Skip = 6,
+}
+
+impl BlockKind {
+    /// Returns whether the block holds rows.
+    pub fn holds_rows(self) -> bool {
+        matches!(self, Self::Fresh | Self::Change | Self::Skip)
+    }
+
+    /// Returns whether its rows need other rows to be decoded.
+    pub fn needs_base(self) -> bool {
+        matches!(self, Self::Change | Self::Skip)
+    }
+}
+
+/// The commit against whose rows the blocks of kind [`Skip`](BlockKind::Skip) of a collection are coded.
+///
+/// Source: the skip-deltas of Subversion, which bound the number of changes behind a version in the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Skip {
+    /// The number of the collection in the record's list.
+    pub collection: u16,
+    /// The commit, further back along first parents than the parent.
+    pub commit: CommitId,
 }
 
 /// One block of a transaction. Blocks stand directly before the record, in this order.
@@ -138,6 +163,8 @@ pub struct CommitRecord {
     pub slots: Vec<u32>,
     /// Where its data are.
     pub blocks: Vec<BlockRef>,
+    /// What its blocks of kind `Skip` are coded against, by collection.
+    pub skips: Vec<Skip>,
     /// The largest Euclidean length of an update, as the bits of an f64: a measure, so no part of the identity.
     pub l2_max: u64,
     /// The branch that points at the commit from here on; none when it only arrives from another repository.

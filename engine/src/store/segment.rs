@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0          8        12      16        48                  64
-//!  | VDLOG003 | number | first | origin  | BLAKE3, 16 bytes  | frames ...
+//!  | VDLOG004 | number | first | origin  | BLAKE3, 16 bytes  | frames ...
 //! ```
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

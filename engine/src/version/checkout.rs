@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
-use super::data::{Part, data_of, in_commit, snapshot_data, with_block};
+use super::data::{Part, damaged, data_of, in_commit, snapshot_data, with_block};
 use super::error::{Result, VersionError};
 use super::reading::{Reading, Run, Use, runs_of};
 use super::repository::{CommitIndex, Repository};
 use crate::delta::{SortedMap, Table};
-use crate::store::{BlockKind, BlockRef, CommitRecord, Place};
+use crate::store::{BlockKind, BlockRef, CommitRecord, Cost, Place};
 
 /// Rows of consecutive slots as they were at a commit.
 pub struct Rows {
@@ -26,8 +26,8 @@ pub struct Rows {
     pub alive: Vec<bool>,
     /// The commit that last changed each row that is there.
     pub changed_by: Vec<u32>,
-    /// What it cost to read each row: 0 for one found whole.
-    pub cost: Vec<u8>,
+    /// What it cost to read each row.
+    pub cost: Vec<Cost>,
 }
 
 /// The way to a commit, with what was read on it, shared by the threads that read different slots.
@@ -52,6 +52,8 @@ pub(super) struct Step {
     pub blocks: Arc<Vec<BlockRef>>,
     pub parts: Vec<Part>,
     pub whole: bool,
+    /// The commit against whose rows blocks of kind `Skip` are coded.
+    pub skip: Option<CommitIndex>,
 }
 
 impl<'r> Checkout<'r> {
@@ -129,8 +131,11 @@ impl<'r> Checkout<'r> {
                 will_read(self.repo, &e, commit);
                 in_commit(e, self.repo, commit)
             })?;
-            Reading::back(&mut readings[..N.min(back + 1)], &step, commit, &mut uses);
+            Reading::back(&mut readings[..N.min(back + 1)], &step, commit, &mut uses)
+                .map_err(|problem| in_commit(damaged(self.repo, step.place, problem), self.repo, commit))?;
         }
+        let ended = readings.iter().try_for_each(Reading::finish);
+        ended.map_err(|problem| damaged(self.repo, self.repo.entry(self.commit).place, problem))?;
         let mut buffers = buffers.into_iter();
         let mut rows = readings.each_ref().map(|r| r.rows(&self.table, buffers.next().unwrap_or_default()));
         let done = self.forward(&uses, &readings, &mut rows, on_all_cores);
@@ -155,14 +160,15 @@ impl<'r> Checkout<'r> {
     fn load_step(&self, commit: CommitIndex) -> Result<Step> {
         if !self.repo.entry(commit).slots.iter().any(|(c, _)| *c == self.collection) {
             let place = self.repo.entry(commit).place;
-            return Ok(Step { place, blocks: Arc::default(), parts: Vec::new(), whole: true });
+            return Ok(Step { place, blocks: Arc::default(), parts: Vec::new(), whole: true, skip: None });
         }
         let (data, whole) = match self.repo.snapshot(commit) {
             Some(place) => (snapshot_data(self.repo, place)?, true),
             None => (data_of(self.repo, commit)?, false),
         };
         let parts = data.parts(self.repo, commit, &self.table.collection)?;
-        Ok(Step { place: data.place, parts, blocks: data.blocks, whole })
+        let skip = self.repo.skip_of(commit, self.collection).filter(|_| !whole);
+        Ok(Step { place: data.place, parts, blocks: data.blocks, whole, skip })
     }
 
     /// Applies the rows of all blocks: first those that are whole, then the changes, oldest part first.
@@ -177,11 +183,10 @@ impl<'r> Checkout<'r> {
         let size = self.table.row_bytes();
         for used in uses.iter().rev() {
             let (rows, reading) = (&mut rows[used.side], &readings[used.side]);
-            let (unit, fresh) = (cost_unit(used.entry(), size), used.entry().kind == BlockKind::Fresh);
             for i in used.rows.iter().filter_map(|&(_, slot)| reading.index(slot)) {
                 rows.alive[i] = true;
                 rows.changed_by[i] = used.commit as u32;
-                rows.cost[i] = if fresh { 0 } else { rows.cost[i].saturating_add(unit) };
+                rows.cost[i] = rows.cost[i].after(used.entry(), size);
             }
         }
         Ok(())
@@ -220,12 +225,6 @@ pub(super) fn will_read(repo: &Repository, error: &VersionError, commit: CommitI
             }
         }
     }
-}
-
-/// Returns what a row of a change block adds to the cost of reading: 16 for a whole row's bytes.
-pub fn cost_unit(block: &BlockRef, row_bytes: usize) -> u8 {
-    let raw = u64::from(block.rows) * row_bytes as u64;
-    (u64::from(block.len) * 16).div_ceil(raw.max(1)).clamp(1, 255) as u8
 }
 
 /// Returns the number of a collection in a record's lists.

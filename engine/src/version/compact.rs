@@ -135,6 +135,8 @@ fn kept(repo: &Repository, keep: Keep) -> Result<BTreeSet<CommitIndex>> {
         {
             kept.extend([p, c]);
         }
+        // Rows that are coded against those of an earlier commit need it, whatever lies between.
+        kept.extend(entry.skips.iter().map(|&(_, earlier)| earlier as CommitIndex));
         let nth = keep.every > 0 && entry.depth.is_multiple_of(keep.every);
         if nth || c >= keep.from {
             kept.insert(c);
@@ -229,7 +231,7 @@ fn encode(number: u16, table: &Table, slots: &[u32], old: Option<&Rows>, new: &R
                     continue;
                 }
                 let m = measure(table.element, a, b);
-                if is_related(table, m.changed, m.l2(), m.new_squared.sqrt()) && o.cost[i] < COST_MAX {
+                if is_related(table, m.changed, m.l2(), m.new_squared.sqrt()) && o.cost[i].bytes < COST_MAX {
                     change.push(PartRow { slot, old: Some(&o.data), new: &new.data, at: i });
                 } else {
                     fresh.push(PartRow { slot, old: None, new: &new.data, at: i });
@@ -240,7 +242,8 @@ fn encode(number: u16, table: &Table, slots: &[u32], old: Option<&Rows>, new: &R
     if fresh.is_empty() && change.is_empty() && deleted.is_empty() {
         return Vec::new();
     }
-    encode_part(number, table, &fresh, &change, &deleted, &Payloads::default())
+    // What is coded against an earlier commit would tie this way to it.
+    encode_part(number, table, &fresh, &change, &deleted, &|_| None, &Payloads::default())
 }
 
 /// Returns the slots that were touched on a way, and which commit did so last.

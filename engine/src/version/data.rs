@@ -219,7 +219,7 @@ pub fn with_block_in<T>(
     let payload = log.block_in(place, blocks, i, &mut buffer)?;
     let wrong = |e: codec::CodecError| damaged_in(log, place, e.to_string());
     let block = codec::Block::parse(table.element, table.dims as usize, entry.rows as usize, payload).map_err(wrong)?;
-    if block.needs_base() != (entry.kind == BlockKind::Change) {
+    if block.needs_base() != entry.kind.needs_base() {
         return Err(damaged_in(log, place, "a block is not of the kind that its record says"));
     }
     let taken = take(&block).map_err(wrong)?;

@@ -9,11 +9,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::HashTable;
 
 use super::by_commit::ByCommit;
+use super::fit::{check_blocks, check_own, check_record};
 use super::repository::CommitIndex;
 use crate::delta::{CommitId, SortedMap, Timestamp};
-use crate::store::{
-    Action, BlockKind, BlockRef, CommitRecord, KEYS_PER_BLOCK, OperationRecord, Place, Record, Resolution, Span,
-};
+use crate::store::{Action, CommitRecord, OperationRecord, Place, Record, Resolution, Skip, Span};
 
 /// What is kept in memory of each commit.
 #[derive(Clone, Debug)]
@@ -28,6 +27,8 @@ pub struct CommitEntry {
     pub place: Place,
     /// How many slots each collection has, by the collection's number in the repository.
     pub slots: Arc<[(u16, u32)]>,
+    /// The commits against whose rows some of its blocks are coded, by the collection's number in the repository.
+    pub skips: Box<[(u16, u32)]>,
     /// How many commits lie before it along first parents.
     pub depth: u32,
     /// A commit further back along first parents, so that any of them is found in a few steps.
@@ -141,6 +142,8 @@ pub enum Entry {
         place: Place,
         /// How many slots each collection has, by the collection's number in the repository.
         slots: Vec<(u16, u32)>,
+        /// The commits against whose rows some of its blocks are coded, by the collection's number in the repository.
+        skips: Vec<(u16, u32)>,
         /// The names of collections that come for the first time.
         collections: Vec<String>,
         /// The branch that it moves.
@@ -209,7 +212,7 @@ impl Graph {
     pub fn entry_of(&self, record: RecordOf, collections: &mut usize) -> Entry {
         match record {
             RecordOf::Commit(c) => {
-                let CommitEntry { id, parents, time, place, slots, .. } = &self.commits[c];
+                let CommitEntry { id, parents, time, place, slots, skips, .. } = &self.commits[c];
                 let known = *collections;
                 let all = slots.iter().map(|(number, _)| usize::from(*number) + 1).max();
                 *collections = known.max(all.unwrap_or(0));
@@ -219,6 +222,7 @@ impl Graph {
                     time: *time,
                     place: *place,
                     slots: slots.to_vec(),
+                    skips: skips.to_vec(),
                     collections: self.collections[known..*collections].to_vec(),
                     moves: self.branch_of(c).map(str::to_owned),
                 }
@@ -249,8 +253,14 @@ impl Graph {
             };
             slots.push((u16::try_from(number).map_err(|_| "there are too many collections")?, *count));
         }
+        let skip = |s: &Skip| {
+            let commit =
+                self.find(&s.commit).ok_or_else(|| "its rows are coded against an unknown commit".to_owned())?;
+            Ok((slots[usize::from(s.collection)].0, commit as u32))
+        };
+        let skips = record.skips.iter().map(skip).collect::<Fit<_>>()?;
         let parents = parents.into_iter().map(|p| p as u32).collect();
-        Ok(Entry::Commit { id, parents, time: record.body.time, place, slots, collections, moves: record.moves })
+        Ok(Entry::Commit { id, parents, time: record.body.time, place, slots, skips, collections, moves: record.moves })
     }
 
     /// Checks that a commit has the slots of its parent and those of its new keys.
@@ -267,9 +277,14 @@ impl Graph {
         let find = |id: &CommitId| self.find(id).ok_or_else(|| "it names an unknown commit".to_owned());
         let slots = |c: CommitIndex| self.commits[c].slots.iter().map(|(_, s)| *s).collect::<Vec<u32>>();
         match action {
-            Action::Snapshot { commit, blocks } => check_blocks(&std::mem::take(blocks), &slots(find(commit)?)),
+            Action::Snapshot { commit, blocks } => {
+                let blocks = std::mem::take(blocks);
+                check_own(&blocks)?;
+                check_blocks(&blocks, &slots(find(commit)?))
+            }
             Action::Compact { spans, blocks } => {
                 let blocks = std::mem::take(blocks);
+                check_own(&blocks)?;
                 let mut rest = blocks.as_slice();
                 for span in spans {
                     let (own, others) = rest
@@ -288,7 +303,7 @@ impl Graph {
     pub fn take(&mut self, entry: Entry) -> Fit<()> {
         let sequence = self.records.len() as u64 + 1;
         match entry {
-            Entry::Commit { id, parents, time, place, slots, collections, moves } => {
+            Entry::Commit { id, parents, time, place, slots, skips, collections, moves } => {
                 self.collections.extend(collections);
                 let below = |p: &u32| (*p as usize) < self.commits.len();
                 let numbered = |s: &(u16, u32)| usize::from(s.0) < self.collections.len();
@@ -296,11 +311,18 @@ impl Graph {
                     return Err("it names what is not there".to_owned());
                 }
                 let parents: Vec<CommitIndex> = parents.into_iter().map(|p| p as CommitIndex).collect();
+                let behind = |&(_, c): &(u16, u32)| {
+                    let parent = parents.first().filter(|_| (c as usize) < self.commits.len());
+                    parent.is_some_and(|&parent| self.is_before(c as CommitIndex, parent))
+                };
+                if !skips.iter().all(|s| numbered(s) && behind(s)) {
+                    return Err("its rows are coded against a commit that does not lie before it".to_owned());
+                }
                 let (depth, jump) = self.way_back(parents.first().copied());
                 self.records.push(RecordOf::Commit(self.commits.len()));
                 let same = parents.first().map(|&p| &self.commits[p].slots).filter(|s| ***s == slots[..]);
                 let slots = same.cloned().unwrap_or_else(|| slots.into());
-                let entry = CommitEntry { id, parents, time, place, slots, depth, jump, sequence };
+                let entry = CommitEntry { id, parents, time, place, slots, skips: skips.into(), depth, jump, sequence };
                 self.take_commit(entry, moves)?;
                 self.time = later(self.time, time);
             }
@@ -513,42 +535,6 @@ impl Graph {
         }
         Ok(())
     }
-}
-
-/// Checks that a commit has the slots of its parent and those of its new keys: what is allocated to read it goes by its
-/// slots, so a record must not be able to name more of them than there are keys. `before` tells the slots of the parent.
-pub(super) fn check_record(record: &CommitRecord, before: &dyn Fn(&str) -> u32) -> Fit<()> {
-    if record.slots.len() != record.body.collections.len() {
-        return Err("the record's lists differ in length".to_owned());
-    }
-    check_blocks(&record.blocks, &record.slots)?;
-    for (number, (state, &slots)) in record.body.collections.iter().zip(&record.slots).enumerate() {
-        let keys = record.blocks.iter().filter(|b| b.kind == BlockKind::Keys && usize::from(b.collection) == number);
-        let mut next = u64::from(before(&state.name));
-        for block in keys {
-            let end = next + u64::from(block.rows);
-            if u64::from(block.first_slot) != next || u64::from(block.last_slot) + 1 != end {
-                return Err("the keys of a record are not those of the next slots".to_owned());
-            }
-            next = end;
-        }
-        if next != u64::from(slots) {
-            return Err("the record names other slots than its keys make".to_owned());
-        }
-    }
-    Ok(())
-}
-
-/// Checks that no block claims more rows than its collection has slots, or more keys than a block holds.
-fn check_blocks(blocks: &[BlockRef], slots: &[u32]) -> Fit<()> {
-    for block in blocks {
-        let slots = *slots.get(usize::from(block.collection)).ok_or("a block is of no collection of its record")?;
-        let most = if block.kind == BlockKind::Keys { slots.min(KEYS_PER_BLOCK as u32) } else { slots };
-        if block.rows > most {
-            return Err("a block claims more rows than there can be".to_owned());
-        }
-    }
-    Ok(())
 }
 
 /// The clock goes on from the latest time, whoever's it was.

@@ -9,7 +9,7 @@ use super::error::{Result, VersionError};
 use super::keys::read_keys;
 use super::repository::{CommitIndex, Repository, table_of};
 use crate::delta::{CommitId, Table, domain, key_hashes, row_hashes};
-use crate::store::{Mirror, StoreError, Written, row_sum};
+use crate::store::{Cost, Mirror, StoreError, Written, row_sum};
 
 /// How many bytes of rows are read at once when a mirror is rebuilt.
 const CHUNK_BYTES: usize = 64 << 20;
@@ -117,7 +117,7 @@ fn written(rows: &Rows, table: &Table, mirror: &Mirror) -> Vec<Written> {
 }
 
 /// Describes rows that come into a mirror: slot, bits, and what reading them back costs.
-pub fn written_rows(table: &Table, mirror: &Mirror, rows: &[(u32, &[u8], u8)]) -> Vec<Written> {
+pub fn written_rows(table: &Table, mirror: &Mirror, rows: &[(u32, &[u8], Cost)]) -> Vec<Written> {
     let key = |slot: u32| mirror.keys().get(slot);
     let keys = key_hashes(rows.iter().map(|r| key(r.0)));
     let hashes = row_hashes(table.element, rows.iter().map(|r| (key(r.0), r.1)));

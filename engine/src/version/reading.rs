@@ -7,7 +7,7 @@ use super::checkout::{Rows, Step};
 use super::data::Part;
 use super::repository::CommitIndex;
 use crate::delta::Table;
-use crate::store::{BlockKind, BlockRef};
+use crate::store::{BlockKind, BlockRef, Cost};
 
 /// Rows within one block that a read needs.
 pub(super) struct Use {
@@ -80,13 +80,21 @@ pub(super) struct Reading<'s> {
     range: Range<u32>,
     list: Option<&'s [u32]>,
     wanted: Vec<State>,
+    /// How many are open or wait for an earlier commit.
     open: usize,
+    /// The commits for which some wait.
+    waits: Vec<CommitIndex>,
 }
+
+/// What is wrong when the commit against which a row is coded is not there.
+pub(super) const NOT_ON_THE_WAY: &str = "a row is coded against a commit that does not lie on the way to it";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Nothing was found yet, or only changes.
     Open,
+    /// A change of the row that this commit had was found: what lies between does not matter.
+    At(u32),
     /// A whole row was found.
     Found,
     /// The source was deleted, so there is no row.
@@ -97,7 +105,7 @@ impl<'s> Reading<'s> {
     /// Reads a range of slots, or those of a list in it.
     pub fn new(range: Range<u32>, list: Option<&'s [u32]>) -> Self {
         let len = list.map_or(range.len(), <[u32]>::len);
-        Self { range, list, wanted: vec![State::Open; len], open: len }
+        Self { range, list, wanted: vec![State::Open; len], open: len, waits: Vec::new() }
     }
 
     /// Reads a few slots, given in ascending order. Slots that came later, from `held` on, hold nothing, and nothing further
@@ -123,7 +131,16 @@ impl<'s> Reading<'s> {
     }
 
     /// Notes which rows of a commit are needed, newest part first.
-    pub fn back(readings: &mut [Self], step: &Arc<Step>, commit: CommitIndex, uses: &mut Vec<Use>) {
+    ///
+    /// # Errors
+    /// Says so when a row was coded against a commit that does not lie on the way.
+    pub fn back(
+        readings: &mut [Self],
+        step: &Arc<Step>,
+        commit: CommitIndex,
+        uses: &mut Vec<Use>,
+    ) -> Result<(), &'static str> {
+        readings.iter_mut().try_for_each(|r| r.reach(commit))?;
         for (number, part) in step.parts.iter().enumerate().rev() {
             for (side, reading) in readings.iter_mut().enumerate().filter(|(_, r)| !r.is_done()) {
                 reading.back_in(part, step, &mut |block, rows| {
@@ -132,9 +149,41 @@ impl<'s> Reading<'s> {
             }
         }
         if step.whole {
-            // What was not found is not there.
-            readings.iter_mut().for_each(|r| r.open = 0);
+            readings.iter_mut().for_each(Self::end);
         }
+        Ok(())
+    }
+
+    /// Goes on with the rows that waited for this commit.
+    fn reach(&mut self, commit: CommitIndex) -> Result<(), &'static str> {
+        while let Some(at) = self.waits.iter().position(|&c| c >= commit) {
+            if self.waits.swap_remove(at) > commit {
+                return Err(NOT_ON_THE_WAY);
+            }
+            self.wanted.iter_mut().filter(|s| **s == State::At(commit as u32)).for_each(|s| *s = State::Open);
+        }
+        Ok(())
+    }
+
+    /// What was not found is not there, unless it waits for an earlier commit.
+    fn end(&mut self) {
+        let mut waiting = 0;
+        for state in &mut self.wanted {
+            match state {
+                State::Open => *state = State::Gone,
+                State::At(_) => waiting += 1,
+                State::Found | State::Gone => {}
+            }
+        }
+        self.open = waiting;
+    }
+
+    /// Ends the way back.
+    ///
+    /// # Errors
+    /// Says so when a row was coded against a commit that did not lie on it.
+    pub fn finish(&self) -> Result<(), &'static str> {
+        if self.waits.is_empty() { Ok(()) } else { Err(NOT_ON_THE_WAY) }
     }
 
     fn back_in(&mut self, part: &Part, step: &Step, note: &mut dyn FnMut(usize, Vec<(u32, u32)>)) {
@@ -152,7 +201,14 @@ impl<'s> Reading<'s> {
                 let entry = &step.blocks[block];
                 let (mine, others) = rest.split_at((entry.rows as usize).min(rest.len()));
                 rest = others;
-                let rows = self.needed(mine, whole || entry.kind == BlockKind::Fresh);
+                let then = match entry.kind {
+                    _ if whole => State::Found,
+                    BlockKind::Fresh => State::Found,
+                    // Without a commit it waits for one that never comes.
+                    BlockKind::Skip => State::At(step.skip.map_or(u32::MAX, |c| c as u32)),
+                    _ => State::Open,
+                };
+                let rows = self.needed(mine, then);
                 if !rows.is_empty() {
                     note(block, rows);
                 }
@@ -161,8 +217,8 @@ impl<'s> Reading<'s> {
         }
     }
 
-    /// Returns the rows of a block that are wanted, and settles them when they are whole.
-    fn needed(&mut self, slots: &[u32], complete: bool) -> Vec<(u32, u32)> {
+    /// Returns the rows of a block that are wanted, and what becomes of them then.
+    fn needed(&mut self, slots: &[u32], then: State) -> Vec<(u32, u32)> {
         let skip = slots.partition_point(|&s| s < self.range.start);
         let mut rows = Vec::new();
         for (r, &slot) in slots.iter().enumerate().skip(skip) {
@@ -172,10 +228,14 @@ impl<'s> Reading<'s> {
             let Some(i) = self.index(slot) else { continue };
             if self.wanted[i] == State::Open {
                 rows.push((r as u32, slot));
-                if complete {
-                    self.settle(slot, State::Found);
-                }
+                self.wanted[i] = then;
+                self.open -= usize::from(then == State::Found);
             }
+        }
+        if let (State::At(commit), false) = (then, rows.is_empty())
+            && !self.waits.contains(&(commit as CommitIndex))
+        {
+            self.waits.push(commit as CommitIndex);
         }
         rows
     }
@@ -199,7 +259,13 @@ impl<'s> Reading<'s> {
             let rows = data.chunks_exact_mut(size.max(1)).zip(&self.wanted);
             rows.filter(|(_, state)| **state != State::Found).for_each(|(row, _)| row.fill(0));
         }
-        Rows { first: self.range.start, data, alive: vec![false; n], changed_by: vec![0; n], cost: vec![0; n] }
+        Rows {
+            first: self.range.start,
+            data,
+            alive: vec![false; n],
+            changed_by: vec![0; n],
+            cost: vec![Cost::default(); n],
+        }
     }
 }
 

@@ -286,6 +286,14 @@ impl Repository {
         })
     }
 
+    /// Returns the commit against whose rows some blocks of a commit are coded, past those between; `None` when the way
+    /// to it was composed.
+    pub fn skip_of(&self, commit: CommitIndex, collection: u16) -> Option<CommitIndex> {
+        let skips = &self.graph.commits[commit].skips;
+        let (_, to) = skips.iter().find(|(c, _)| *c == collection).filter(|_| self.composed(commit).is_none())?;
+        Some(*to as CommitIndex)
+    }
+
     /// Returns whether `older` is `newer` or lies before it along first parents.
     pub fn is_before(&self, older: CommitIndex, newer: CommitIndex) -> bool {
         self.graph.is_before(older, newer)

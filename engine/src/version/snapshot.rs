@@ -62,7 +62,7 @@ pub fn snapshot(repo: &mut Repository, commit: CommitIndex, actor: &Actor) -> Re
                 let alive = (0..rows.alive.len()).filter(|&i| rows.alive[i]);
                 let fresh: Vec<PartRow<'_>> =
                     alive.map(|i| PartRow { slot: start + i as u32, old: None, new: &rows.data, at: i }).collect();
-                let coded = encode_part(number, &table, &fresh, &[], &[], &payloads);
+                let coded = encode_part(number, &table, &fresh, &[], &[], &|_| None, &payloads);
                 for (entry, block) in &coded {
                     tx.append(block)?;
                     blocks.push(*entry);

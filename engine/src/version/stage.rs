@@ -14,12 +14,13 @@ use super::generation::{Generation, row_generations};
 use super::mirrors::written_rows;
 use super::repository::{CommitIndex, Repository, table_of};
 use super::root::state_root;
+use super::skip::Skips;
 use super::states::{NewStates, prefix};
 use crate::delta::{Change, CommitId, DeltaBatch, StateRoot, Table, Timestamp, key_hashes};
 use crate::store::{
-    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Counts, GENERATIONS, Measures, Mirror, NOTES,
-    PartBlock, PartRow, Payloads, Place, Record, RowGenerations, SlotGenerations, SlotNotes, Transaction, Written,
-    encode_keys, encode_part,
+    BlockKind, BlockRef, CollectionState, CommitBody, CommitRecord, Cost, Counts, GENERATIONS, Measures, Mirror, NOTES,
+    PartBlock, PartRow, Payloads, Place, Record, RowGenerations, Skip, SlotGenerations, SlotNotes, Transaction,
+    Written, encode_keys, encode_part,
 };
 
 /// Rows are coded and written when this many bytes of them were gathered.
@@ -70,7 +71,7 @@ pub struct Stage<'r> {
     /// Memory that parts are coded into, one after another.
     payloads: Payloads,
     base: Base,
-    collections: Vec<Collection>,
+    collections: Vec<Collection<'r>>,
     blocks: Vec<BlockRef>,
     counts: Counts,
     l2_max: u64,
@@ -86,8 +87,10 @@ struct Base {
     slots: Vec<u32>,
 }
 
-struct Collection {
+struct Collection<'r> {
     table: Arc<Table>,
+    /// Against which earlier rows changes may be coded.
+    skips: Skips<'r>,
     mirror: Arc<RwLock<Mirror>>,
     /// The sources that were there in another shape.
     unshaped: Option<RowGenerations>,
@@ -156,8 +159,10 @@ impl<'r> Stage<'r> {
             Some(head) => Some(row_generations(self.repo, head, &table.collection)?),
             None => None,
         };
+        let skips = Skips::new(self.repo, self.base.head, table.clone());
         self.collections.push(Collection {
             table,
+            skips,
             mirror,
             unshaped,
             first_new,
@@ -259,7 +264,9 @@ impl<'r> Stage<'r> {
         let mirror = own.mirror.read().expect("no thread panics with it");
         let sorted = Sorted::of(&batches, &mirror);
         let number = collection as u16;
-        let blocks = encode_part(number, &own.table, &sorted.fresh, &sorted.change, &sorted.deleted, &self.payloads);
+        let earlier = |rows: &[PartRow<'_>]| own.skips.rows(&mirror, rows);
+        let Sorted { fresh, change, deleted } = &sorted;
+        let blocks = encode_part(number, &own.table, fresh, change, deleted, &earlier, &self.payloads);
         let costs = sorted.costs(&blocks, &own.table, &mirror);
         // Writers of one file wait for each other: this thread writes the log, another one the mirror, and the rest hash.
         let (mut mirrored, mut written) = (Ok(()), Vec::new());
@@ -307,7 +314,7 @@ impl<'r> Stage<'r> {
         for block in &mut self.blocks {
             block.collection = renumbered[usize::from(block.collection)];
         }
-        let take = |(own, &collection): (&mut Collection, &u16)| {
+        let take = |(own, &collection): (&mut Collection<'_>, &u16)| {
             own.measures.collection = collection;
             std::mem::take(&mut own.measures)
         };
@@ -331,6 +338,7 @@ impl<'r> Stage<'r> {
             link: self.tx.link(),
             body,
             slots,
+            skips: skips(self.repo, &self.collections, &renumbered, &self.blocks),
             blocks: self.blocks,
             l2_max: self.l2_max,
             moves: Some(branch),
@@ -379,11 +387,17 @@ impl<'r> Stage<'r> {
             return Err(VersionError::Unshaped { collection, sources, dims: own.table.dims });
         }
         self.counts.deleted += left.len() as u64;
-        let blocks = encode_part(i as u16, &own.table, &[], &[], &left, &self.payloads);
+        let blocks = encode_part(i as u16, &own.table, &[], &[], &left, &|_| None, &self.payloads);
         append(&mut self.tx, &mut self.blocks, &blocks)?;
         let mirror = own.mirror.read().expect("no thread panics with it");
         let keys = key_hashes(left.iter().map(|&slot| mirror.keys().get(slot)));
-        own.written.extend(left.iter().zip(keys).map(|(&slot, key)| Written { slot, key, row: None, sum: 0, cost: 0 }));
+        own.written.extend(left.iter().zip(keys).map(|(&slot, key)| Written {
+            slot,
+            key,
+            row: None,
+            sum: 0,
+            cost: Cost::default(),
+        }));
         Ok(())
     }
 
@@ -448,7 +462,7 @@ impl<'r> Stage<'r> {
     }
 }
 
-impl Collection {
+impl Collection<'_> {
     fn new_states(&self) -> NewStates {
         let row = |w: &Written| Some((w.slot, prefix(&w.row?)));
         NewStates { collection: self.table.collection.clone(), rows: self.written.iter().filter_map(row).collect() }
@@ -476,6 +490,18 @@ fn told_anew(rows: &mut RowGenerations, told: &BTreeMap<u32, Arc<str>>) -> SlotG
     anew
 }
 
+/// Returns the commits against whose rows blocks are coded.
+fn skips(repo: &Repository, collections: &[Collection<'_>], numbers: &[u16], blocks: &[BlockRef]) -> Vec<Skip> {
+    let used = |number: u16| blocks.iter().any(|b| b.collection == number && b.kind == BlockKind::Skip);
+    let skip = |(own, &collection): (&Collection<'_>, &u16)| {
+        let commit = own.skips.commit().filter(|_| used(collection))?;
+        Some(Skip { collection, commit: repo.entry(commit).id })
+    };
+    let mut skips: Vec<Skip> = collections.iter().zip(numbers).filter_map(skip).collect();
+    skips.sort_by_key(|s| s.collection);
+    skips
+}
+
 fn append(tx: &mut Transaction<'_>, refs: &mut Vec<BlockRef>, blocks: &[PartBlock]) -> Result<()> {
     for (entry, block) in blocks {
         tx.append(block)?;
@@ -500,7 +526,7 @@ impl<'b> Sorted<'b> {
                 let related = is_related(&batch.table, delta.changed_dims, delta.l2, delta.length);
                 match delta.change {
                     Change::Delete => out.deleted.push(delta.slot),
-                    Change::Update if related && mirror.cost(delta.slot) < COST_MAX => {
+                    Change::Update if related && mirror.cost(delta.slot).bytes < COST_MAX => {
                         out.change.push(row(Some(&batch.old)))
                     }
                     Change::Update | Change::Insert => out.fresh.push(row(None)),
@@ -521,7 +547,7 @@ impl<'b> Sorted<'b> {
     }
 
     /// Returns what reading each changed row back will cost, in the order of `change`.
-    fn costs(&self, blocks: &[PartBlock], table: &Table, mirror: &Mirror) -> Vec<u8> {
+    fn costs(&self, blocks: &[PartBlock], table: &Table, mirror: &Mirror) -> Vec<Cost> {
         let mut costs = Vec::with_capacity(self.change.len());
         let mut rows = blocks[1..].iter().map(|(entry, _)| entry);
         let mut held = 0;
@@ -529,24 +555,30 @@ impl<'b> Sorted<'b> {
             held += rows.next().map_or(self.fresh.len(), |b| b.rows as usize);
         }
         for block in rows {
-            let unit = super::checkout::cost_unit(block, table.row_bytes());
             for row in &self.change[costs.len()..][..block.rows as usize] {
-                let whole = block.kind == BlockKind::Fresh;
-                costs.push(if whole { 0 } else { mirror.cost(row.slot).saturating_add(unit) });
+                // What is coded against an earlier commit is coded against rows that were written whole there.
+                let base = if block.kind == BlockKind::Skip { Cost::default() } else { mirror.cost(row.slot) };
+                costs.push(base.after(block, table.row_bytes()));
             }
         }
         costs
     }
 
-    fn written(&self, table: &Table, mirror: &Mirror, costs: &[u8]) -> Vec<Written> {
+    fn written(&self, table: &Table, mirror: &Mirror, costs: &[Cost]) -> Vec<Written> {
         let size = table.row_bytes();
-        let fresh = self.fresh.iter().map(|r| (r.slot, r.row(size), 0));
+        let fresh = self.fresh.iter().map(|r| (r.slot, r.row(size), Cost::default()));
         let change = self.change.iter().zip(costs).map(|(r, &cost)| (r.slot, r.row(size), cost));
-        let rows: Vec<(u32, &[u8], u8)> = fresh.chain(change).collect();
+        let rows: Vec<(u32, &[u8], Cost)> = fresh.chain(change).collect();
         let mut out = Vec::with_capacity(rows.len() + self.deleted.len());
         out.par_extend(rows.par_chunks(HASHED_ROWS).flat_map_iter(|rows| written_rows(table, mirror, rows)));
         let keys = key_hashes(self.deleted.iter().map(|&slot| mirror.keys().get(slot)));
-        out.extend(self.deleted.iter().zip(keys).map(|(&slot, key)| Written { slot, key, row: None, sum: 0, cost: 0 }));
+        out.extend(self.deleted.iter().zip(keys).map(|(&slot, key)| Written {
+            slot,
+            key,
+            row: None,
+            sum: 0,
+            cost: Cost::default(),
+        }));
         out
     }
 }

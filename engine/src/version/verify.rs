@@ -1,5 +1,6 @@
 //! Verify: every byte, every hash, every chain, and every state rebuilt from its deltas.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -111,6 +112,12 @@ impl Step {
     }
 }
 
+/// Returns the commits against whose rows later ones are coded, and which of the steps is the last to do so.
+fn needed_again(repo: &Repository, way: &[Step], number: Option<u16>) -> BTreeMap<CommitIndex, usize> {
+    let skip = |(i, step): (usize, &Step)| Some((repo.skip_of(step.commit, number?)?, i));
+    way.iter().enumerate().filter_map(skip).collect()
+}
+
 fn verify_collection(repo: &Repository, way: &[Step], name: &str) -> Result<()> {
     let last = way.last().expect("a way has a commit");
     let leaf = last.commit;
@@ -123,6 +130,8 @@ fn verify_collection(repo: &Repository, way: &[Step], name: &str) -> Result<()> 
     let starts: Vec<u32> = (0..slots).step_by(chunk as usize).collect();
     let parts: Vec<Vec<Part>> =
         way.iter().map(|step| step.data.parts(repo, step.commit, name)).collect::<Result<_>>()?;
+    let own_number = repo.collection_number(name);
+    let again = needed_again(repo, way, own_number);
     let touches: Vec<Vec<Touch>> = starts
         .into_par_iter()
         .map(|start| {
@@ -140,7 +149,17 @@ fn verify_collection(repo: &Repository, way: &[Step], name: &str) -> Result<()> 
                 }
                 let hash = |slot: u32, row: &[u8]| row_hash(keys.get(slot), table.element, row);
                 let mut touched = |slot, row: Option<&[u8]>| out.push((i, slot, row.map(|r| hash(slot, r))));
-                replay.apply(data.place, &data.blocks, parts, &mut touched).map_err(|e| in_commit(e, repo, *commit))?;
+                let skip = own_number.and_then(|number| repo.skip_of(*commit, number));
+                let skip_id = skip.map(|c| repo.entry(c).id);
+                replay
+                    .apply((data.place, &data.blocks), parts, skip_id.as_ref(), &mut touched)
+                    .map_err(|e| in_commit(e, repo, *commit))?;
+                if again.contains_key(commit) {
+                    replay.keep(repo.entry(*commit).id);
+                }
+                if let Some(id) = skip_id.filter(|_| skip.is_some_and(|c| again.get(&c) == Some(&i))) {
+                    replay.forget(&id);
+                }
             }
             Ok(out)
         })

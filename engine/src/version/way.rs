@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::data::{Part, parts_around, with_block};
+use super::data::{Part, damaged, in_commit, parts_around, with_block};
 use super::error::Result;
 use super::graph::RecordOf;
 use super::index::{Kind, Touch, words_of};
+use super::reading::NOT_ON_THE_WAY;
 use super::repository::{CommitIndex, Repository};
 use crate::delta::{Table, key_hash};
-use crate::store::{Action, BlockRef, Place};
+use crate::store::{Action, BlockKind, BlockRef, Place};
 
 /// A row as it was at a commit, and the commit that last wrote or deleted it.
 #[derive(Clone, Debug, Default)]
@@ -46,12 +47,16 @@ pub fn read_row(
         return Ok(None);
     };
     let (mut found, mut steps) = (Found::default(), Vec::new());
-    let snapshot = nearest_snapshot(repo, commit);
+    // The commit as of which the row is wanted: an earlier one, once a change of what it was there was found.
+    let (mut at, mut snapshot) = (commit, nearest_snapshot(repo, commit));
     let owned = |t: Touch| Some((owner(repo, &t).filter(|&c| counts(repo, &t, c, commit))?, t));
     let mut way: Vec<(CommitIndex, Touch)> = touches.into_iter().filter_map(owned).collect();
     // The record of a compaction is younger than the commits that come after its ways.
     way.sort_unstable_by_key(|(c, _)| std::cmp::Reverse(repo.entry(*c).depth));
     for (i, &(owner, touch)) in way.iter().enumerate() {
+        if repo.entry(owner).depth > repo.entry(at).depth {
+            continue;
+        }
         let at_snapshot = snapshot.filter(|&s| repo.entry(s).depth >= repo.entry(owner).depth);
         if at_snapshot.is_some() && found.commit.is_some() {
             break;
@@ -68,11 +73,19 @@ pub fn read_row(
             break;
         }
         if touch.kind == Kind::Delete {
-            return Ok(Some(found));
+            // What is coded against a row that was not there is coded against zeros.
+            return if steps.is_empty() { Ok(Some(found)) } else { apply(repo, table, steps, found).map(Some) };
         }
-        steps.push(Step { place, blocks, block: touch.block as usize, row: touch.row });
+        let (block, row) = (touch.block as usize, touch.row);
+        let skips = blocks.get(block).is_some_and(|b| b.kind == BlockKind::Skip);
+        steps.push(Step { place, blocks, block, row });
         if touch.kind == Kind::Whole {
             return apply(repo, table, steps, found).map(Some);
+        }
+        if skips {
+            let to = repo.skip_of(owner, collection).filter(|&c| repo.stands_for(c).is_none());
+            at = to.ok_or_else(|| in_commit(damaged(repo, place, NOT_ON_THE_WAY), repo, owner))?;
+            snapshot = nearest_snapshot(repo, at);
         }
     }
     // Neither whole nor from the beginning: what is below the changes is in the snapshot, or there is nothing.
@@ -90,6 +103,8 @@ pub(super) struct Written {
     pub commit: CommitIndex,
     /// What was done.
     pub kind: Kind,
+    /// Whether it is coded against another row than the one before.
+    pub skips: bool,
     step: Step,
 }
 
@@ -118,8 +133,10 @@ pub(super) fn written(
         let place = place_of(repo, touch);
         let blocks = Arc::new(repo.blocks_of(place)?);
         let Some(touch) = resolve(repo, &touch, owner, collection, slot, place, &blocks)? else { continue };
-        let step = Step { place, blocks, block: touch.block as usize, row: touch.row };
-        ways.push(Written { commit: owner, kind: touch.kind, step });
+        let (block, row) = (touch.block as usize, touch.row);
+        let skips = blocks.get(block).is_some_and(|b| b.kind == BlockKind::Skip);
+        let step = Step { place, blocks, block, row };
+        ways.push(Written { commit: owner, kind: touch.kind, skips, step });
     }
     ways.sort_by_key(|w| repo.entry(w.commit).depth);
     Ok(Some(ways))

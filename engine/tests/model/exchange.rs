@@ -17,6 +17,8 @@ use crate::support::oracle::{Tables, names, read};
 #[derive(Clone, Debug)]
 pub struct Known {
     parents: Vec<CommitId>,
+    /// The commits against whose rows some of its own are coded.
+    earlier: Vec<CommitId>,
     table: Tables,
 }
 
@@ -67,7 +69,8 @@ impl Model {
 
     pub fn know(&mut self, commit: usize) {
         let parents = self.repo.as_ref().unwrap().entry(commit).parents.iter().map(|&p| self.id(p)).collect();
-        self.known.insert(self.id(commit), Known { parents, table: self.commits[commit].clone() });
+        let earlier = earlier(self.repo.as_ref().unwrap(), commit);
+        self.known.insert(self.id(commit), Known { parents, earlier, table: self.commits[commit].clone() });
     }
 
     fn near(&self) -> Side {
@@ -120,7 +123,8 @@ impl Model {
         let id = far.repo.entry(commit).id;
         far.held.insert(id);
         far.branches.insert(branch, id);
-        self.known.insert(id, Known { parents: vec![parent], table });
+        let earlier = earlier(&far.repo, commit);
+        self.known.insert(id, Known { parents: vec![parent], earlier, table });
     }
 
     fn ancestors(&self, of: CommitId) -> HashSet<CommitId> {
@@ -158,7 +162,8 @@ impl Model {
             }
         }
         let lost = |id: &CommitId| {
-            bare.contains(id) || self.known[id].parents.first().is_some_and(|base| to.gone.contains(base))
+            let known = &self.known[id];
+            bare.contains(id) || known.parents.iter().take(1).chain(&known.earlier).any(|base| to.gone.contains(base))
         };
         (!expected.new.iter().any(lost)).then_some(expected)
     }
@@ -206,7 +211,7 @@ impl Model {
         let ids: Vec<CommitId> = (before..self.repo().len()).map(|c| self.id(c)).collect();
         assert_eq!(ids.iter().copied().collect::<HashSet<_>>(), expected.new);
         for id in ids {
-            let Known { parents, table } = self.known[&id].clone();
+            let Known { parents, table, .. } = self.known[&id].clone();
             let parents = parents.iter().map(|p| self.repo.as_ref().unwrap().find(p).unwrap()).collect();
             self.parents.push(parents);
             self.commits.push(table);
@@ -249,6 +254,11 @@ impl Model {
             assert_eq!(problems(&disk), [""; 0]);
         }
     }
+}
+
+/// Returns the commits against whose rows some of a commit's are coded.
+fn earlier(repo: &Repository, commit: usize) -> Vec<CommitId> {
+    repo.entry(commit).skips.iter().map(|&(_, earlier)| repo.entry(earlier as usize).id).collect()
 }
 
 /// Returns the commits whose rows were collected.

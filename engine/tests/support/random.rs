@@ -98,15 +98,19 @@ pub fn changed(rng: &mut Rng, element: Element, old: &[u8]) -> Vec<u8> {
             let at = rng.below(dims) * size;
             new[at..at + size].copy_from_slice(&special(rng, element));
         }
-        2 => {
-            for cell in new.chunks_exact_mut(size) {
-                let near = element.to_f64(cell) + rng.unit() * 1e-3;
-                cell.copy_from_slice(&round(element, near));
-            }
-        }
+        2 => new = moved(rng, element, old),
         _ => new = row(rng, element, dims as u32),
     }
     new
+}
+
+/// Returns a row whose components all moved a little.
+pub fn moved(rng: &mut Rng, element: Element, old: &[u8]) -> Vec<u8> {
+    let near = |cell: &[u8]| match element {
+        Element::I8 | Element::U8 => vec![cell[0].wrapping_add(1 + rng.below(2) as u8)],
+        _ => round(element, element.to_f64(cell) + rng.unit() * 1e-3),
+    };
+    old.chunks_exact(element.size()).flat_map(near).collect()
 }
 
 /// Changes a few bytes: flips, extremes, lost, doubled and moved pieces, a cut.

@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::offer::{Sender, not_taken};
+use super::offer::{Offered, Sender, not_taken};
 use super::rebuild::Rebuild;
 use crate::delta::{CommitId, check_key};
 use crate::store::{BlockKind, CollectionState, CommitRecord, KeyTable, Place, Record, StateTree};
 use crate::version::checkout::Checkout;
 use crate::version::data::{damaged_in, read_parts_in};
 use crate::version::error::{Result, VersionError};
-use crate::version::graph::check_record;
+use crate::version::fit::check_record;
 use crate::version::keys::{hashes_of, read_keys, read_keys_in};
 use crate::version::noted::check_noted;
 use crate::version::repository::{CommitIndex, Repository, table_of};
@@ -109,15 +109,8 @@ fn read(
     };
     let bases: Vec<Base> = body.parents.iter().map(base_of).collect::<Result<_>>()?;
     let base = bases.first().copied().unwrap_or(Base::Nothing);
-    if let Base::Held(held) = base
-        && repo.check_held(held).is_err()
-    {
-        let (id, base) = (offered.id.to_hex(), repo.entry(held).id.to_hex());
-        let problem = format!("commit {} builds on {}, whose table was compacted away here", &id[..12], &base[..12]);
-        return Err(not_taken(
-            problem,
-            "`vecdelta undo` takes a compaction back until `vecdelta gc`; `vecdelta clone` takes all",
-        ));
+    if let Base::Held(held) = base {
+        check_held(repo, offered, held)?;
     }
     let before = |name: &str| match base {
         Base::Nothing => 0,
@@ -125,8 +118,36 @@ fn read(
         Base::New(c) => slots_of(&all[c].record, name),
     };
     check_record(&record, &before).map_err(|problem| wrong(&problem))?;
+    let lies_before = |id: &CommitId| {
+        let mut at = base;
+        while let Base::New(c) = at {
+            if all[c].id == *id {
+                return Ok(true);
+            }
+            at = all[c].base;
+        }
+        let (Base::Held(held), Some(earlier)) = (at, repo.find(id)) else { return Ok(false) };
+        check_held(repo, offered, earlier).map(|()| repo.is_before(earlier, held))
+    };
+    for skip in &record.skips {
+        if !lies_before(&skip.commit)? {
+            return Err(wrong("its rows are coded against a commit that does not lie before it"));
+        }
+    }
     check_noted(sender.log, offered.place, &record).map_err(|error| in_commit(error, offered.id))?;
     Ok(Incoming { id: offered.id, place: offered.place, base, record })
+}
+
+/// Checks that the table of a commit is held here that one which is offered builds on.
+fn check_held(repo: &Repository, offered: &Offered, held: CommitIndex) -> Result<()> {
+    if repo.check_held(held).is_ok() {
+        return Ok(());
+    }
+    let (id, base) = (offered.id.to_hex(), repo.entry(held).id.to_hex());
+    Err(not_taken(
+        format!("commit {} builds on {}, whose table was compacted away here", &id[..12], &base[..12]),
+        "`vecdelta undo` takes a compaction back until `vecdelta gc`; `vecdelta clone` takes all",
+    ))
 }
 
 fn wrong(sender: &Sender<'_>, id: CommitId, place: Place, problem: &str) -> VersionError {
@@ -210,9 +231,23 @@ impl Way<'_> {
             None => Ok(Vec::new()),
         };
         let parts = steps.iter().map(parts).collect::<Result<_>>()?;
+        let skip = |c: &&Incoming| {
+            let number = number_of(&c.record, name);
+            c.record.skips.iter().find(|s| Some(s.collection) == number).map(|s| s.commit)
+        };
+        let skips: Vec<Option<CommitId>> = steps.iter().map(skip).collect();
         let at = held.map(|(base, _)| base);
         let base = at.map(|base| Checkout::new(self.repo, base, table.clone()));
-        self.compare((name, at), &Rebuild { log: self.sender.log, steps, parts, base, table, keys, hashes }, seen)
+        let mut earlier = Vec::new();
+        for id in skips.iter().flatten().collect::<BTreeSet<_>>() {
+            // A table of another shape is none that rows could be coded against.
+            let Some(commit) = self.repo.find(id).filter(|_| at.is_some()) else { continue };
+            if state_of(&self.repo.commit(commit)?, name).is_some_and(fits) {
+                earlier.push((*id, Checkout::new(self.repo, commit, table.clone())));
+            }
+        }
+        let log = self.sender.log;
+        self.compare((name, at), &Rebuild { log, steps, parts, base, earlier, skips, table, keys, hashes }, seen)
     }
 
     /// Reads the keys of all slots up to a commit of the way.

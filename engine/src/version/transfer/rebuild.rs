@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::check::Incoming;
-use crate::delta::{RowHash, Table, row_hash};
+use crate::delta::{CommitId, RowHash, Table, row_hash};
 use crate::store::{EntryChange, KeyTable, Log};
 use crate::version::checkout::Checkout;
 use crate::version::data::Part;
@@ -30,6 +30,10 @@ pub struct Rebuild<'w> {
     pub parts: Vec<Vec<Part>>,
     /// The table that is held on which the first one builds.
     pub base: Option<Checkout<'w>>,
+    /// The earlier tables that are held against which some of them are coded.
+    pub earlier: Vec<(CommitId, Checkout<'w>)>,
+    /// For each commit the one against which its blocks of kind `Skip` are coded.
+    pub skips: Vec<Option<CommitId>>,
     /// The collection.
     pub table: Arc<Table>,
     /// The keys of all slots.
@@ -104,14 +108,24 @@ impl Rebuild<'_> {
             }
         }
         let mut touches = Vec::new();
-        let mut replay = Replay::on(self.log, self.table.clone(), range, data);
+        let mut replay = Replay::on(self.log, self.table.clone(), range.clone(), data);
+        let last = |id: &CommitId| self.skips.iter().rposition(|skip| skip.as_ref() == Some(id));
+        for (id, table) in &self.earlier {
+            let held = range.start..range.end.min(table.slots()).max(range.start);
+            replay.keep_rows(*id, table.range(held)?.data);
+        }
         for (i, (commit, parts)) in self.steps.iter().zip(&self.parts).enumerate().take(window.end) {
             let mut touched = |slot, row: Option<&[u8]>| {
                 if i >= window.start {
                     touches.push((i, slot, row.map(|r| hash(slot, r))));
                 }
             };
-            replay.apply(commit.place, &commit.record.blocks, parts, &mut touched)?;
+            let skip = self.skips[i].as_ref();
+            replay.apply((commit.place, &commit.record.blocks), parts, skip, &mut touched)?;
+            if last(&commit.id).is_some() {
+                replay.keep(commit.id);
+            }
+            skip.filter(|id| last(id) == Some(i)).into_iter().for_each(|id| replay.forget(id));
         }
         Ok((entries, touches))
     }
