@@ -137,3 +137,9 @@ def read_block(element, dims, n, payload, old=b""):
     assert mode == 2, "unknown mode"
     flags, plane = r.byte(), np.frombuffer(read_bytes(r), "u1")
     return (plane + np.frombuffer(old, "u1") if flags & 1 else plane).tobytes()
+
+def padded(rows, shape):
+    """Returns rows as a table of another length; zeros where there was none."""
+    out = np.zeros(shape, "u1")
+    out[:len(rows)] = rows
+    return out

@@ -1,5 +1,5 @@
 """What the records of a log say: docs/format.md, section 4. Plain and slow; it trusts its input."""
-import functools, struct, sys
+import functools, itertools, struct, sys
 from blake3 import blake3
 
 domain = functools.cache(lambda kind: blake3(b"", derive_key_context="vecdelta v1 " + kind).digest())
@@ -7,7 +7,7 @@ domain = functools.cache(lambda kind: blake3(b"", derive_key_context="vecdelta v
 def keyed(kind, *data):
     return blake3(b"".join(data), key=domain(kind)).digest()
 
-FORMAT = 3  # docs/format.md; the first eight bytes of the head and of every segment end with it
+FORMAT = 4  # docs/format.md; the first eight bytes of the head and of every segment end with it
 
 def heads(path, head):
     """Returns the slots of a head that are whole; refuses another format by name."""
@@ -46,6 +46,14 @@ class Commit:
         self.counts, self.collections = f.take("5Q"), f.list(lambda: (f.text(), *f.take("BI"), generation(f), *f.take("Q32s")))
         self.state_root = f.take("32s")
         self.id = keyed("commit", f.data[start:f.at])
-        self.slots, self.refs, _l2_max = f.list(lambda: f.take("I")), f.list(lambda: f.take("HBIIII32s")), f.take("d")
+        self.slots, self.refs = f.list(lambda: f.take("I")), f.list(lambda: f.take("HBIIII32s"))
+        self.skips, _l2_max = dict(f.list(lambda: f.take("H32s"))), f.take("d")
         self.moves = f.text() if f.take("B") else None
         self.base, self.data = (self.parents + [None])[0], self.refs  # where the data go on, and what leads here
+
+def tree(entries, level):
+    """The root over sorted entries that agree in their first `level` steps of four bits."""
+    if len(entries) <= 16 or level == 32:
+        return keyed("tree leaf", *itertools.chain(*entries)) if entries or level == 0 else bytes(32)
+    step = lambda e: e[0][level // 2] >> (4 if level % 2 == 0 else 0) & 15
+    return keyed("tree node", *(tree([e for e in entries if step(e) == i], level + 1) for i in range(16)))

@@ -93,6 +93,7 @@ class Repository:
         parent = lambda c: c.parents and self.commits[c.parents[0]]
         base = lambda c: c.base and self.commits[c.base]
         way, keys, rows, alive, out = back(self.commits[commit], base), collections.defaultdict(list), {}, {}, {}
+        earlier = {c: {} for step in way for c in step.skips.values()}
         for step in back(self.commits[commit], parent):  # keys stay, whatever was compacted
             for number, kind, _, first, _, _, block in step.refs:
                 if kind == 0:
@@ -109,15 +110,18 @@ class Repository:
                     lists = read_codec.Reader(step.payloads[block])
                     fresh, change, deleted = (read_codec.read_sorted(lists) for _ in range(3))
                     part, alive[name][deleted] = iter(fresh + change), False
-                elif kind in (2, 3):  # its rows, whole (2) or coded against what they were (3)
+                elif kind in (2, 3, 6):  # its rows, whole (2) or coded against what they were before (3) or at an earlier commit (6)
                     slots = list(itertools.islice(part, count))
-                    new = read_codec.read_block(element, dims, count, step.payloads[block], rows[name][slots].tobytes())
+                    old = rows[name] if kind != 6 else read_codec.padded(earlier[step.skips[number]][name], rows[name].shape)
+                    new = read_codec.read_block(element, dims, count, step.payloads[block], old[slots].tobytes())
                     rows[name][slots], alive[name][slots] = np.frombuffer(new, "u1").reshape(count, -1), True
+            if step.id in earlier:  # later ones need its rows; zeros where there was none
+                earlier[step.id] = {n: r * alive[n][:, None] for n, r in rows.items()}
         for name, element, dims, _, count, root in way[-1].collections:
             held = [(keys[name][s].encode(), rows[name][s].tobytes()) for s in np.flatnonzero(alive[name])]
             row_hash = lambda k, row: keyed("row", struct.pack("<IB", len(k), element), k, row)
             entries = sorted((keyed("key", k)[:16], row_hash(k, row)) for k, row in held)
-            check(len(held) == count and tree(entries, 0) == root, commit.hex(), f"{name} is not the table it should be")
+            check(len(held) == count and read_records.tree(entries, 0) == root, commit.hex(), f"{name} is not the table it should be")
             out[name] = element, dims, {k.decode(): row for k, row in held}
         return out
 
@@ -126,13 +130,6 @@ def back(commit, before):
     while before(way[-1]):
         way.append(before(way[-1]))
     return way[::-1]
-
-def tree(entries, level):
-    """The root over sorted entries that agree in their first `level` steps of four bits."""
-    if len(entries) <= 16 or level == 32:
-        return keyed("tree leaf", *itertools.chain(*entries)) if entries or level == 0 else bytes(32)
-    step = lambda e: e[0][level // 2] >> (4 if level % 2 == 0 else 0) & 15
-    return keyed("tree node", *(tree([e for e in entries if step(e) == i], level + 1) for i in range(16)))
 
 def resolve(repository, rev):
     named = repository.branches.get(rev) or repository.tags.get(rev)
