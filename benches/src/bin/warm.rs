@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use mimalloc::MiMalloc;
 use vecdelta::delta::{Keys, Source};
 use vecdelta::pipeline::config::{self, Pipeline};
@@ -40,12 +41,12 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What was answered last: texts one behind the other with their ends, and rows. The memory is used again.
+/// What was answered last: texts one behind the other with their ends, and rows in the pieces in which they came.
 #[derive(Default)]
 struct Answer {
     ids: Vec<u8>,
     ends: Vec<u32>,
-    rows: Vec<u8>,
+    rows: Vec<Bytes>,
 }
 
 impl Answer {
@@ -118,14 +119,11 @@ impl Warm {
     fn table(&mut self, back: &str) -> Result<String> {
         let at = self.at(back.parse()?)?;
         let table = Arc::new(table(&self.repo, at, None)?);
-        let record = self.repo.commit(at)?;
-        let rows = record.body.collections.iter().find(|c| c.name == table.collection).map_or(0, |c| c.rows);
         let answer = &mut self.answer;
         answer.clear();
-        answer.rows.reserve_exact(rows as usize * table.row_bytes());
         read_table::<VersionError>(&self.repo, at, &table, &mut |keys: &Keys, rows| {
             keys.iter().for_each(|key| answer.push(key));
-            answer.rows.extend_from_slice(&rows);
+            answer.rows.push(rows);
             Ok(())
         })?;
         Ok(answer.ends.len().to_string())
@@ -152,7 +150,8 @@ impl Warm {
             ids.push(b'\n');
         }
         fs::write(file, ids)?;
-        fs::write(file.with_extension("rows"), &self.answer.rows)?;
+        let mut rows = fs::File::create(file.with_extension("rows"))?;
+        self.answer.rows.iter().try_for_each(|piece| rows.write_all(piece))?;
         Ok(self.answer.ends.len().to_string())
     }
 }

@@ -135,7 +135,10 @@ pub(super) fn decode<const LANES: usize>(
     len: usize,
     coded_len: usize,
 ) -> Result<Vec<u8>, CodecError> {
-    let table = table(frequencies);
+    let mut slots = SpareVec::with_room(RANS_SLOTS);
+    slots.resize(RANS_SLOTS, 0);
+    let Some((table, _)) = slots.split_first_chunk_mut() else { return input.corrupt("rANS table") };
+    widest(FillTable { table, frequencies });
     let mut states = [0; LANES];
     let start = input.at();
     for state in &mut states {
@@ -149,10 +152,10 @@ pub(super) fn decode<const LANES: usize>(
         return input.corrupt("rANS stream is not whole words");
     };
     let mut data = vec![0; len];
-    let used = pop_symbols(&mut data, &mut states, &table, words);
+    let used = pop_symbols(&mut data, &mut states, table, words);
     let last = data.as_chunks_mut::<LANES>().1;
     for (symbol, x) in last.iter_mut().zip(&mut states) {
-        *symbol = pop_symbol(x, &table);
+        *symbol = pop_symbol(x, table);
     }
     if used != words.len() || states != [LOWER; LANES] {
         return input.corrupt("rANS stream does not end where it began");
@@ -160,18 +163,26 @@ pub(super) fn decode<const LANES: usize>(
     Ok(data)
 }
 
-/// Returns for each of the 4096 slots its symbol, the frequency of that, and how far it is from the symbol's first slot.
-fn table(frequencies: &Frequencies) -> Box<RansTable> {
-    let mut table = Box::new([0; RANS_SLOTS]);
-    let mut at = 0;
-    for (symbol, &frequency) in frequencies.iter().enumerate() {
-        let own = &mut table[at..at + usize::from(frequency)];
-        for (slot, distance) in own.iter_mut().zip(0u32..) {
-            *slot = symbol as u32 | u32::from(frequency) << 8 | distance << 20;
+/// Says for each of the 4096 slots its symbol, the frequency of that, and how far it is from the symbol's first slot.
+struct FillTable<'t> {
+    table: &'t mut RansTable,
+    /// They add up to the number of slots, so that each is written.
+    frequencies: &'t Frequencies,
+}
+
+impl Widest for FillTable<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let mut at = 0;
+        for (symbol, &frequency) in self.frequencies.iter().enumerate() {
+            let own = &mut self.table[at..at + usize::from(frequency)];
+            let first = symbol as u32 | u32::from(frequency) << 8;
+            own.iter_mut().zip(0u32..).for_each(|(slot, distance)| *slot = first | distance << 20);
+            at += own.len();
         }
-        at += own.len();
     }
-    table
 }
 
 #[cfg(test)]

@@ -76,14 +76,16 @@ fn read_texts(input: &mut Reader, count_max: usize, bytes_max: usize) -> Result<
         bytes.extend_from_within(start..start + common);
         let (own, rest) = suffix.split_at(len);
         bytes.extend_from_slice(own);
-        if std::str::from_utf8(&bytes[end..]).is_err() {
-            return input.corrupt("text is not UTF-8");
-        }
         offsets.push(bytes.len() as u32);
         (start, suffix) = (end, rest);
     }
     if !suffix.is_empty() {
         return input.corrupt("bytes left over after the last text");
+    }
+    // All at once, which is fast; then no text may begin within a character.
+    let parted = |all: &str| offsets.iter().all(|&at| all.is_char_boundary(at as usize));
+    if !std::str::from_utf8(&bytes).is_ok_and(parted) {
+        return input.corrupt("text is not UTF-8");
     }
     Ok((bytes, offsets))
 }
