@@ -5,7 +5,7 @@
 
 use super::bits::{BitReader, BitWriter};
 use super::cells::{Grid, SAME};
-use super::grid32::{CHUNK, Grid32, mask, padded, place_bits, place_from_bits, select};
+use super::grid32::{CHUNK, Grid32, SHORT, mask, padded, place_bits, place_from_bits, select};
 use super::hybrids32::{put_hybrids, unfold_exact, unfold_hybrids};
 use super::tokens;
 use vecdelta_kernels::or_fields;
@@ -161,10 +161,11 @@ pub(super) fn decode_row<const M: u32>(
     let (word_chunks, word_rest) = words.as_chunks_mut();
     let (count_chunks, count_rest) = scratch.counts.as_chunks_mut();
     for ((tokens, words), counts) in token_chunks.iter().zip(word_chunks).zip(count_chunks) {
-        valid &= decode_chunk(grid32, tokens, words, counts, &mut low);
+        valid &= decode_chunk::<M, CHUNK>(grid32, tokens, words, counts, &mut low);
     }
-    if !word_rest.is_empty() {
-        let (tokens, mut words, mut counts) = (padded(token_rest), padded(word_rest), [0; CHUNK]);
+    let rests = token_rest.chunks(SHORT).zip(word_rest.chunks_mut(SHORT)).zip(count_rest.chunks_mut(SHORT));
+    for ((token_rest, word_rest), count_rest) in rests {
+        let (tokens, mut words, mut counts) = (padded(token_rest), padded(word_rest), [0; SHORT]);
         valid &= decode_chunk(grid32, &tokens, &mut words, &mut counts, &mut low);
         word_rest.copy_from_slice(&words[..word_rest.len()]);
         count_rest.copy_from_slice(&counts[..word_rest.len()]);
@@ -178,11 +179,11 @@ pub(super) fn decode_row<const M: u32>(
 
 /// Replaces predicted words by the lower ends of the new cells; returns whether these are values of the format.
 #[inline(always)]
-fn decode_chunk<const M: u32>(
+fn decode_chunk<const M: u32, const N: usize>(
     grid: Grid32<M>,
-    tokens: &[u8; CHUNK],
-    words: &mut [u32; CHUNK],
-    counts: &mut [u8; CHUNK],
+    tokens: &[u8; N],
+    words: &mut [u32; N],
+    counts: &mut [u8; N],
     low: &mut BitReader,
 ) -> bool {
     let bounds = |(least, most): (u8, u8), &token: &u8| (least.min(token), most.max(token));
@@ -190,25 +191,25 @@ fn decode_chunk<const M: u32>(
     let distances =
         if u64::from(most) <= tokens::EXACT { unfold_exact(tokens) } else { unfold_hybrids(tokens, most, low) };
     let usual = if least > SAME {
-        place_usual::<M, false>(grid, tokens, &distances, words, counts)
+        place_usual::<M, N, false>(grid, tokens, &distances, words, counts)
     } else {
-        place_usual::<M, true>(grid, tokens, &distances, words, counts)
+        place_usual::<M, N, true>(grid, tokens, &distances, words, counts)
     };
     usual || place_any(grid, tokens, &distances, words, counts)
 }
 
 /// Places a chunk of values none of which is or becomes far; otherwise returns false and leaves the words. Some may be `SAME`.
 #[inline(always)]
-fn place_usual<const M: u32, const SOME_SAME: bool>(
+fn place_usual<const M: u32, const N: usize, const SOME_SAME: bool>(
     grid: Grid32<M>,
-    tokens: &[u8; CHUNK],
-    distances: &[i32; CHUNK],
-    words: &mut [u32; CHUNK],
-    counts: &mut [u8; CHUNK],
+    tokens: &[u8; N],
+    distances: &[i32; N],
+    words: &mut [u32; N],
+    counts: &mut [u8; N],
 ) -> bool {
-    let mut placed = [0; CHUNK];
+    let mut placed = [0; N];
     let (mut far, mut numbers) = (0, 0);
-    for i in 0..CHUNK {
+    for i in 0..N {
         let cell = grid.cell::<false>(words[i]).wrapping_add(distances[i]);
         let number = cell ^ (cell >> 31);
         let changed = if SOME_SAME { u32::from(tokens[i] == SAME).wrapping_sub(1) } else { u32::MAX };
@@ -227,15 +228,15 @@ fn place_usual<const M: u32, const SOME_SAME: bool>(
 
 /// Places any chunk; returns whether all magnitudes are values of the format.
 #[inline(never)]
-fn place_any<const M: u32>(
+fn place_any<const M: u32, const N: usize>(
     grid: Grid32<M>,
-    tokens: &[u8; CHUNK],
-    distances: &[i32; CHUNK],
-    words: &mut [u32; CHUNK],
-    counts: &mut [u8; CHUNK],
+    tokens: &[u8; N],
+    distances: &[i32; N],
+    words: &mut [u32; N],
+    counts: &mut [u8; N],
 ) -> bool {
     let mut all = 0;
-    for i in 0..CHUNK {
+    for i in 0..N {
         let changed = u32::from(tokens[i] == SAME).wrapping_sub(1);
         let cell = grid.cell::<true>(words[i]).wrapping_add(distances[i]);
         let number = cell ^ (cell >> 31);

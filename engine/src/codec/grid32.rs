@@ -7,6 +7,9 @@ use super::cells::{Grid, UNARY_MAX};
 
 /// How many values a vector pass treats at once.
 pub(super) const CHUNK: usize = 64;
+/// How many of the last ones of a row: rows of which few cells changed are shorter than a chunk. In a browser code has to be fetched, so there
+/// is one size there.
+pub(super) const SHORT: usize = if cfg!(target_arch = "wasm32") { CHUNK } else { 16 };
 
 /// Returns the low `count` bits, fewer than 64.
 #[inline(always)]
@@ -15,8 +18,8 @@ pub(super) fn mask(bits: u64, count: u8) -> u64 {
 }
 
 /// Fills a chunk up with zeros.
-pub(super) fn padded<T: Copy + Default>(values: &[T]) -> [T; CHUNK] {
-    let mut chunk = [T::default(); CHUNK];
+pub(super) fn padded<T: Copy + Default, const N: usize>(values: &[T]) -> [T; N] {
+    let mut chunk = [T::default(); N];
     chunk[..values.len()].copy_from_slice(values);
     chunk
 }

@@ -52,15 +52,15 @@ fn octave(number: u32) -> u32 {
 
 /// Returns the signed distances of tokens without low bits.
 #[inline(always)]
-pub(super) fn unfold_exact(tokens: &[u8; CHUNK]) -> [i32; CHUNK] {
+pub(super) fn unfold_exact<const N: usize>(tokens: &[u8; N]) -> [i32; N] {
     tokens.map(|token| unfold(u32::from(token).wrapping_sub(1)))
 }
 
 /// Returns the signed distances; takes the low bits of tokens that have some. `most` is the largest token.
 #[inline(always)]
-pub(super) fn unfold_hybrids(tokens: &[u8; CHUNK], most: u8, low: &mut BitReader) -> [i32; CHUNK] {
-    let (mut counts, mut folded) = ([0u32; CHUNK], [0u32; CHUNK]);
-    for i in 0..CHUNK {
+pub(super) fn unfold_hybrids<const N: usize>(tokens: &[u8; N], most: u8, low: &mut BitReader) -> [i32; N] {
+    let (mut counts, mut folded) = ([0u32; N], [0u32; N]);
+    for i in 0..N {
         let plain = u32::from(tokens[i].saturating_sub(1));
         let large = plain.wrapping_sub(EXACT);
         // No token of 32-bit distances has more than 31 low bits; a forged one ends up in a wrong value or length.

@@ -15,7 +15,7 @@ pub(super) fn encode_row(format: Format, predicted: &[u32], new: &[u32], tokens:
     low.make_room(new.len());
     for (i, tokens) in tokens.chunks_mut(CHUNK).enumerate() {
         let range = i * CHUNK..i * CHUNK + tokens.len();
-        let (predicted, new) = (padded(&predicted[range.clone()]), padded(&new[range]));
+        let (predicted, new): ([_; CHUNK], [_; CHUNK]) = (padded(&predicted[range.clone()]), padded(&new[range]));
         let (mut folded, mut coded) = ([0; CHUNK], [0; CHUNK]);
         for i in 0..CHUNK {
             let distance = ordered(format, new[i]).wrapping_sub(ordered(format, predicted[i]));
@@ -37,11 +37,11 @@ pub(super) fn decode_row(format: Format, tokens: &[u8], low: &[u8], len: usize, 
     let mut low = BitReader::new(low);
     let mut all = 0;
     for (words, tokens) in words.chunks_mut(CHUNK).zip(tokens.chunks(CHUNK)) {
-        let tokens = padded(tokens);
+        let tokens: [u8; CHUNK] = padded(tokens);
         let most = tokens.iter().fold(0, |most, &token| most.max(token));
         let exact = u64::from(most) <= tokens::EXACT;
         let distances = if exact { unfold_exact(&tokens) } else { unfold_hybrids(&tokens, most, &mut low) };
-        let mut placed = padded(words);
+        let mut placed: [_; CHUNK] = padded(words);
         for i in 0..CHUNK {
             let changed = u32::from(tokens[i] == SAME).wrapping_sub(1);
             let number = ordered(format, placed[i]).wrapping_add(distances[i] & changed as i32);

@@ -116,8 +116,10 @@ pub(super) fn gather(size: usize, row: &[u8], columns: &[u32], cells: &mut Vec<u
 }
 
 fn gather_as<const SIZE: usize>(row: &[u8], columns: &[u32], cells: &mut Vec<u8>) {
-    let row = row.as_chunks::<SIZE>().0;
-    columns.iter().for_each(|&column| cells.extend_from_slice(&row[column as usize]));
+    let (row, held) = (row.as_chunks::<SIZE>().0, cells.len());
+    cells.resize(held + columns.len() * SIZE, 0);
+    let cells = cells[held..].as_chunks_mut::<SIZE>().0;
+    cells.iter_mut().zip(columns).for_each(|(cell, &column)| *cell = row[column as usize]);
 }
 
 /// Puts cells back to where [`gather`] found them.
