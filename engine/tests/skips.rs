@@ -192,7 +192,7 @@ fn a_commit_that_names_another_than_it_should_is_found_out() {
     write(&disk, all, Seal::All);
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let refused = Repository::open(shared).map(|repo| repo.len());
-    assert!(refused.as_ref().is_err_and(|e| e.to_string().contains("earlier commit")), "{refused:?}");
+    assert!(refused.as_ref().is_err_and(|e| e.to_string().contains("against which commits")), "{refused:?}");
 }
 
 /// Rows that change in a few places only are no smaller against whole rows: those changes add up.

@@ -17,7 +17,7 @@ use super::error::CodecError;
 use super::frequencies::{Frequencies, SCALE, SCALE_BITS};
 use super::reader::Reader;
 use super::spare::SpareVec;
-use vecdelta_kernels::{RANS_SLOTS, RansTable, Widest, pop_symbol, pop_symbols, widest};
+use vecdelta_kernels::{RANS_SLOTS, Widest, pop_symbol, pop_symbols, widest};
 
 /// The smallest normalised state.
 const LOWER: u32 = 1 << 16;
@@ -135,10 +135,8 @@ pub(super) fn decode<const LANES: usize>(
     len: usize,
     coded_len: usize,
 ) -> Result<Vec<u8>, CodecError> {
-    let mut slots = SpareVec::with_room(RANS_SLOTS);
-    slots.resize(RANS_SLOTS, 0);
-    let Some((table, _)) = slots.split_first_chunk_mut() else { return input.corrupt("rANS table") };
-    widest(FillTable { table, frequencies });
+    let table = table(frequencies);
+    let table = table.first_chunk().expect("it has all slots");
     let mut states = [0; LANES];
     let start = input.at();
     for state in &mut states {
@@ -163,9 +161,17 @@ pub(super) fn decode<const LANES: usize>(
     Ok(data)
 }
 
+/// Returns a table of the slots, in memory that stays with the thread.
+fn table(frequencies: &Frequencies) -> SpareVec<u32> {
+    let mut table = SpareVec::with_room(RANS_SLOTS);
+    table.resize(RANS_SLOTS, 0);
+    widest(FillTable { table: &mut table, frequencies });
+    table
+}
+
 /// Says for each of the 4096 slots its symbol, the frequency of that, and how far it is from the symbol's first slot.
 struct FillTable<'t> {
-    table: &'t mut RansTable,
+    table: &'t mut [u32],
     /// They add up to the number of slots, so that each is written.
     frequencies: &'t Frequencies,
 }

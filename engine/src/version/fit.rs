@@ -1,6 +1,8 @@
 //! What a record has to say so that it fits, before anything is read by it; an error says why it does not.
 
-use crate::store::{BlockKind, BlockRef, CommitRecord, KEYS_PER_BLOCK};
+use crate::store::{BlockKind, BlockRef, CommitRecord, KEYS_PER_BLOCK, Skip};
+
+const NOT_NAMED: &str = "it does not say rightly against which commits its rows are coded";
 
 /// Checks that a commit has the slots of its parent and those of its new keys: what is allocated to read it goes by its
 /// slots, so a record must not be able to name more of them than there are keys. `before` tells the slots of the parent.
@@ -8,8 +10,14 @@ pub(super) fn check_record(record: &CommitRecord, before: &dyn Fn(&str) -> u32) 
     if record.slots.len() != record.body.collections.len() {
         return Err("the record's lists differ in length".to_owned());
     }
-    check_blocks(&record.blocks, &record.slots)?;
-    check_skips(record)?;
+    check_blocks(&record.blocks, &record.slots, &record.skips)?;
+    let mut least = 0;
+    for skip in &record.skips {
+        if !(least..record.slots.len()).contains(&usize::from(skip.collection)) {
+            return Err(NOT_NAMED.to_owned());
+        }
+        least = usize::from(skip.collection) + 1;
+    }
     for (number, (state, &slots)) in record.body.collections.iter().zip(&record.slots).enumerate() {
         let keys = record.blocks.iter().filter(|b| b.kind == BlockKind::Keys && usize::from(b.collection) == number);
         let mut next = u64::from(before(&state.name));
@@ -27,35 +35,18 @@ pub(super) fn check_record(record: &CommitRecord, before: &dyn Fn(&str) -> u32) 
     Ok(())
 }
 
-/// Checks that no block claims more rows than its collection has slots, or more keys than a block holds.
-pub(super) fn check_blocks(blocks: &[BlockRef], slots: &[u32]) -> Result<(), String> {
+/// Checks that no block claims more rows than its collection has slots, or more keys than a block holds, and that the
+/// commit is named against which it is coded, if that is not the one before.
+pub(super) fn check_blocks(blocks: &[BlockRef], slots: &[u32], skips: &[Skip]) -> Result<(), String> {
     for block in blocks {
         let slots = *slots.get(usize::from(block.collection)).ok_or("a block is of no collection of its record")?;
         let most = if block.kind == BlockKind::Keys { slots.min(KEYS_PER_BLOCK as u32) } else { slots };
         if block.rows > most {
             return Err("a block claims more rows than there can be".to_owned());
         }
+        if block.kind == BlockKind::Skip && skips.iter().all(|s| s.collection != block.collection) {
+            return Err(NOT_NAMED.to_owned());
+        }
     }
     Ok(())
-}
-
-/// Checks that a commit says against which commit each of its blocks is coded that skips some.
-fn check_skips(record: &CommitRecord) -> Result<(), String> {
-    if !record.skips.is_sorted_by(|a, b| a.collection < b.collection) {
-        return Err("the commits against which rows are coded are not in order".to_owned());
-    }
-    if record.skips.iter().any(|s| usize::from(s.collection) >= record.slots.len()) {
-        return Err("rows are coded against others of no collection of the record".to_owned());
-    }
-    let told = |b: &BlockRef| record.skips.iter().any(|s| s.collection == b.collection);
-    let mut skipping = record.blocks.iter().filter(|b| b.kind == BlockKind::Skip);
-    if skipping.all(told) { Ok(()) } else { Err("it does not say against which commit its rows are coded".to_owned()) }
-}
-
-/// Checks that what is no commit's own data needs no commit beside the one it is based on.
-pub(super) fn check_own(blocks: &[BlockRef]) -> Result<(), String> {
-    if blocks.iter().all(|b| b.kind != BlockKind::Skip) {
-        return Ok(());
-    }
-    Err("its rows are coded against an earlier commit".to_owned())
 }

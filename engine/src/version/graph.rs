@@ -9,10 +9,11 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use hashbrown::HashTable;
 
 use super::by_commit::ByCommit;
-use super::fit::{check_blocks, check_own, check_record};
+use super::fit::{check_blocks, check_record};
+use super::reading::NOT_ON_THE_WAY;
 use super::repository::CommitIndex;
 use crate::delta::{CommitId, SortedMap, Timestamp};
-use crate::store::{Action, CommitRecord, OperationRecord, Place, Record, Resolution, Skip, Span};
+use crate::store::{Action, CommitRecord, OperationRecord, Place, Record, Resolution, Span};
 
 /// What is kept in memory of each commit.
 #[derive(Clone, Debug)]
@@ -173,6 +174,10 @@ impl Graph {
         found.map(|&c| c as CommitIndex)
     }
 
+    fn known(&self, id: &CommitId) -> Fit<CommitIndex> {
+        self.find(id).ok_or_else(|| "it names an unknown commit".to_owned())
+    }
+
     /// Returns the commit whose identity begins with these bytes.
     pub fn find_half(&self, half: &[u8; 16]) -> Option<CommitIndex> {
         let whole = CommitId(std::array::from_fn(|i| *half.get(i).unwrap_or(&0)));
@@ -236,8 +241,7 @@ impl Graph {
 
     fn commit_entry(&self, place: Place, record: CommitRecord) -> Fit<Entry> {
         let id = record.body.id();
-        let known = |p: &CommitId| self.find(p).ok_or_else(|| "its parent is unknown".to_owned());
-        let parents: Vec<CommitIndex> = record.body.parents.iter().map(known).collect::<Fit<_>>()?;
+        let parents: Vec<CommitIndex> = record.body.parents.iter().map(|p| self.known(p)).collect::<Fit<_>>()?;
         if parents.len() > 2 || (parents.len() == 2 && parents[0] == parents[1]) {
             return Err("it has more parents than a merge".to_owned());
         }
@@ -253,12 +257,10 @@ impl Graph {
             };
             slots.push((u16::try_from(number).map_err(|_| "there are too many collections")?, *count));
         }
-        let skip = |s: &Skip| {
-            let commit =
-                self.find(&s.commit).ok_or_else(|| "its rows are coded against an unknown commit".to_owned())?;
-            Ok((slots[usize::from(s.collection)].0, commit as u32))
-        };
-        let skips = record.skips.iter().map(skip).collect::<Fit<_>>()?;
+        let mut skips = Vec::new();
+        for skip in &record.skips {
+            skips.push((slots[usize::from(skip.collection)].0, self.known(&skip.commit)? as u32));
+        }
         let parents = parents.into_iter().map(|p| p as u32).collect();
         Ok(Entry::Commit { id, parents, time: record.body.time, place, slots, skips, collections, moves: record.moves })
     }
@@ -274,23 +276,21 @@ impl Graph {
 
     /// Checks the references of an operation to its data, and leaves them out.
     fn check_data(&self, action: &mut Action) -> Fit<()> {
-        let find = |id: &CommitId| self.find(id).ok_or_else(|| "it names an unknown commit".to_owned());
+        let find = |id: &CommitId| self.known(id);
         let slots = |c: CommitIndex| self.commits[c].slots.iter().map(|(_, s)| *s).collect::<Vec<u32>>();
         match action {
             Action::Snapshot { commit, blocks } => {
                 let blocks = std::mem::take(blocks);
-                check_own(&blocks)?;
-                check_blocks(&blocks, &slots(find(commit)?))
+                check_blocks(&blocks, &slots(find(commit)?), &[])
             }
             Action::Compact { spans, blocks } => {
                 let blocks = std::mem::take(blocks);
-                check_own(&blocks)?;
                 let mut rest = blocks.as_slice();
                 for span in spans {
                     let (own, others) = rest
                         .split_at_checked(span.blocks as usize)
                         .ok_or_else(|| "a way has more blocks than there are".to_owned())?;
-                    check_blocks(own, &slots(find(&span.commit)?))?;
+                    check_blocks(own, &slots(find(&span.commit)?), &[])?;
                     rest = others;
                 }
                 if rest.is_empty() { Ok(()) } else { Err("blocks are of no way".to_owned()) }
@@ -316,7 +316,7 @@ impl Graph {
                     parent.is_some_and(|&parent| self.is_before(c as CommitIndex, parent))
                 };
                 if !skips.iter().all(|s| numbered(s) && behind(s)) {
-                    return Err("its rows are coded against a commit that does not lie before it".to_owned());
+                    return Err(NOT_ON_THE_WAY.to_owned());
                 }
                 let (depth, jump) = self.way_back(parents.first().copied());
                 self.records.push(RecordOf::Commit(self.commits.len()));
@@ -410,7 +410,7 @@ impl Graph {
     }
 
     fn take_action(&mut self, action: &Action, place: Place, sequence: u64) -> Fit<()> {
-        let find = |id: &CommitId| self.find(id).ok_or_else(|| "it names an unknown commit".to_owned());
+        let find = |id: &CommitId| self.known(id);
         match action {
             Action::Branch { name, to, .. } => {
                 let to = to.as_ref().map(find).transpose()?;
@@ -473,7 +473,7 @@ impl Graph {
     }
 
     fn compose(&mut self, span: &Span, composed: Composed) -> Fit<()> {
-        let find = |id: &CommitId| self.find(id).ok_or_else(|| "it names an unknown commit".to_owned());
+        let find = |id: &CommitId| self.known(id);
         let (commit, base) = (find(&span.commit)?, span.base.as_ref().map(find).transpose()?);
         let between = span.stands_for.iter().map(find).collect::<Fit<Vec<_>>>()?;
         let mut before = base;

@@ -20,6 +20,38 @@ pub struct Replay<'r> {
     kept: SortedMap<CommitId, Vec<u8>>,
 }
 
+/// Which of some commits that follow each other are coded against which earlier one.
+pub struct Needed {
+    of: Vec<Option<CommitId>>,
+    /// The last that needs each of these.
+    last: SortedMap<CommitId, usize>,
+}
+
+impl Needed {
+    /// Takes for each commit the one against which its blocks of kind `Skip` are coded.
+    pub fn new(of: Vec<Option<CommitId>>) -> Self {
+        let mut last = SortedMap::default();
+        for (i, earlier) in of.iter().enumerate() {
+            earlier.map(|earlier| last.insert(earlier, i));
+        }
+        Self { of, last }
+    }
+
+    /// Returns the commits against which others are coded.
+    pub fn earlier(&self) -> impl Iterator<Item = &CommitId> {
+        self.last.iter().map(|(earlier, _)| earlier)
+    }
+}
+
+/// A commit that is applied: which one of those that follow each other, and its blocks.
+pub struct Applied<'a> {
+    pub number: usize,
+    pub id: CommitId,
+    pub place: Place,
+    pub blocks: &'a [BlockRef],
+    pub parts: &'a [Part],
+}
+
 impl<'r> Replay<'r> {
     /// Begins before the first commit, with no rows.
     pub fn new(repo: &'r Repository, table: Arc<Table>, range: Range<u32>) -> Self {
@@ -34,31 +66,36 @@ impl<'r> Replay<'r> {
         Self { log, table, range, data, kept: SortedMap::default() }
     }
 
-    /// Keeps the rows as they are now, at a commit against which others are coded.
-    pub fn keep(&mut self, commit: CommitId) {
-        self.kept.insert(commit, self.data.clone());
-    }
-
     /// Takes over the rows as they were at a commit before the first one; those behind the end are zeros.
-    pub fn keep_rows(&mut self, commit: CommitId, mut rows: Vec<u8>) {
+    pub fn keep(&mut self, commit: CommitId, mut rows: Vec<u8>) {
         rows.resize(self.data.len(), 0);
         self.kept.insert(commit, rows);
     }
 
-    /// Lets the rows of a commit go that is not needed again.
-    pub fn forget(&mut self, commit: &CommitId) {
-        self.kept.remove(commit);
-    }
-
-    /// Applies one commit and reports each slot it touched with the row it has now, or `None` when it went; `skip` is the
-    /// commit against whose rows blocks of kind `Skip` are coded.
+    /// Applies one commit and reports each slot it touched with the row it has now, or `None` when it went.
     ///
     /// # Errors
-    /// When a block is damaged, or that commit's rows were not kept.
+    /// When a block is damaged, or is coded against a commit that was not applied or kept before.
     pub fn apply(
         &mut self,
-        (place, blocks): (Place, &[BlockRef]),
-        parts: &[Part],
+        commit: &Applied<'_>,
+        skips: &Needed,
+        touched: &mut dyn FnMut(u32, Option<&[u8]>),
+    ) -> Result<()> {
+        let skip = skips.of[commit.number].as_ref();
+        self.apply_parts(commit, skip, touched)?;
+        if skips.last.contains_key(&commit.id) {
+            self.kept.insert(commit.id, self.data.clone());
+        }
+        if let Some(earlier) = skip.filter(|earlier| skips.last.get(*earlier) == Some(&commit.number)) {
+            self.kept.remove(earlier);
+        }
+        Ok(())
+    }
+
+    fn apply_parts(
+        &mut self,
+        &Applied { place, blocks, parts, .. }: &Applied<'_>,
         skip: Option<&CommitId>,
         touched: &mut dyn FnMut(u32, Option<&[u8]>),
     ) -> Result<()> {

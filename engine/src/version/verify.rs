@@ -1,6 +1,5 @@
 //! Verify: every byte, every hash, every chain, and every state rebuilt from its deltas.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -10,7 +9,7 @@ use super::data::{Data, Part, damaged, data_of, in_commit};
 use super::error::{Result, VersionError};
 use super::keys::{hashes_of, read_keys};
 use super::noted::{check_noted, generations_told};
-use super::replay::Replay;
+use super::replay::{Applied, Needed, Replay};
 use super::repository::{CommitIndex, Repository, table_of};
 use super::root::state_root;
 use crate::delta::{RowHash, row_hash, row_hashes};
@@ -112,12 +111,6 @@ impl Step {
     }
 }
 
-/// Returns the commits against whose rows later ones are coded, and which of the steps is the last to do so.
-fn needed_again(repo: &Repository, way: &[Step], number: Option<u16>) -> BTreeMap<CommitIndex, usize> {
-    let skip = |(i, step): (usize, &Step)| Some((repo.skip_of(step.commit, number?)?, i));
-    way.iter().enumerate().filter_map(skip).collect()
-}
-
 fn verify_collection(repo: &Repository, way: &[Step], name: &str) -> Result<()> {
     let last = way.last().expect("a way has a commit");
     let leaf = last.commit;
@@ -130,8 +123,8 @@ fn verify_collection(repo: &Repository, way: &[Step], name: &str) -> Result<()> 
     let starts: Vec<u32> = (0..slots).step_by(chunk as usize).collect();
     let parts: Vec<Vec<Part>> =
         way.iter().map(|step| step.data.parts(repo, step.commit, name)).collect::<Result<_>>()?;
-    let own_number = repo.collection_number(name);
-    let again = needed_again(repo, way, own_number);
+    let skip = |step: &Step| repo.skip_of(step.commit, repo.collection_number(name)?);
+    let skips = Needed::new(way.iter().map(|step| skip(step).map(|c| repo.entry(c).id)).collect());
     let touches: Vec<Vec<Touch>> = starts
         .into_par_iter()
         .map(|start| {
@@ -149,17 +142,9 @@ fn verify_collection(repo: &Repository, way: &[Step], name: &str) -> Result<()> 
                 }
                 let hash = |slot: u32, row: &[u8]| row_hash(keys.get(slot), table.element, row);
                 let mut touched = |slot, row: Option<&[u8]>| out.push((i, slot, row.map(|r| hash(slot, r))));
-                let skip = own_number.and_then(|number| repo.skip_of(*commit, number));
-                let skip_id = skip.map(|c| repo.entry(c).id);
-                replay
-                    .apply((data.place, &data.blocks), parts, skip_id.as_ref(), &mut touched)
-                    .map_err(|e| in_commit(e, repo, *commit))?;
-                if again.contains_key(commit) {
-                    replay.keep(repo.entry(*commit).id);
-                }
-                if let Some(id) = skip_id.filter(|_| skip.is_some_and(|c| again.get(&c) == Some(&i))) {
-                    replay.forget(&id);
-                }
+                let id = repo.entry(*commit).id;
+                let applied = Applied { number: i, id, place: data.place, blocks: &data.blocks, parts };
+                replay.apply(&applied, &skips, &mut touched).map_err(|e| in_commit(e, repo, *commit))?;
             }
             Ok(out)
         })

@@ -20,6 +20,7 @@ use crate::version::error::{Result, VersionError};
 use crate::version::fit::check_record;
 use crate::version::keys::{hashes_of, read_keys, read_keys_in};
 use crate::version::noted::check_noted;
+use crate::version::replay::Needed;
 use crate::version::repository::{CommitIndex, Repository, table_of};
 use crate::version::state_root;
 
@@ -235,11 +236,11 @@ impl Way<'_> {
             let number = number_of(&c.record, name);
             c.record.skips.iter().find(|s| Some(s.collection) == number).map(|s| s.commit)
         };
-        let skips: Vec<Option<CommitId>> = steps.iter().map(skip).collect();
+        let skips = Needed::new(steps.iter().map(skip).collect());
         let at = held.map(|(base, _)| base);
         let base = at.map(|base| Checkout::new(self.repo, base, table.clone()));
         let mut earlier = Vec::new();
-        for id in skips.iter().flatten().collect::<BTreeSet<_>>() {
+        for id in skips.earlier() {
             // A table of another shape is none that rows could be coded against.
             let Some(commit) = self.repo.find(id).filter(|_| at.is_some()) else { continue };
             if state_of(&self.repo.commit(commit)?, name).is_some_and(fits) {

@@ -12,7 +12,7 @@ use crate::store::{EntryChange, KeyTable, Log};
 use crate::version::checkout::Checkout;
 use crate::version::data::Part;
 use crate::version::error::Result;
-use crate::version::replay::Replay;
+use crate::version::replay::{Applied, Needed, Replay};
 
 /// How many bytes of rows one task rebuilds.
 const TASK_BYTES: usize = 16 << 20;
@@ -32,8 +32,8 @@ pub struct Rebuild<'w> {
     pub base: Option<Checkout<'w>>,
     /// The earlier tables that are held against which some of them are coded.
     pub earlier: Vec<(CommitId, Checkout<'w>)>,
-    /// For each commit the one against which its blocks of kind `Skip` are coded.
-    pub skips: Vec<Option<CommitId>>,
+    /// Which commits are coded against which earlier ones.
+    pub skips: Needed,
     /// The collection.
     pub table: Arc<Table>,
     /// The keys of all slots.
@@ -109,10 +109,9 @@ impl Rebuild<'_> {
         }
         let mut touches = Vec::new();
         let mut replay = Replay::on(self.log, self.table.clone(), range.clone(), data);
-        let last = |id: &CommitId| self.skips.iter().rposition(|skip| skip.as_ref() == Some(id));
         for (id, table) in &self.earlier {
             let held = range.start..range.end.min(table.slots()).max(range.start);
-            replay.keep_rows(*id, table.range(held)?.data);
+            replay.keep(*id, table.range(held)?.data);
         }
         for (i, (commit, parts)) in self.steps.iter().zip(&self.parts).enumerate().take(window.end) {
             let mut touched = |slot, row: Option<&[u8]>| {
@@ -120,12 +119,8 @@ impl Rebuild<'_> {
                     touches.push((i, slot, row.map(|r| hash(slot, r))));
                 }
             };
-            let skip = self.skips[i].as_ref();
-            replay.apply((commit.place, &commit.record.blocks), parts, skip, &mut touched)?;
-            if last(&commit.id).is_some() {
-                replay.keep(commit.id);
-            }
-            skip.filter(|id| last(id) == Some(i)).into_iter().for_each(|id| replay.forget(id));
+            let (id, place, blocks) = (commit.id, commit.place, &commit.record.blocks);
+            replay.apply(&Applied { number: i, id, place, blocks, parts }, &self.skips, &mut touched)?;
         }
         Ok((entries, touches))
     }
