@@ -259,3 +259,34 @@ fn a_poison_pill_becomes_a_dead_letter() {
     assert!(letters.iter().all(|(_, letter, _)| letter.key == "k3" && letter.subscriber == "a"));
     assert_eq!(problems(&disk), [""; 0]);
 }
+
+/// A mirror that turns out to be damaged in the midst of a stream: what waits in open windows cannot be handed in again.
+#[test]
+fn a_damaged_mirror_costs_a_stream_no_row() {
+    let mut rng = Rng::new(5);
+    let rows: Rows = (0..600).map(|i| (format!("k{:03}", i * 7 % 131), vec![i as f32; DIMS])).collect();
+    let pipeline = stream(30, &[]);
+    for damaged in [0, 35, 99] {
+        let disk = MemoryDisk::default();
+        let mut repo = open(&disk).unwrap();
+        run(&pipeline, &mut repo, hand_in(&rows, 0, 300, &mut rng), Vec::new(), usize::MAX).unwrap();
+        drop(repo);
+        let path = disk.files().into_keys().find(|p| p.starts_with("cache/mirrors") && p.ends_with("/rows")).unwrap();
+        let mut bytes = disk.files()[&path].clone();
+        bytes[damaged * DIMS * 4 + 1] ^= 4;
+        disk.put(&path, bytes);
+        let mut repo = open(&disk).unwrap();
+        run(&pipeline, &mut repo, hand_in(&rows, 300, 600, &mut rng), Vec::new(), usize::MAX).unwrap();
+        let found = history(&repo);
+        for (key, steps) in &found {
+            let got: Vec<f32> = steps
+                .iter()
+                .map(|(_, new)| f32::from_le_bytes(new.as_ref().unwrap()[..4].try_into().unwrap()))
+                .collect();
+            let want: Vec<f32> = rows.iter().filter(|(k, _)| k == key).map(|(_, row)| row[0]).collect();
+            assert_eq!(got, want, "{key}, with the row in slot {damaged} damaged");
+        }
+        assert_eq!(found.len(), 131);
+        assert_eq!(problems(&disk), [""; 0]);
+    }
+}

@@ -206,7 +206,10 @@ fn run_stages(
             floor: Mutex::new(()),
         };
         match run_once(pipeline, repo, context, &reading, report, &mut mirrors, deliver) {
-            Err(PipelineError::Capture { error: CaptureError::Mirror, file }) if !repaired => {
+            // What is handed in cannot be read again, and its open windows are gone.
+            Err(PipelineError::Capture { error: CaptureError::Mirror, file })
+                if !repaired && can_be_read_again(pipeline) =>
+            {
                 // The log is the truth: the mirror is made anew, and inputs are read again.
                 for collection in std::mem::take(&mut mirrors).into_keys() {
                     crate::version::discard_mirror(repo, &pipeline.version.branch, &collection)?;
@@ -227,6 +230,10 @@ fn run_stages(
     };
     rayon::join(|| repo.save_index(), || mirrors.values().for_each(|mirror| save(mirror)));
     Ok(())
+}
+
+fn can_be_read_again(pipeline: &Pipeline) -> bool {
+    pipeline.sources.iter().all(|source| !source.inputs.contains(&Input::Feed))
 }
 
 /// Returns the first input that is read again after one of them found the mirror damaged.

@@ -20,7 +20,7 @@ use crate::delta::{BatchChecksum, DeltaBatch, DeltaBatches, Table};
 use crate::event::{Event, Listener};
 use crate::store::Mirror;
 use crate::version::{
-    CommitIndex, CommitInfo, Generation, Repository, Stage, Staged, open_mirror, reshape_mirror, table_of,
+    CommitIndex, CommitInfo, Generation, Repository, Stage, Staged, mend_mirror, open_mirror, reshape_mirror, table_of,
 };
 use crate::window::CloseReason;
 
@@ -99,6 +99,13 @@ impl Versioning<'_> {
                     self.commit(staged, None, replies)?;
                 }
                 Work::Closed(closed) => self.closed(*closed, replies)?,
+                Work::Mend(collection) => {
+                    mend_mirror(self.repo, &self.branch, &self.mirrors[&collection])?;
+                    (self.listener)(&Event::TargetStateCorrupted { collection });
+                    if !turns::send(replies, Reply::Mended) {
+                        return Ok(());
+                    }
+                }
                 Work::Failed(error) => return Err(error),
             }
         }

@@ -109,6 +109,24 @@ pub fn rebuild(repo: &Repository, commit: CommitIndex, dir: &str, table: Arc<Tab
     Ok(mirror)
 }
 
+/// Makes a damaged mirror of a branch's head anew from the log; keys of sources that are not yet committed stay, in their slots.
+///
+/// # Errors
+/// When the log is damaged or the disk refuses.
+pub fn mend_mirror(repo: &Repository, branch: &str, mirror: &RwLock<Mirror>) -> Result<()> {
+    let mut held = mirror.write().expect("no thread panics with it");
+    let (table, disk) = (held.table().clone(), repo.disk().clone());
+    let dir = directory(branch, &table.collection);
+    let mut anew = match repo.head(branch) {
+        Some(head) => rebuild(repo, head, &dir, table)?,
+        None => Mirror::create(disk, &dir, table)?,
+    };
+    let later = held.keys().between(anew.keys().len()..held.keys().len());
+    anew.keys_mut().extend(&later);
+    *held = anew;
+    Ok(())
+}
+
 fn written(rows: &Rows, table: &Table, mirror: &Mirror) -> Vec<Written> {
     let size = table.row_bytes();
     let alive = (0..rows.alive.len()).filter(|&i| rows.alive[i]);

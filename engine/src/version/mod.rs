@@ -67,7 +67,7 @@ pub use merge::{
     Conflict, Custom, Ending, Merge, Merged, MergedSource, Policy, PolicyError, States, Strategy, abandon, merge,
     merge_source, park, parked_merge, preview as preview_merge, resolve_conflicts,
 };
-pub use mirrors::{discard_mirror, open_mirror, rebuild, reshape_mirror, save_mirror};
+pub use mirrors::{discard_mirror, mend_mirror, open_mirror, rebuild, reshape_mirror, save_mirror};
 pub use names::{delete_branch, delete_tag, rename_branch, rename_tag, set_branch, set_tag};
 pub use noted::notes_of;
 pub use picked::Picked;

@@ -1,7 +1,6 @@
 //! What servers bring, on its way to capture: rows, ids that are gone, and deltas of somebody else.
 
 use super::{Flow, Stop, Waiting};
-use crate::capture::Captured;
 use crate::delta::{Applied, Delta, DeltaError, Keys, Notes, RowBatch, Table};
 use crate::pipeline::PipelineError;
 use crate::pipeline::config::OnReject;
@@ -110,13 +109,8 @@ impl Flow<'_> {
         if self.router.asks_time() {
             notes.stamp(keys.len(), (self.now)());
         }
-        let at = &self.state.current[&source];
-        let (file, collection) = (at.input.file.clone(), at.table.collection.clone());
-        let pending = self.windows.pending(&collection);
-        let pending = |slot: u32| pending.row(slot);
-        let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
-        let removed = capture.remove(keys, &notes, &pending);
-        let captured: Captured = removed.map_err(|error| Stop::Failed(PipelineError::Capture { file, error }))?;
+        let captured =
+            self.look(source, &mut |capture, held| capture.remove(keys, &notes, held.unwrap_or(&|_| None)))?;
         self.state.taking.push(ticket);
         self.captured(source, captured, keys.len(), ticket, None)?;
         self.state.taking.pop();
@@ -138,37 +132,31 @@ impl Flow<'_> {
 
     /// Applies deltas, of which no two are of one id, to what the collection holds; one that was applied before does nothing.
     fn apply(&mut self, source: usize, deltas: &[Delta], ticket: u64) -> Result<(), Stop> {
-        let Some(at) = self.state.current.get(&source) else { return Ok(()) };
-        let (file, collection) = (at.input.file.clone(), at.table.collection.clone());
+        if !self.state.current.contains_key(&source) {
+            return Ok(());
+        }
         let (mut keys, mut rows, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         let names = self.sources[source].meta.clone();
         let mut notes = Notes::new(names.clone().into());
         let mut left = notes.clone();
-        {
-            let pending = self.windows.pending(&collection);
-            let pending = |slot: u32| pending.row(slot);
-            let capture = &self.state.captures[&collection];
-            for delta in deltas {
-                let key = delta.source().key.as_str();
-                let state = capture.state_of(key, &pending);
-                let mut row =
-                    state.map_err(|error| Stop::Failed(PipelineError::Capture { file: file.clone(), error }))?;
-                match delta.apply_to(key, &mut row) {
-                    Ok(Applied::Already) => continue,
-                    Ok(Applied::Changed) => {}
-                    Err(error) => return Err(self.does_not_fit(source, delta, &error)),
+        for delta in deltas {
+            let key = delta.source().key.as_str();
+            let mut row = self.look(source, &mut |capture, held| capture.state_of(key, held.unwrap_or(&|_| None)))?;
+            match delta.apply_to(key, &mut row) {
+                Ok(Applied::Already) => continue,
+                Ok(Applied::Changed) => {}
+                Err(error) => return Err(self.does_not_fit(source, delta, &error)),
+            }
+            let note = names.iter().map(|name| delta.metadata().get(name).map(|v| v.as_str().into()));
+            match row {
+                Some(row) => {
+                    keys.push(key);
+                    rows.extend(row);
+                    notes.push(note);
                 }
-                let note = names.iter().map(|name| delta.metadata().get(name).map(|v| v.as_str().into()));
-                match row {
-                    Some(row) => {
-                        keys.push(key);
-                        rows.extend(row);
-                        notes.push(note);
-                    }
-                    None => {
-                        gone.push(key);
-                        left.push(note);
-                    }
+                None => {
+                    gone.push(key);
+                    left.push(note);
                 }
             }
         }

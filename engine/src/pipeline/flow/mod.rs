@@ -11,6 +11,7 @@ mod again;
 mod clock;
 mod followed;
 mod gather;
+mod mend;
 mod refuse;
 mod stream;
 mod tell;
@@ -31,7 +32,7 @@ use super::reading::Row;
 use super::requests::Unsaid;
 use super::turns::{self, Either};
 use crate::apply::{Transformer, Validator, transform_each};
-use crate::capture::{Capture, CaptureError, Captured, Observer, ObserverStatus, Pace, Pending};
+use crate::capture::{Capture, CaptureError, Captured, Observer, ObserverStatus, Pace};
 use crate::delta::{Element, RowBatch, Table};
 use crate::event::{Event, Listener};
 use crate::route::Router;
@@ -55,6 +56,8 @@ pub enum Work {
     EndEpoch(Arc<InputName>),
     /// A window was closed: commit it.
     Closed(Box<ClosedWindow>),
+    /// The mirror of a collection is damaged: make it anew from the log.
+    Mend(String),
     /// Nothing more will come.
     Failed(PipelineError),
 }
@@ -96,6 +99,8 @@ pub enum Reply {
     Mirror(Arc<RwLock<Mirror>>),
     /// The rows are of another shape than their collection.
     OtherShape(PipelineError),
+    /// The mirror is whole again.
+    Mended,
     /// The commit is durable and the mirror moved on.
     Committed,
 }
@@ -479,13 +484,7 @@ impl Flow<'_> {
         }
         let mut from = 0;
         while from < rows {
-            let captured = {
-                let pending = self.windows.pending(&collection);
-                let held = |slot: u32| pending.row(slot);
-                let held: Option<Pending<'_>> = if pending.is_empty() { None } else { Some(&held) };
-                let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
-                self.metrics.busy("capture", || capture.step_stream(&batch, from, held)).map_err(&fail)?
-            };
+            let captured = self.look(source, &mut |capture, held| capture.step_stream(&batch, from, held))?;
             let run = from..from + captured.rows();
             from = run.end;
             let captured = self.admit(source, (came, run.clone()), captured, ticket)?;
@@ -552,7 +551,7 @@ impl Flow<'_> {
     fn is_committed(&mut self, reply: Reply) -> Result<(), Gone> {
         match reply {
             Reply::Committed => self.windows.committed(),
-            Reply::Mirror(_) | Reply::OtherShape(_) => return Err(Gone),
+            Reply::Mirror(_) | Reply::OtherShape(_) | Reply::Mended => return Err(Gone),
         }
         Ok(())
     }
