@@ -109,8 +109,7 @@ impl Flow<'_> {
         if self.router.asks_time() {
             notes.stamp(keys.len(), (self.now)());
         }
-        let captured =
-            self.look(source, &mut |capture, held| capture.remove(keys, &notes, held.unwrap_or(&|_| None)))?;
+        let captured = self.look(source, |capture, held| capture.remove(keys, &notes, held.unwrap_or(&|_| None)))?;
         self.state.taking.push(ticket);
         self.captured(source, captured, keys.len(), ticket, None)?;
         self.state.taking.pop();
@@ -141,7 +140,7 @@ impl Flow<'_> {
         let mut left = notes.clone();
         for delta in deltas {
             let key = delta.source().key.as_str();
-            let mut row = self.look(source, &mut |capture, held| capture.state_of(key, held.unwrap_or(&|_| None)))?;
+            let mut row = self.look(source, |capture, held| capture.state_of(key, held.unwrap_or(&|_| None)))?;
             match delta.apply_to(key, &mut row) {
                 Ok(Applied::Already) => continue,
                 Ok(Applied::Changed) => {}

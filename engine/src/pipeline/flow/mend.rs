@@ -12,7 +12,7 @@ impl Flow<'_> {
     pub(super) fn look<T>(
         &mut self,
         source: usize,
-        work: &mut dyn FnMut(&mut Capture, Option<Pending<'_>>) -> Result<T, CaptureError>,
+        mut work: impl FnMut(&mut Capture, Option<Pending<'_>>) -> Result<T, CaptureError>,
     ) -> Result<T, Stop> {
         let at = &self.state.current[&source];
         let (file, collection) = (at.input.file.clone(), at.table.collection.clone());

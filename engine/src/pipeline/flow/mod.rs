@@ -484,7 +484,7 @@ impl Flow<'_> {
         }
         let mut from = 0;
         while from < rows {
-            let captured = self.look(source, &mut |capture, held| capture.step_stream(&batch, from, held))?;
+            let captured = self.look(source, |capture, held| capture.step_stream(&batch, from, held))?;
             let run = from..from + captured.rows();
             from = run.end;
             let captured = self.admit(source, (came, run.clone()), captured, ticket)?;
