@@ -35,7 +35,7 @@ INSPECTOR_ABSENT = [
     (("model/", "work/", "ask.rs", "ask/", "desk.rs"), r"\begui::|\beframe\b", "the inspector's model and worker know nothing of egui"),
     (("model/", "work/", "ask.rs", "ask/", "desk.rs", "ui/", "raster/"), DISK + "|" + CLOCK + r"|\bthread::|\bmpsc\b", "only the inspector's `native` knows files, threads and the clock"),
 ]
-UNSAFE = ["kernels/src/avx2", ENGINE + "store/map.rs"]
+UNSAFE = ["kernels/src/avx2", "kernels/src/avx512", ENGINE + "store/map.rs"]
 LINES_MAX = 600
 READER_LINES_MAX = {"docs/read_vecdelta.py": 150, "docs/read_records.py": 150, "docs/read_codec.py": 150}
 MACHINE = re.compile(r"(?<![\w.:}])/(home|root|Users|work|mnt)/\w")
@@ -82,7 +82,7 @@ def check_rust(path, text):
     room = room_of(path)
     for number, line in code_lines(text):
         if re.search(r"\bunsafe\b(?!-)", line) and "-unsafe" not in line and not path.startswith(tuple(UNSAFE)):
-            note(path, number, "unsafe outside kernels::avx2 and store::map")
+            note(path, number, "unsafe outside kernels::avx2, kernels::avx512 and store::map")
         if test:
             continue
         if re.search(r"\.unwrap\(\)", line):

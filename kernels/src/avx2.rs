@@ -5,7 +5,7 @@
 #![allow(unsafe_code)] // std::arch: calls that need AVX2, and loads and stores through pointers
 
 use crate::cell::{Cell, by_cell, by_size};
-use crate::{Element, HASH_LANES, RansTable, RowChange, Widest, apply, magnitude};
+use crate::{Element, Message, RansSteps, RansTable, RowChange, Widest, apply, magnitude, push};
 
 mod dots;
 mod fields;
@@ -74,9 +74,20 @@ impl Avx2 {
         unsafe { fields::or_fields(words, counts, most, bits, at) }
     }
 
-    pub(crate) fn keyed_hashes(self, key: &[u8; 32], messages: &[&[u8]; HASH_LANES]) -> [[u8; 32]; HASH_LANES] {
+    pub(crate) fn keyed_hashes(self, key: &[u8; 32], messages: &[Message<'_>], hashes: &mut Vec<[u8; 32]>) {
         // SAFETY: `self` proves the features.
-        unsafe { hashes::keyed_hashes(key, messages) }
+        unsafe { hashes::keyed_hashes(key, messages, hashes) }
+    }
+
+    pub(crate) fn push_symbols<const L: usize>(
+        self,
+        symbols: &[u8],
+        states: &mut [u32; L],
+        steps: &RansSteps,
+        words: &mut [[u8; 2]],
+    ) -> usize {
+        // SAFETY: `self` proves the features.
+        unsafe { push_symbols(symbols, states, steps, words) }
     }
 
     pub(crate) fn pop_symbols<const L: usize>(
@@ -115,6 +126,16 @@ fn max_abs<T: Cell>(row: &[u8]) -> f64 {
 #[target_feature(enable = "avx2")]
 fn xor_into(target: &mut [u8], delta: &[u8]) {
     apply::xor_bytes(target, delta)
+}
+
+#[target_feature(enable = "avx2,popcnt,lzcnt,bmi1,bmi2")]
+fn push_symbols<const L: usize>(
+    symbols: &[u8],
+    states: &mut [u32; L],
+    steps: &RansSteps,
+    words: &mut [[u8; 2]],
+) -> usize {
+    push::push_plain(symbols, states, steps, words)
 }
 
 #[target_feature(enable = "avx2,popcnt,lzcnt,bmi1,bmi2")]

@@ -12,4 +12,15 @@ macro_rules! dispatch {
     }};
 }
 
-pub(crate) use dispatch;
+/// The same for a kernel that also has a form in AVX-512.
+macro_rules! dispatch_512 {
+    ($kernel:ident ($($argument:expr),*)) => {{
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx512) = $crate::avx512::Avx512::detect() {
+            return avx512.$kernel($($argument),*);
+        }
+        $crate::dispatch::dispatch!($kernel($($argument),*))
+    }};
+}
+
+pub(crate) use {dispatch, dispatch_512};

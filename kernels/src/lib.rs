@@ -35,14 +35,16 @@
 //!                             +--scatter_xor, xor_into-----> row
 //! ```
 //!
-//! Every kernel has a portable form ([`portable`]) and one in AVX2, chosen at run time. Both
-//! return identical bits; the sums of [`measure()`] are defined down to the order of additions.
+//! Every kernel has a portable form ([`portable`]) and one in AVX2, and a few have one in AVX-512; which
+//! is chosen at run time. All return identical bits; the sums of [`measure()`] are defined down to the order of additions.
 //! [`widest()`] compiles plain loops of other crates in both ways.
 
 mod add;
 mod apply;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod cell;
 mod compose;
 mod differs;
@@ -57,6 +59,7 @@ mod measure;
 #[cfg(test)]
 mod naive;
 pub mod portable;
+mod push;
 mod rans;
 mod shape;
 #[cfg(test)]
@@ -72,9 +75,10 @@ pub use dots::dots;
 pub use element::Element;
 pub use extract::extract;
 pub use fields::{FIELD_MAX, or_fields};
-pub use hashes::{HASH_LANES, keyed_hashes};
+pub use hashes::{HASH_LANES, Message, keyed_hashes};
 pub use magnitude::{all_finite, max_abs};
 pub use measure::{RowChange, measure, norm_squared};
+pub use push::{RansSteps, push_symbols};
 pub use rans::{RANS_LANES, RANS_SLOTS, RansTable, pop_symbol, pop_symbols};
 pub use shape::ShapeError;
 pub use widen::widen;

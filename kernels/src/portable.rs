@@ -5,8 +5,8 @@
 
 use crate::cell::{by_cell, by_size};
 use crate::{
-    Element, RansTable, RowChange, Widest, add, apply, dots as products, extract as extraction, fields, magnitude,
-    measure as statistics, rans,
+    Element, Message, RansSteps, RansTable, RowChange, Widest, add, apply, dots as products, extract as extraction,
+    fields, magnitude, measure as statistics, push, rans,
 };
 
 /// See [`measure`](crate::measure()).
@@ -55,8 +55,18 @@ pub fn xor_into(target: &mut [u8], delta: &[u8]) {
 }
 
 /// See [`keyed_hashes`](crate::keyed_hashes).
-pub fn keyed_hashes(key: &[u8; 32], messages: &[&[u8]; crate::HASH_LANES]) -> [[u8; 32]; crate::HASH_LANES] {
-    crate::hashes::keyed_hashes_in::<wide::u32x8>(key, messages)
+pub fn keyed_hashes(key: &[u8; 32], messages: &[Message<'_>], hashes: &mut Vec<[u8; 32]>) {
+    crate::hashes::keyed_hashes_in::<wide::u32x8, 8>(key, messages, hashes)
+}
+
+/// See [`push_symbols`](crate::push_symbols).
+pub fn push_symbols<const L: usize>(
+    symbols: &[u8],
+    states: &mut [u32; L],
+    steps: &RansSteps,
+    words: &mut [[u8; 2]],
+) -> usize {
+    push::push_plain(symbols, states, steps, words)
 }
 
 /// See [`pop_symbols`](crate::pop_symbols).

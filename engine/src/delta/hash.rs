@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use vecdelta_kernels::{HASH_LANES, keyed_hashes};
+use vecdelta_kernels::{HASH_LANES, Message, keyed_hashes};
 
 use super::{Element, Source};
 
@@ -88,51 +88,62 @@ fn row_head(key: &str, element: Element) -> [u8; 5] {
 
 /// Returns the [`row_hash`] of many sources, in their order: side by side, which is several times as fast.
 pub fn row_hashes<'a>(element: Element, rows: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<RowHash> {
-    let put = |(key, row): (&str, &[u8]), message: &mut Vec<u8>| {
-        message.extend_from_slice(&row_head(key, element));
-        message.extend_from_slice(key.as_bytes());
-        message.extend_from_slice(row);
+    let put = |key: &str, head: &mut Vec<u8>| {
+        head.extend_from_slice(&row_head(key, element));
+        head.extend_from_slice(key.as_bytes());
     };
     hash_each(&ROW, rows, put).into_iter().map(RowHash).collect()
 }
 
 /// Returns the [`key_hash`] of many keys, in their order.
 pub fn key_hashes<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<[u8; 16]> {
-    let hashes = hash_each(&KEY, keys, |key, message| message.extend_from_slice(key.as_bytes()));
-    hashes.iter().map(|hash| *hash.first_chunk().expect("it has 32 bytes")).collect()
+    let keys = keys.map(|key| ("", key.as_bytes()));
+    hash_each(&KEY, keys, |_, _| {}).iter().map(|hash| *hash.first_chunk().expect("it has 32 bytes")).collect()
 }
 
-/// Hashes what `put` writes of each item.
-fn hash_each<T>(key: &[u8; 32], items: impl Iterator<Item = T>, put: impl Fn(T, &mut Vec<u8>)) -> Vec<[u8; 32]> {
+/// Hashes bytes, each behind what `put` writes for a name.
+fn hash_each<'a>(
+    key: &[u8; 32],
+    items: impl Iterator<Item = (&'a str, &'a [u8])>,
+    put: impl Fn(&str, &mut Vec<u8>),
+) -> Vec<[u8; 32]> {
     let mut out = Vec::with_capacity(items.size_hint().0);
-    let mut messages: [Vec<u8>; HASH_LANES] = Default::default();
-    let mut filled = 0;
-    let mut flush = |messages: &mut [Vec<u8>; HASH_LANES], filled: &mut usize| {
-        let each = messages.each_ref().map(Vec::as_slice);
-        // In a browser bytes of program count for more: the hashes are the same, and 10 KiB less have to be loaded.
-        let hashes = if cfg!(target_arch = "wasm32") {
-            each.map(|message| *blake3::keyed_hash(key, message).as_bytes())
-        } else {
-            keyed_hashes(key, &each)
-        };
-        out.extend_from_slice(&hashes[..*filled]);
-        messages.iter_mut().for_each(Vec::clear);
-        *filled = 0;
+    let mut heads: [Vec<u8>; HASH_LANES] = Default::default();
+    let mut bodies: Vec<&[u8]> = Vec::with_capacity(HASH_LANES);
+    let mut flush = |heads: &mut [Vec<u8>; HASH_LANES], bodies: &mut Vec<&[u8]>| {
+        hash_side_by_side(key, heads.iter().zip(&*bodies).map(|(head, body)| Message { head, body }), &mut out);
+        heads.iter_mut().for_each(Vec::clear);
+        bodies.clear();
     };
-    for item in items {
-        put(item, &mut messages[filled]);
-        filled += 1;
-        if filled == HASH_LANES {
-            flush(&mut messages, &mut filled);
+    for (name, body) in items {
+        put(name, &mut heads[bodies.len()]);
+        bodies.push(body);
+        if bodies.len() == HASH_LANES {
+            flush(&mut heads, &mut bodies);
         }
     }
-    match filled {
-        0 => {}
-        // One alone is hashed faster alone.
-        1 => out.push(*blake3::keyed_hash(key, &messages[0]).as_bytes()),
-        _ => flush(&mut messages, &mut filled),
-    }
+    flush(&mut heads, &mut bodies);
     out
+}
+
+/// Appends the keyed hashes of messages.
+pub(crate) fn hash_side_by_side<'a>(
+    key: &[u8; 32],
+    messages: impl Iterator<Item = Message<'a>>,
+    out: &mut Vec<[u8; 32]>,
+) {
+    let messages: Vec<Message<'a>> = messages.collect();
+    // In a browser bytes of program count for more: the hashes are the same, and 10 KiB less have to be loaded. One alone is hashed
+    // faster alone.
+    if cfg!(target_arch = "wasm32") || messages.len() == 1 {
+        let hash = |message: &Message<'_>| {
+            let mut hasher = blake3::Hasher::new_keyed(key);
+            *hasher.update(message.head).update(message.body).finalize().as_bytes()
+        };
+        out.extend(messages.iter().map(hash));
+    } else {
+        keyed_hashes(key, &messages, out);
+    }
 }
 
 static COLLECTION: LazyLock<[u8; 32]> = LazyLock::new(|| domain("vecdelta v1 collection"));

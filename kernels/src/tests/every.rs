@@ -152,5 +152,7 @@ every_element!(f32: F32, f64: F64, f16: F16, bf16: Bf16, i8: I8, u8: U8);
 fn this_machine_runs_both_paths_or_says_so() {
     if crate::avx2::Avx2::detect().is_none() {
         println!("no AVX2 here: only the portable path was tested");
+    } else if crate::avx512::Avx512::detect().is_none() {
+        println!("no AVX-512 here: the kernels that have a form in it were tested without");
     }
 }
