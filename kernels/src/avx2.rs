@@ -5,7 +5,7 @@
 #![allow(unsafe_code)] // std::arch: calls that need AVX2, and loads and stores through pointers
 
 use crate::cell::{Cell, by_cell, by_size};
-use crate::{Element, Message, RansSteps, RansTable, RowChange, Widest, apply, magnitude, push};
+use crate::{BitPen, Element, Message, RansSteps, RansTable, RowChange, Widest, apply, magnitude, pen, push};
 
 mod dots;
 mod fields;
@@ -79,6 +79,11 @@ impl Avx2 {
         unsafe { hashes::keyed_hashes(key, messages, hashes) }
     }
 
+    pub(crate) fn put_fields(self, words: &[u32], counts: &[u8], most: u8, pen: &mut BitPen<'_>) -> usize {
+        // SAFETY: `self` proves the features.
+        unsafe { put_fields(words, counts, most, pen) }
+    }
+
     pub(crate) fn push_symbols<const L: usize>(
         self,
         symbols: &[u8],
@@ -126,6 +131,11 @@ fn max_abs<T: Cell>(row: &[u8]) -> f64 {
 #[target_feature(enable = "avx2")]
 fn xor_into(target: &mut [u8], delta: &[u8]) {
     apply::xor_bytes(target, delta)
+}
+
+#[target_feature(enable = "avx2,popcnt,lzcnt,bmi1,bmi2")]
+fn put_fields(words: &[u32], counts: &[u8], most: u8, pen: &mut BitPen<'_>) -> usize {
+    pen::put_pairs(words, counts, most, pen)
 }
 
 #[target_feature(enable = "avx2,popcnt,lzcnt,bmi1,bmi2")]

@@ -4,9 +4,10 @@
 #![allow(unsafe_code)] // std::arch: calls that need AVX-512, and loads and stores through pointers
 
 use crate::avx2::Avx2;
-use crate::{Message, RansSteps};
+use crate::{BitPen, Message, RansSteps, Widest};
 
 mod hashes;
+mod pen;
 mod push;
 
 /// Proof that this machine has AVX-512 with the instructions for bytes, and those for packing words, besides AVX2.
@@ -20,6 +21,8 @@ impl Avx512 {
         let all = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512cd")
             && is_x86_feature_detected!("avx512vbmi2");
         if all { Avx2::detect().map(Self) } else { None }
     }
@@ -31,6 +34,11 @@ impl Avx512 {
             unsafe { hashes::keyed_hashes(key, group, hashes) }
         }
         self.0.keyed_hashes(key, rest, hashes);
+    }
+
+    pub(crate) fn put_fields(self, words: &[u32], counts: &[u8], most: u8, pen: &mut BitPen<'_>) -> usize {
+        // SAFETY: `self` proves the features.
+        unsafe { pen::put_fields(words, counts, most, pen) }
     }
 
     pub(crate) fn push_symbols<const L: usize>(
@@ -46,4 +54,15 @@ impl Avx512 {
             _ => self.0.push_symbols(symbols, states, steps, words),
         }
     }
+
+    #[inline]
+    pub(crate) fn widest<L: Widest>(self, work: L) -> L::Output {
+        // SAFETY: `self` proves the features.
+        unsafe { widest(work) }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vbmi2,avx2,popcnt,lzcnt,bmi1,bmi2")]
+fn widest<L: Widest>(work: L) -> L::Output {
+    work.run()
 }

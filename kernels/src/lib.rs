@@ -58,6 +58,7 @@ mod magnitude;
 mod measure;
 #[cfg(test)]
 mod naive;
+mod pen;
 pub mod portable;
 mod push;
 mod rans;
@@ -78,6 +79,7 @@ pub use fields::{FIELD_MAX, or_fields};
 pub use hashes::{HASH_LANES, Message, keyed_hashes};
 pub use magnitude::{all_finite, max_abs};
 pub use measure::{RowChange, measure, norm_squared};
+pub use pen::{BitPen, put_fields};
 pub use push::{RansSteps, push_symbols};
 pub use rans::{RANS_LANES, RANS_SLOTS, RansTable, pop_symbol, pop_symbols};
 pub use shape::ShapeError;

@@ -5,8 +5,8 @@
 
 use crate::cell::{by_cell, by_size};
 use crate::{
-    Element, Message, RansSteps, RansTable, RowChange, Widest, add, apply, dots as products, extract as extraction,
-    fields, magnitude, measure as statistics, push, rans,
+    BitPen, Element, Message, RansSteps, RansTable, RowChange, Widest, add, apply, dots as products,
+    extract as extraction, fields, magnitude, measure as statistics, pen, push, rans,
 };
 
 /// See [`measure`](crate::measure()).
@@ -57,6 +57,11 @@ pub fn xor_into(target: &mut [u8], delta: &[u8]) {
 /// See [`keyed_hashes`](crate::keyed_hashes).
 pub fn keyed_hashes(key: &[u8; 32], messages: &[Message<'_>], hashes: &mut Vec<[u8; 32]>) {
     crate::hashes::keyed_hashes_in::<wide::u32x8, 8>(key, messages, hashes)
+}
+
+/// See [`put_fields`](crate::put_fields).
+pub fn put_fields(words: &[u32], counts: &[u8], most: u8, pen: &mut BitPen<'_>) -> usize {
+    pen::put_pairs(words, counts, most, pen)
 }
 
 /// See [`push_symbols`](crate::push_symbols).

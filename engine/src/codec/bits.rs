@@ -1,6 +1,7 @@
 //! A stream of bit fields, least significant bit first.
 
 use super::spare::SpareVec;
+use vecdelta_kernels::BitPen;
 
 /// The most bits one value of a block may take: token, unary exponent, and all of an f64.
 const VALUE_BYTES_MAX: usize = 24;
@@ -10,37 +11,10 @@ const VALUE_BYTES_MAX: usize = 24;
 pub(super) struct BitWriter {
     /// Longer than what is written, so that eight bytes can be stored at any time.
     bytes: SpareVec<u8>,
+    /// How many bits there are.
     at: usize,
-    pending: u64,
-    fill: u32,
-}
-
-/// A writer whose state is by value, so that a loop keeps it in registers; [`end`](Self::end) gives it back.
-pub(super) struct BitPen<'a> {
-    bytes: &'a mut [u8],
-    at: usize,
-    pending: u64,
-    fill: u32,
-    home: (&'a mut usize, &'a mut u64, &'a mut u32),
-}
-
-impl BitPen<'_> {
-    /// Appends the low `count` bits of `value`; `count` is at most 56 and the bits above it are zero.
-    #[inline(always)]
-    pub(super) fn put(&mut self, value: u64, count: u32) {
-        self.pending |= value << self.fill;
-        self.fill += count;
-        self.bytes[self.at..self.at + 8].copy_from_slice(&self.pending.to_le_bytes());
-        self.at += self.fill as usize / 8;
-        self.pending >>= self.fill & !7;
-        self.fill &= 7;
-    }
-
-    /// Makes what was put part of the writer.
-    #[inline(always)]
-    pub(super) fn end(self) {
-        (*self.home.0, *self.home.1, *self.home.2) = (self.at, self.pending, self.fill);
-    }
+    /// Those behind the last whole word of 64.
+    word: u64,
 }
 
 impl BitWriter {
@@ -51,41 +25,46 @@ impl BitWriter {
 
     /// Makes room for so many values; must come before they are put.
     pub(super) fn make_room(&mut self, values: usize) {
-        let len = self.at + VALUE_BYTES_MAX * values + 16;
+        let len = self.at / 8 + VALUE_BYTES_MAX * values + 16;
         if self.bytes.len() < len {
             self.bytes.resize(len, 0);
         }
     }
 
-    /// Lends out a pen.
+    /// Lends out a pen, whose state a loop keeps in registers; [`take_back`](Self::take_back) comes next.
     #[inline(always)]
     pub(super) fn pen(&mut self) -> BitPen<'_> {
-        let Self { bytes, at, pending, fill } = self;
-        BitPen { bytes, at: *at, pending: *pending, fill: *fill, home: (at, pending, fill) }
+        BitPen::new(&mut self.bytes, self.at, self.word)
+    }
+
+    /// Makes what was written with a pen part of the writer: where it ended.
+    #[inline(always)]
+    pub(super) fn take_back(&mut self, end: (usize, u64)) {
+        (self.at, self.word) = end;
     }
 
     /// Appends the low `count` bits of `value`, up to 64; the bits above are zero.
     pub(super) fn put(&mut self, value: u64, count: u32) {
         let mut pen = self.pen();
-        if count > 32 {
-            pen.put(value & 0xffff_ffff, 32);
-            pen.put(value >> 32, count - 32);
-        } else {
-            pen.put(value, count);
-        }
-        pen.end();
+        pen.put(value, count);
+        let end = pen.end();
+        self.take_back(end);
     }
 
     /// Fills up to a whole byte; returns how many bytes there are so far.
     pub(super) fn align(&mut self) -> usize {
-        self.put(0, (8 - self.fill) % 8);
-        self.at
+        let end = self.at.next_multiple_of(8);
+        if end.is_multiple_of(64) && end > self.at {
+            self.word = 0;
+        }
+        self.at = end;
+        end / 8
     }
 
     /// Returns the bytes written; the writer must be aligned.
     pub(super) fn bytes(&self) -> &[u8] {
-        debug_assert_eq!(self.fill, 0);
-        &self.bytes[..self.at]
+        debug_assert_eq!(self.at % 8, 0);
+        &self.bytes[..self.at / 8]
     }
 }
 

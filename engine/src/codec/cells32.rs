@@ -5,10 +5,10 @@
 
 use super::bits::{BitReader, BitWriter};
 use super::cells::{Grid, SAME};
-use super::grid32::{CHUNK, Grid32, SHORT, mask, padded, place_bits, place_from_bits, select};
+use super::grid32::{CHUNK, Grid32, SHORT, padded, place_bits, place_from_bits, select};
 use super::hybrids32::{put_hybrids, unfold_exact, unfold_hybrids};
 use super::tokens;
-use vecdelta_kernels::or_fields;
+use vecdelta_kernels::{or_fields, put_fields};
 
 /// So many values are placed one by one where one of them is in a cell at zero.
 const FEW: usize = 8;
@@ -124,23 +124,21 @@ fn fold_chunk<const M: u32, const FAR: bool>(
 #[inline(always)]
 fn put_places<const M: u32>(grid: Grid, new: &[u32], counts: &[u8], low: &mut BitWriter) {
     let mut pen = low.pen();
-    let (words, counts) = (new.as_chunks::<2>(), counts.as_chunks::<2>());
-    for (&[first, second], &[a, b]) in words.0.iter().zip(counts.0) {
-        if u32::from(a.max(b)) <= M {
-            let places = mask(u64::from(first), a) | mask(u64::from(second), b) << a;
-            pen.put(places, u32::from(a) + u32::from(b));
-        } else {
-            let (first, a) = place_bits::<M>(grid, first, a);
-            pen.put(first, a);
-            let (second, b) = place_bits::<M>(grid, second, b);
-            pen.put(second, b);
+    let mut done = 0;
+    loop {
+        done += put_fields(&new[done..], &counts[done..], M as u8, &mut pen);
+        let some = done..new.len().min(done + 2);
+        done = some.end;
+        if some.is_empty() {
+            break;
+        }
+        for (&word, &count) in new[some.clone()].iter().zip(&counts[some]) {
+            let (bits, count) = place_bits::<M>(grid, word, count);
+            pen.put(bits, count);
         }
     }
-    for (&word, &count) in words.1.iter().zip(counts.1) {
-        let (bits, count) = place_bits::<M>(grid, word, count);
-        pen.put(bits, count);
-    }
-    pen.end();
+    let end = pen.end();
+    low.take_back(end);
 }
 
 /// Decodes one row like [`cells::decode_row`](super::cells::decode_row), but `low` may go on after the row's `len` bytes.

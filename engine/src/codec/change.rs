@@ -10,10 +10,12 @@ use super::scaled;
 use super::source::Source;
 use super::trial::{self, Best};
 use super::word::{Format, Word};
-use vecdelta_kernels::Element;
+use vecdelta_kernels::{Element, Widest, widest};
 
 /// Below one changed cell in so many, only the changed ones are stored.
 const SPARSE_PART: usize = 4;
+/// So many bytes of rows are looked at for changed cells at once.
+const COUNTED: usize = 4096;
 /// Whether a payload needs the old rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
@@ -58,7 +60,7 @@ pub fn encode_change(element: Element, dims: usize, old: &[u8], new: &[u8], out:
 fn encode<W: Word>(source: Source, old: &[u8], out: &mut Vec<u8>) -> bool {
     let Source { shape, narrow, new, .. } = source;
     // A cell that is not stored keeps its old bits, so these must be the ones which the narrow form stands for.
-    let few = changed_cells(shape.element.size(), old, new) < shape.cells / SPARSE_PART;
+    let few = is_less_changed(shape.element.size(), old, new, shape.cells / SPARSE_PART);
     let sparse = few && precision::is_exact(shape.element, narrow, old);
     let few = sparse.then(|| Few::of(shape, old, new));
     let change = match &few {
@@ -81,14 +83,40 @@ fn encode<W: Word>(source: Source, old: &[u8], out: &mut Vec<u8>) -> bool {
     }
 }
 
-fn changed_cells(size: usize, old: &[u8], new: &[u8]) -> usize {
-    fn count<T: PartialEq, const SIZE: usize>(old: &[u8], new: &[u8], cell: impl Fn([u8; SIZE]) -> T) -> usize {
-        let pairs = old.as_chunks().0.iter().zip(new.as_chunks().0);
-        pairs.filter(|(old, new)| cell(**old) != cell(**new)).count()
+/// Returns whether fewer cells changed than so many; looks no further than that is open.
+fn is_less_changed(size: usize, old: &[u8], new: &[u8], most: usize) -> bool {
+    let mut changed = 0;
+    old.chunks(COUNTED).zip(new.chunks(COUNTED)).all(|(old, new)| {
+        changed += widest(ChangedCells { size, old, new });
+        changed < most
+    })
+}
+
+/// Counts the cells that changed.
+struct ChangedCells<'a> {
+    size: usize,
+    old: &'a [u8],
+    new: &'a [u8],
+}
+
+impl Widest for ChangedCells<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self) -> usize {
+        match self.size {
+            8 => changed::<8, u64>(self.old, self.new, u64::from_le_bytes),
+            4 => changed::<4, u32>(self.old, self.new, u32::from_le_bytes),
+            _ => changed::<2, u16>(self.old, self.new, u16::from_le_bytes),
+        }
     }
-    match size {
-        8 => count(old, new, u64::from_le_bytes),
-        4 => count(old, new, u32::from_le_bytes),
-        _ => count(old, new, u16::from_le_bytes),
+}
+
+#[inline(always)]
+fn changed<const SIZE: usize, T: PartialEq>(old: &[u8], new: &[u8], cell: impl Fn([u8; SIZE]) -> T) -> usize {
+    let mut count = 0u32;
+    for (old, new) in old.as_chunks().0.iter().zip(new.as_chunks().0) {
+        count += u32::from(cell(*old) != cell(*new));
     }
+    count as usize
 }

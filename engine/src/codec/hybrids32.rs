@@ -15,7 +15,7 @@ const EXACT: u32 = tokens::EXACT as u32;
 
 /// Corrects the tokens and appends their low bits; `any` is all folded distances or-ed.
 #[inline(always)]
-pub(super) fn put_hybrids(folded: &[u32; CHUNK], any: u32, tokens: &mut [u8; CHUNK], low: &mut BitWriter) {
+pub(super) fn put_hybrids(folded: &[u32; CHUNK], any: u32, tokens: &mut [u8; CHUNK], writer: &mut BitWriter) {
     let (mut counts, mut bits) = ([0u32; CHUNK], [0u32; CHUNK]);
     for i in 0..CHUNK {
         let octave = if any >> 31 == 0 { octave(folded[i]) } else { 31 - (folded[i] | 1).leading_zeros() };
@@ -26,7 +26,7 @@ pub(super) fn put_hybrids(folded: &[u32; CHUNK], any: u32, tokens: &mut [u8; CHU
         counts[i] = select(is_large, count, 0);
         bits[i] = folded[i] & ((1 << counts[i]) - 1);
     }
-    let mut pen = low.pen();
+    let mut pen = writer.pen();
     if any < FOURS_BELOW {
         for (bits, counts) in bits.as_chunks::<4>().0.iter().zip(counts.as_chunks::<4>().0) {
             let [a, b, c, d] = bits.map(u64::from);
@@ -39,7 +39,8 @@ pub(super) fn put_hybrids(folded: &[u32; CHUNK], any: u32, tokens: &mut [u8; CHU
             pen.put(u64::from(bits), count);
         }
     }
-    pen.end();
+    let end = pen.end();
+    writer.take_back(end);
 }
 
 /// Returns the place of the leading one of a number below 2^31; that of 0 is of no use, but the same everywhere.

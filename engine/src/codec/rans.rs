@@ -21,6 +21,7 @@ use vecdelta_kernels::{RANS_SLOTS, RansSteps, Widest, pop_symbol, pop_symbols, p
 
 /// The smallest normalised state.
 const LOWER: u32 = 1 << 16;
+
 /// Appends the final states and then the words of `data`; every byte of it must have a frequency.
 pub(super) fn encode<const LANES: usize>(data: &[u8], frequencies: &Frequencies, out: &mut Vec<u8>) {
     let mut states = [LOWER; LANES];
