@@ -11,7 +11,7 @@ use crate::delta::Keys;
 /// Keys by slot, with an index that is built on the first look-up that needs it.
 #[derive(Clone, Default)]
 pub struct KeyTable {
-    bytes: Vec<u8>,
+    text: String,
     /// Where each key ends.
     ends: Vec<u64>,
     index: HashTable<u32>,
@@ -33,20 +33,24 @@ impl KeyTable {
     /// # Panics
     /// If there is no such slot.
     pub fn get(&self, slot: u32) -> &str {
-        std::str::from_utf8(self.raw(slot)).expect("only text is added")
+        &self.text[self.place(slot)]
     }
 
     fn raw(&self, slot: u32) -> &[u8] {
+        &self.text.as_bytes()[self.place(slot)]
+    }
+
+    fn place(&self, slot: u32) -> Range<usize> {
         let i = slot as usize;
         let start = if i == 0 { 0 } else { self.ends[i - 1] };
-        &self.bytes[start as usize..self.ends[i] as usize]
+        start as usize..self.ends[i] as usize
     }
 
     /// Adds the key of the next slot, without a look whether it is there already.
     pub fn push(&mut self, key: &str) -> u32 {
         let slot = self.len();
-        self.bytes.extend_from_slice(key.as_bytes());
-        self.ends.push(self.bytes.len() as u64);
+        self.text.push_str(key);
+        self.ends.push(self.text.len() as u64);
         if !self.index.is_empty() {
             self.insert(slot);
         }
@@ -103,16 +107,16 @@ impl KeyTable {
 
     /// Returns the bytes and the ends, as they are stored.
     pub fn parts(&self) -> (&[u8], &[u64]) {
-        (&self.bytes, &self.ends)
+        (self.text.as_bytes(), &self.ends)
     }
 
     /// Takes over stored bytes and ends; returns `None` unless they cut the bytes into texts.
     pub fn from_parts(bytes: Vec<u8>, ends: Vec<u64>) -> Option<Self> {
-        let text = std::str::from_utf8(&bytes).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
         let rising = ends.windows(2).all(|w| w[0] <= w[1]);
         let cut = ends.iter().all(|&e| usize::try_from(e).is_ok_and(|e| text.is_char_boundary(e)));
-        let whole = ends.last().copied().unwrap_or(0) == bytes.len() as u64;
-        (rising && cut && whole).then(|| Self { bytes, ends, index: HashTable::new() })
+        let whole = ends.last().copied().unwrap_or(0) == text.len() as u64;
+        (rising && cut && whole).then(|| Self { text, ends, index: HashTable::new() })
     }
 }
 

@@ -12,7 +12,9 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use rayon::prelude::*;
 
-use crate::delta::{RowHash, domain};
+use vecdelta_kernels::Message;
+
+use crate::delta::{RowHash, domain, hash_side_by_side};
 
 /// The most entries of a leaf, and the number of children of a node.
 pub(super) const FAN: usize = 16;
@@ -25,6 +27,9 @@ const PAGE_ENTRIES: usize = 256;
 
 /// Pages are cut by this many steps at most.
 const DEPTH_MAX: usize = 5;
+
+/// How many pages' hashes one task makes, side by side.
+const HASHED_PAGES: usize = 64;
 
 static LEAF: LazyLock<[u8; 32]> = LazyLock::new(|| domain("vecdelta v1 tree leaf"));
 static NODE: LazyLock<[u8; 32]> = LazyLock::new(|| domain("vecdelta v1 tree node"));
@@ -106,7 +111,7 @@ impl StateTree {
 
     /// Inserts, replaces and removes entries.
     pub fn apply(&mut self, mut changes: Vec<EntryChange>) {
-        changes.par_sort_unstable_by_key(|c| (u128::from_be_bytes(c.key), c.slot));
+        changes.par_sort_unstable_by_key(|c| (number(&c.key), c.slot));
         let depth = self.depth;
         let mut groups: Vec<(usize, &[EntryChange])> = Vec::new();
         let mut rest = changes.as_slice();
@@ -150,7 +155,8 @@ impl StateTree {
     /// Returns the root.
     pub fn root(&mut self) -> [u8; 32] {
         let depth = self.depth;
-        self.pages.par_iter_mut().filter(|p| p.hash.is_none()).for_each(|p| p.hash = Some(subtree(p.pairs(), depth)));
+        let mut changed: Vec<&mut Page> = self.pages.iter_mut().filter(|p| p.hash.is_none()).collect();
+        changed.par_chunks_mut(HASHED_PAGES).for_each(|pages| hash_pages(pages, depth));
         self.node(0, 0)
     }
 
@@ -184,12 +190,17 @@ impl Page {
     fn apply(&mut self, changes: &[EntryChange]) {
         let slots = self.slots.as_chunks().0.iter().map(|s| u32::from_le_bytes(*s));
         let old = self.pairs().iter().zip(slots).map(|(&pair, slot)| Entry { pair, slot });
-        let stays = |e: &Entry| changes.binary_search_by(|c| (&c.key[..], c.slot).cmp(&(e.key(), e.slot))).is_err();
+        let stays =
+            |e: &Entry| changes.binary_search_by_key(&(number(e.key()), e.slot), |c| (number(&c.key), c.slot)).is_err();
         let mut entries: Vec<Entry> = old.filter(stays).chain(changes.iter().filter_map(Entry::of)).collect();
-        entries.sort_unstable_by_key(|e| e.pair);
-        self.pairs = entries.iter().flat_map(|e| e.pair).collect();
-        self.slots = entries.iter().flat_map(|e| e.slot.to_le_bytes()).collect();
-        self.hash = None;
+        entries.sort_unstable_by(|a, b| number(a.key()).cmp(&number(b.key())).then_with(|| a.pair.cmp(&b.pair)));
+        let (mut pairs, mut slots) =
+            (Vec::with_capacity(entries.len() * PAIR), Vec::with_capacity(entries.len() * SLOT));
+        for entry in &entries {
+            pairs.extend_from_slice(&entry.pair);
+            slots.extend_from_slice(&entry.slot.to_le_bytes());
+        }
+        (self.pairs, self.slots, self.hash) = (pairs.into(), slots.into(), None);
     }
 }
 
@@ -202,9 +213,14 @@ impl Entry {
         Some(Self { pair, slot: change.slot })
     }
 
-    fn key(&self) -> &[u8] {
-        &self.pair[..16]
+    fn key(&self) -> &[u8; 16] {
+        self.pair.first_chunk().expect("a pair begins with a key")
     }
+}
+
+/// Returns the hash of a key as a number, which is compared faster.
+fn number(key: &[u8; 16]) -> u128 {
+    u128::from_be_bytes(*key)
 }
 
 fn depth_for(len: usize) -> usize {
@@ -225,6 +241,48 @@ pub(super) fn step(key: &[u8], level: usize) -> usize {
     usize::from(if level.is_multiple_of(2) { byte >> 4 } else { byte & 15 })
 }
 
+/// Hashes pages that agree in their first `depth` steps each: what is a leaf one step further down side by side, then the nodes.
+fn hash_pages(pages: &mut [&mut Page], depth: usize) {
+    let mut children: Vec<[[u8; 32]; FAN]> = vec![[[0; 32]; FAN]; pages.len()];
+    let mut leaves: Vec<(usize, usize, &[[u8; PAIR]])> = Vec::new();
+    let is_node = |page: &Page| page.len() > FAN;
+    for (i, page) in pages.iter().enumerate().filter(|(_, page)| is_node(page)) {
+        for (child, pairs) in (0..).zip(fan(page.pairs(), depth)) {
+            match pairs.len() {
+                0 => {}
+                1..=FAN => leaves.push((i, child, pairs)),
+                _ => children[i][child] = subtree(pairs, depth + 1),
+            }
+        }
+    }
+    // Neighbours of one length are hashed fastest.
+    leaves.sort_unstable_by_key(|(_, _, pairs)| pairs.len());
+    let mut hashes = Vec::with_capacity(leaves.len().max(pages.len()));
+    hash_side_by_side(&LEAF, leaves.iter().map(|(_, _, pairs)| message(pairs.as_flattened())), &mut hashes);
+    for ((i, child, _), hash) in leaves.into_iter().zip(hashes.drain(..)) {
+        children[i][child] = hash;
+    }
+    hash_side_by_side(&NODE, children.iter().map(|hashes| message(hashes.as_flattened())), &mut hashes);
+    for (page, node) in pages.iter_mut().zip(hashes) {
+        page.hash = Some(if is_node(page) { node } else { subtree(page.pairs(), depth) });
+    }
+}
+
+fn message(body: &[u8]) -> Message<'_> {
+    Message { head: &[], body }
+}
+
+/// Cuts sorted entries by their step at a level.
+fn fan(pairs: &[[u8; PAIR]], level: usize) -> impl Iterator<Item = &[[u8; PAIR]]> {
+    let mut rest = pairs;
+    (0..FAN).map(move |child| {
+        let count = rest.partition_point(|pair| step(pair, level) <= child);
+        let (mine, others) = rest.split_at(count);
+        rest = others;
+        mine
+    })
+}
+
 /// Returns the hash of sorted entries that agree in their first `level` steps.
 pub(super) fn subtree(pairs: &[[u8; PAIR]], level: usize) -> [u8; 32] {
     if pairs.is_empty() && level > 0 {
@@ -233,13 +291,7 @@ pub(super) fn subtree(pairs: &[[u8; PAIR]], level: usize) -> [u8; 32] {
     if pairs.len() <= FAN || level == LEVELS {
         return *blake3::keyed_hash(&LEAF, pairs.as_flattened()).as_bytes();
     }
-    let mut rest = pairs;
-    node_hash((0..FAN).map(|child| {
-        let count = rest.partition_point(|pair| step(pair, level) <= child);
-        let (mine, others) = rest.split_at(count);
-        rest = others;
-        subtree(mine, level + 1)
-    }))
+    node_hash(fan(pairs, level).map(|mine| subtree(mine, level + 1)))
 }
 
 pub(super) fn node_hash(children: impl Iterator<Item = [u8; 32]>) -> [u8; 32] {

@@ -15,7 +15,7 @@ use super::error::Result;
 use super::graph::{Entry, Graph, RecordOf};
 use super::keys::read_keys_block;
 use super::repository::{CommitIndex, Repository};
-use super::states::{NewStates, StateDeltas, StatePrefix, StateRow, state_row};
+use super::states::{NewStates, StateDeltas, StatePrefix, StateRow, sort_rows, state_row};
 use crate::delta::key_hash;
 use crate::store::index_file::{self, Covers, Flaw, IndexFile};
 use crate::store::{Action, BlockKind, BlockRef, CommitRecord, Disk, Place, Records, StoreError};
@@ -242,7 +242,7 @@ impl Index {
     pub fn make_up(&mut self, file: Option<String>, mut rows: Vec<StateRow>) {
         match file {
             Some(file) => {
-                rows.par_sort_unstable();
+                sort_rows(&mut rows);
                 self.made_up.insert(file, rows);
             }
             None => {
@@ -320,10 +320,10 @@ impl Index {
             }
         }
         if !self.sorted {
-            self.keys.par_sort_unstable();
-            self.touches.par_sort_unstable();
+            sort_rows(&mut self.keys);
+            sort_rows(&mut self.touches);
             self.words.sort_unstable();
-            self.states.par_sort_unstable();
+            sort_rows(&mut self.states);
             self.sorted = true;
         }
         Ok(true)
