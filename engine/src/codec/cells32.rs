@@ -63,35 +63,36 @@ pub(super) fn encode_row<const M: u32>(
     let (count_chunks, count_rest) = scratch.counts.as_chunks_mut();
     let inputs = new_chunks.iter().zip(predicted_chunks);
     for ((new, predicted), (tokens, counts)) in inputs.zip(token_chunks.iter_mut().zip(count_chunks)) {
-        encode_chunk(grid32, predicted, new, tokens, counts, low);
+        encode_chunk::<M, CHUNK>(grid32, predicted, new, tokens, counts, low);
     }
-    if !new_rest.is_empty() {
-        let (mut tokens, mut counts) = ([0; CHUNK], [0; CHUNK]);
-        let (predicted, new) = (padded(predicted_rest), padded(new_rest));
+    for start in (0..new_rest.len()).step_by(SHORT) {
+        let some = start..new_rest.len().min(start + SHORT);
+        let (mut tokens, mut counts) = ([0; SHORT], [0; SHORT]);
+        let (predicted, new) = (padded(&predicted_rest[some.clone()]), padded(&new_rest[some.clone()]));
         encode_chunk(grid32, &predicted, &new, &mut tokens, &mut counts, low);
-        token_rest.copy_from_slice(&tokens[..new_rest.len()]);
-        count_rest.copy_from_slice(&counts[..new_rest.len()]);
+        token_rest[some.clone()].copy_from_slice(&tokens[..some.len()]);
+        count_rest[some.clone()].copy_from_slice(&counts[..some.len()]);
     }
     put_places::<M>(grid, new, &scratch.counts, low);
 }
 
 /// Fills tokens and counts, and appends the low bits of the tokens.
 #[inline(always)]
-fn encode_chunk<const M: u32>(
+fn encode_chunk<const M: u32, const N: usize>(
     grid: Grid32<M>,
-    predicted: &[u32; CHUNK],
-    new: &[u32; CHUNK],
-    tokens: &mut [u8; CHUNK],
-    counts: &mut [u8; CHUNK],
+    predicted: &[u32; N],
+    new: &[u32; N],
+    tokens: &mut [u8; N],
+    counts: &mut [u8; N],
     low: &mut BitWriter,
 ) {
-    let mut folded = [0u32; CHUNK];
+    let mut folded = [0u32; N];
     let pairs = predicted.iter().zip(new);
     let some_far = pairs.fold(0, |all, (&old, &new)| all | grid.is_far(old) | grid.is_far(new)) < 0;
     let any = if some_far {
-        fold_chunk::<M, true>(grid, predicted, new, &mut folded, tokens, counts)
+        fold_chunk::<M, N, true>(grid, predicted, new, &mut folded, tokens, counts)
     } else {
-        fold_chunk::<M, false>(grid, predicted, new, &mut folded, tokens, counts)
+        fold_chunk::<M, N, false>(grid, predicted, new, &mut folded, tokens, counts)
     };
     if u64::from(any) >= tokens::EXACT {
         put_hybrids(&folded, any, tokens, low);
@@ -100,16 +101,16 @@ fn encode_chunk<const M: u32>(
 
 /// Fills tokens (right where the folded distance is below 32) and counts; returns all folded distances or-ed.
 #[inline(always)]
-fn fold_chunk<const M: u32, const FAR: bool>(
+fn fold_chunk<const M: u32, const N: usize, const FAR: bool>(
     grid: Grid32<M>,
-    predicted: &[u32; CHUNK],
-    new: &[u32; CHUNK],
-    folded: &mut [u32; CHUNK],
-    tokens: &mut [u8; CHUNK],
-    counts: &mut [u8; CHUNK],
+    predicted: &[u32; N],
+    new: &[u32; N],
+    folded: &mut [u32; N],
+    tokens: &mut [u8; N],
+    counts: &mut [u8; N],
 ) -> u32 {
     let mut any = 0;
-    for i in 0..CHUNK {
+    for i in 0..N {
         let distance = grid.cell::<FAR>(new[i]).wrapping_sub(grid.cell::<FAR>(predicted[i]));
         let fold = ((distance << 1) ^ (distance >> 31)) as u32;
         let changed = u32::from(new[i] == predicted[i]).wrapping_sub(1);

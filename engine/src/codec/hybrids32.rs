@@ -4,7 +4,7 @@
 //! by fours, as far as four of them fit into what is written or read at once.
 
 use super::bits::{BitReader, BitWriter};
-use super::grid32::{CHUNK, select};
+use super::grid32::select;
 use super::tokens;
 
 /// The low bits of four numbers below this fit into 57 bits.
@@ -15,9 +15,9 @@ const EXACT: u32 = tokens::EXACT as u32;
 
 /// Corrects the tokens and appends their low bits; `any` is all folded distances or-ed.
 #[inline(always)]
-pub(super) fn put_hybrids(folded: &[u32; CHUNK], any: u32, tokens: &mut [u8; CHUNK], writer: &mut BitWriter) {
-    let (mut counts, mut bits) = ([0u32; CHUNK], [0u32; CHUNK]);
-    for i in 0..CHUNK {
+pub(super) fn put_hybrids<const N: usize>(folded: &[u32; N], any: u32, tokens: &mut [u8; N], writer: &mut BitWriter) {
+    let (mut counts, mut bits) = ([0u32; N], [0u32; N]);
+    for i in 0..N {
         let octave = if any >> 31 == 0 { octave(folded[i]) } else { 31 - (folded[i] | 1).leading_zeros() };
         let count = octave.wrapping_sub(2) & 31;
         let large = 4 * octave + (folded[i] >> count & 3) + (EXACT - 20);
