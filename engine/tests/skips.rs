@@ -211,3 +211,20 @@ fn few_changed_cells_are_coded_against_the_parent() {
     }
     assert_eq!(skips(&repo), [None; COMMITS]);
 }
+
+/// Rows far apart lie in as many blocks where they were written whole: all of those would have to be read to write one.
+#[test]
+fn rows_far_apart_are_coded_against_the_parent() {
+    for (every, skips_some) in [(1, true), (10, false)] {
+        let disk = MemoryDisk::default();
+        let mut repo = open(&disk).unwrap();
+        let mut rng = Rng::new(10);
+        let new = |rng: &mut Rng| (0..DIMS).flat_map(|_| (rng.unit() as f32).to_le_bytes()).collect::<Vec<u8>>();
+        let mut rows: Vec<_> = (0..10 * ROWS).map(|i| (format!("key/{i:03}"), new(&mut rng))).collect();
+        for step in 0..COMMITS as u64 {
+            ingest(&mut repo, MAIN, step, &[epoch(rows.clone())]).unwrap();
+            rows.iter_mut().step_by(every).for_each(|(_, r)| *r = moved(&mut rng, Element::F32, r));
+        }
+        assert_eq!(skips(&repo).iter().any(Option::is_some), skips_some, "one row in {every} moves");
+    }
+}

@@ -24,6 +24,10 @@ const STEPS: u32 = 3;
 /// How many commits back are looked at for whole rows.
 const BACK: usize = 64;
 
+/// Rows of a block are at most so many times as far apart as neighbours are: each lies in a block of its own else, which would have to be
+/// read for it.
+const SPREAD: usize = 4;
+
 /// So many rows of a block are tried.
 const TRIED: usize = 4;
 
@@ -53,22 +57,23 @@ impl<'r> Skips<'r> {
 
     /// Returns what the rows of a block were where they were last written whole, if they had better be coded against that.
     pub fn rows(&self, mirror: &Mirror, rows: &[PartRow<'_>]) -> Option<Vec<u8>> {
-        let steps = rows.iter().map(|r| u32::from(mirror.cost(r.slot).steps)).sum::<u32>();
-        let size = self.table.row_bytes();
-        // On average, rounded: some rows of a block may have come later.
-        if 2 * steps < (2 * STEPS - 1) * rows.len() as u32
-            || !rows.iter().step_by(rows.len().div_ceil(TRIED)).all(|r| self.is_dense(r))
-        {
-            return None;
-        }
-        let head = self.head?;
+        let head = self.head.filter(|_| self.is_due(mirror, rows))?;
         // What cannot be read is no base; whoever reads or verifies that commit is told.
         let whole = (*self.whole.get_or_init(|| self.find(head).ok().flatten()))?;
         let checkout = Checkout::with_steps(self.repo, whole, self.table.clone(), self.steps.clone());
         let slots: Vec<u32> = rows.iter().map(|r| r.slot).collect();
         let earlier = checkout.list(&slots).ok()?;
         let found = earlier.cost.iter().all(|&cost| cost == Cost::default());
-        (found && self.is_small(rows, &earlier.data, size)).then_some(earlier.data)
+        (found && self.is_small(rows, &earlier.data)).then_some(earlier.data)
+    }
+
+    /// Returns whether many changes lie behind rows that are near each other, and they change as a whole again.
+    fn is_due(&self, mirror: &Mirror, rows: &[PartRow<'_>]) -> bool {
+        let steps = rows.iter().map(|r| u32::from(mirror.cost(r.slot).steps)).sum::<u32>();
+        // On average, rounded: some rows of a block may have come later.
+        let many = 2 * steps >= (2 * STEPS - 1) * rows.len() as u32;
+        let span = (rows[rows.len() - 1].slot - rows[0].slot) as usize;
+        many && span < SPREAD * rows.len() && rows.iter().step_by(rows.len().div_ceil(TRIED)).all(|r| self.is_dense(r))
     }
 
     /// Returns whether most of a row changed: changes of few cells soon add up to many.
@@ -81,7 +86,8 @@ impl<'r> Skips<'r> {
     }
 
     /// Tries how much larger a change of earlier rows is than one of the rows just before.
-    fn is_small(&self, rows: &[PartRow<'_>], earlier: &[u8], size: usize) -> bool {
+    fn is_small(&self, rows: &[PartRow<'_>], earlier: &[u8]) -> bool {
+        let size = self.table.row_bytes();
         let (mut before, mut then, mut new) = (Vec::new(), Vec::new(), Vec::new());
         for (row, earlier) in rows.iter().zip(earlier.chunks_exact(size)).step_by(rows.len().div_ceil(TRIED)) {
             before.extend_from_slice(&row.old.unwrap_or_default()[row.at * size..][..size]);
