@@ -162,12 +162,13 @@ pub(super) fn decode_row<const M: u32>(
     for ((tokens, words), counts) in token_chunks.iter().zip(word_chunks).zip(count_chunks) {
         valid &= decode_chunk::<M, CHUNK>(grid32, tokens, words, counts, &mut low);
     }
-    let rests = token_rest.chunks(SHORT).zip(word_rest.chunks_mut(SHORT)).zip(count_rest.chunks_mut(SHORT));
-    for ((token_rest, word_rest), count_rest) in rests {
-        let (tokens, mut words, mut counts) = (padded(token_rest), padded(word_rest), [0; SHORT]);
+    for start in (0..word_rest.len()).step_by(SHORT) {
+        let some = start..word_rest.len().min(start + SHORT);
+        let (tokens, mut words, mut counts) =
+            (padded(&token_rest[some.clone()]), padded(&word_rest[some.clone()]), [0; SHORT]);
         valid &= decode_chunk(grid32, &tokens, &mut words, &mut counts, &mut low);
-        word_rest.copy_from_slice(&words[..word_rest.len()]);
-        count_rest.copy_from_slice(&counts[..word_rest.len()]);
+        word_rest[some.clone()].copy_from_slice(&words[..some.len()]);
+        count_rest[some.clone()].copy_from_slice(&counts[..some.len()]);
     }
     if !valid {
         return None;
