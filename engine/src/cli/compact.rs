@@ -17,8 +17,8 @@ use crate::version::{CommitIndex, Keep, Repository, collect, compact, resolve};
 
 /// Compose the deltas of old commits, so that the way to newer ones is shorter.
 ///
-/// Kept exactly as they are: the heads of branches, tagged commits, those where histories part or meet, and what
-/// --keep-every and --before say. The records of the others stay, with all their hashes, but their tables can no longer be
+/// Kept exactly as they are: the heads of branches, tagged commits, those where histories part or meet, those against
+/// whose rows later ones are coded, and what --keep-every and --before say. The records of the others stay, with all their hashes, but their tables can no longer be
 /// read. `vecdelta undo` takes it back until `vecdelta gc` frees the space.
 #[derive(clap::Args)]
 pub struct CompactArgs {

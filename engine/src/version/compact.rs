@@ -1,7 +1,7 @@
 //! Compaction: the deltas of old commits composed, so that the way to a newer one is shorter.
 //!
-//! Commits that somebody may ask for are kept: heads, tagged ones, those where histories part or meet, and every so many of
-//! the others if wished. What lies between two of them is composed to one delta a source. Records stay, so every hash
+//! Commits that somebody may ask for are kept: heads, tagged ones, those where histories part or meet, those against whose
+//! rows later ones are coded, and every so many of the others if wished. What lies between two of them is composed to one delta a source. Records stay, so every hash
 //! and link does; the rows that nothing needs any more are there until [`collect`](super::collect), so that undoing is possible.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
