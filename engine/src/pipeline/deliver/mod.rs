@@ -124,7 +124,7 @@ impl<'scope> Deliveries<'scope> {
         }
         let mut own = Self { mailboxes: Vec::new(), threads: Vec::new(), stop: context.stop };
         for Served { name, setting, sink, collections, on_slow, policy } in served {
-            let mailbox = Arc::new(Mailbox::new(on_slow, budget.clone()));
+            let mailbox = Arc::new(Mailbox::new(on_slow, budget.clone(), repo.len()));
             own.mailboxes.push(mailbox.clone());
             let courier = Courier {
                 name: name.clone(),

@@ -51,7 +51,10 @@ impl Courier<'_> {
     /// Offers what the log holds behind the cursor, piece by piece.
     pub(super) fn catch_up(&mut self) -> Result<(), Stop> {
         let repo = Repository::open(self.disk.clone()).map_err(PipelineError::from)?;
-        let Some(head) = repo.head(&self.branch) else { return Ok(()) };
+        // What is written and not yet synced is there for whoever looks, but may go again.
+        let reported = self.mailbox.reported();
+        let head = repo.head(&self.branch).and_then(|head| repo.first_parents(head).find(|&c| c < reported));
+        let Some(head) = head else { return Ok(()) };
         let from = match self.state.last {
             Some(last) => Cursor::after(repo.entry(last).id),
             None => self.state.cursor.clone(),
