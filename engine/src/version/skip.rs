@@ -73,16 +73,10 @@ impl<'r> Skips<'r> {
         // On average, rounded: some rows of a block may have come later.
         let many = 2 * steps >= (2 * STEPS - 1) * rows.len() as u32;
         let span = (rows[rows.len() - 1].slot - rows[0].slot) as usize;
-        many && span < SPREAD * rows.len() && rows.iter().step_by(rows.len().div_ceil(TRIED)).all(|r| self.is_dense(r))
-    }
-
-    /// Returns whether most of a row changed: changes of few cells soon add up to many.
-    fn is_dense(&self, row: &PartRow<'_>) -> bool {
-        let (size, element) = (self.table.row_bytes(), self.table.element.size());
-        let Some(old) = row.old else { return false };
-        let (old, new) = (&old[row.at * size..][..size], row.row(size));
-        let changed = old.chunks_exact(element).zip(new.chunks_exact(element)).filter(|(a, b)| a != b).count();
-        changed * 2 >= self.table.dims as usize
+        // Changes of few cells soon add up to many.
+        let is_dense =
+            |row: &PartRow<'_>| row.old.is_some() && row.changed_cells(&self.table) * 2 >= self.table.dims as usize;
+        many && span < SPREAD * rows.len() && rows.iter().step_by(rows.len().div_ceil(TRIED)).all(is_dense)
     }
 
     /// Tries how much larger a change of earlier rows is than one of the rows just before.

@@ -12,11 +12,9 @@ use super::repository::{CommitIndex, Repository, table_of};
 use crate::delta::{Keys, Table};
 use crate::store::{BLOCK_BYTES, KeyTable};
 
-/// How many bytes of rows one task reads: few enough to be still in the processor's cache when they are handed over.
-const TASK_BYTES: usize = 2 << 20;
-
-/// How many tasks a thread gets at once; their keys are read together.
-const TASKS_PER_THREAD: usize = 3;
+/// How many bytes of rows one task reads: blocks of few rows of later commits lie across as many slots, and a block that lies across
+/// two tasks is read for both.
+const TASK_BYTES: usize = 8 << 20;
 
 /// Returns the shapes of the collections at a commit, by name.
 ///
@@ -83,7 +81,7 @@ pub fn read_table<E: From<VersionError>>(
     };
     // While one group is handed over, the next one is read, into memory that was handed over before.
     let (mut ready, mut spare) = (Ok(Vec::<Piece>::new()), Vec::new());
-    for group in starts.chunks(TASKS_PER_THREAD * rayon::current_num_threads()).chain([&[][..]]) {
+    for group in starts.chunks(rayon::current_num_threads()).chain([&[][..]]) {
         let group = group.iter().map(|&start| (start, spare.pop().unwrap_or_default())).collect();
         let mut next = Ok(Vec::new());
         rayon::in_place_scope(|scope| {
