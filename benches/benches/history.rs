@@ -134,7 +134,9 @@ fn commit(
         let mut capture = Capture::new(mirror.clone(), CapturePolicy::default());
         let captured = capture.step(&batch).expect("rows of that width");
         stage.count(captured.unchanged, captured.raw_bytes);
-        stage.add(number, captured.batch).expect("room on the disk");
+        for batch in captured.batches {
+            stage.add(number, batch).expect("room on the disk");
+        }
         stage.finish(info).expect("room on the disk")
     };
     repo.take(staged).expect("it fits");

@@ -262,7 +262,9 @@ impl Direct {
                 for batch in group {
                     let captured = capture.step_stream(batch, 0, None).expect("rows of that width");
                     stage.count(captured.unchanged, captured.raw_bytes);
-                    stage.add(number, captured.batch).expect("room on the disk");
+                    for batch in captured.batches {
+                        stage.add(number, batch).expect("room on the disk");
+                    }
                 }
                 stage.finish(info).expect("room on the disk")
             };

@@ -155,7 +155,7 @@ impl History {
         let mut capture = Capture::new(mirror.clone(), CapturePolicy { missing, ..CapturePolicy::default() });
         let keys = Keys::from_texts(keys.iter().map(String::as_str));
         let captured = capture.step(&RowBatch { keys, rows: Bytes::from(bits), first_row: 0, notes }).unwrap();
-        stage.add(number, captured.batch).unwrap();
+        captured.batches.into_iter().for_each(|batch| stage.add(number, batch).unwrap());
         for batch in capture.end_epoch().unwrap() {
             stage.add(number, batch).unwrap();
         }

@@ -1,23 +1,15 @@
 //! Capturing an epoch: each row is compared with the mirror, and what differs becomes a delta.
 
-use std::cell::RefCell;
-use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
-use bytes::Bytes;
 use rayon::prelude::*;
-use vecdelta_kernels::{differs, max_abs, measure, norm_squared};
+use vecdelta_kernels::{max_abs, norm_squared};
 
+use super::compare::{Compare, Pending};
 use super::spare::Spare;
 use super::{CaptureError, CapturePolicy, Missing};
-use crate::delta::{Change, DeltaBatch, DeltaRow, Element, Keys, Notes, RowBatch, Table};
+use crate::delta::{Change, DeltaBatch, DeltaRow, Keys, Notes, RowBatch, Table};
 use crate::store::Mirror;
-
-/// How many rows one task compares: their old bits fit into the second-level cache.
-const TASK_ROWS: usize = 128;
-
-/// How many tasks' rows one core copies at least, when few of them changed.
-const COPIED_TASKS: usize = 8;
 
 /// How many deletes go into one batch.
 const DELETE_ROWS: usize = 4096;
@@ -30,20 +22,17 @@ pub struct Capture {
     /// One bit a slot: whether this epoch mentioned it, or this batch of a stream.
     seen: Vec<u64>,
     expected: u32,
-    /// Room for both sides of what a batch changes, used again as long as few rows do.
-    room: Room,
+    /// Memory for both sides of what batches change.
+    spare: Spare,
     /// Whether most rows of the batch before had changed.
     most_changed: bool,
 }
 
-/// What open windows hold of a source: nothing, or the row it has in them, or that it was deleted.
-pub type Pending<'a> = &'a (dyn Fn(u32) -> Option<Option<&'a [u8]>> + Sync);
-
 /// What one batch of rows came to.
 #[derive(Debug)]
 pub struct Captured {
-    /// The deltas found.
-    pub batch: DeltaBatch,
+    /// The deltas found, in the order of the rows.
+    pub batches: Vec<DeltaBatch>,
     /// How many rows were the same, or passed over by the policy.
     pub unchanged: u64,
     /// The size of the rows in bytes.
@@ -53,100 +42,25 @@ pub struct Captured {
 impl Captured {
     /// Returns how many rows were compared.
     pub fn rows(&self) -> usize {
-        self.batch.deltas.len() + self.unchanged as usize
-    }
-}
-
-/// What a task found: a delta a row that differs, with its row number in the batch. The bits of both sides go to the
-/// front of the task's piece of the batch's buffers.
-struct Found<'a> {
-    rows: Vec<usize>,
-    deltas: Vec<DeltaRow>,
-    old: &'a mut [u8],
-    new: &'a mut [u8],
-}
-
-impl Found<'_> {
-    /// Returns the place of the next row on both sides.
-    fn next(&mut self, size: usize) -> (&mut [u8], &mut [u8]) {
-        let at = self.deltas.len() * size;
-        (&mut self.old[at..at + size], &mut self.new[at..at + size])
+        self.deltas() + self.unchanged as usize
     }
 
-    fn push(&mut self, row: usize, delta: DeltaRow) {
-        self.rows.push(row);
-        self.deltas.push(delta);
-    }
-}
-
-/// Room for both sides of what one batch changes: each task writes to its own piece, and untouched pages cost nothing.
-#[derive(Default)]
-struct Room {
-    old: Vec<u8>,
-    new: Vec<u8>,
-    spare: Spare,
-}
-
-impl Room {
-    /// Returns so many bytes for each side, of any content.
-    fn sides(&mut self, len: usize) -> (&mut [u8], &mut [u8]) {
-        let Self { old, new, spare } = self;
-        for side in [&mut *old, &mut *new] {
-            if side.len() < len {
-                *side = spare.take(len);
-            }
-        }
-        (&mut old[..len], &mut new[..len])
+    /// Returns how many deltas were found.
+    pub fn deltas(&self) -> usize {
+        self.batches.iter().map(|batch| batch.deltas.len()).sum()
     }
 
-    /// Returns what each task found. Few rows are copied and leave the room to the next batch; many take it along.
-    fn take(&mut self, counts: &[usize], size: usize) -> (Bytes, Bytes) {
-        let found: usize = counts.iter().sum();
-        let few = found < counts.len() * TASK_ROWS / 2;
-        let spare = self.spare.clone();
-        let side = |room: &mut Vec<u8>| {
-            let pieces = counts.iter().enumerate().map(|(task, count)| {
-                let start = task * TASK_ROWS * size;
-                start..start + count * size
-            });
-            if few {
-                let mut copy = spare.take(found * size);
-                let (mut rest, mut jobs) = (&mut copy[..found * size], Vec::with_capacity(counts.len()));
-                for piece in pieces {
-                    let (own, others) = rest.split_at_mut(piece.len());
-                    jobs.push((own, &room[piece]));
-                    rest = others;
-                }
-                jobs.par_chunks_mut(COPIED_TASKS).for_each(|jobs| {
-                    jobs.iter_mut().for_each(|(to, from)| to.copy_from_slice(from));
-                });
-                return spare.lend(copy, found * size);
-            }
-            let mut own = std::mem::take(room);
-            let mut end = 0;
-            for piece in pieces {
-                let len = piece.len();
-                if piece.start != end {
-                    own.copy_within(piece, end);
-                }
-                end += len;
-            }
-            spare.lend(own, end)
-        };
-        (side(&mut self.old), side(&mut self.new))
+    /// Returns the bytes of the rows that the deltas lead to.
+    pub fn bytes(&self) -> u64 {
+        self.batches.iter().map(|batch| batch.new.len() as u64).sum()
     }
-}
-
-thread_local! {
-    /// Rows of the mirror, read for one comparison after another.
-    static MIRROR_ROWS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Capture {
     /// Makes a capture stage over a mirror.
     pub fn new(mirror: Arc<RwLock<Mirror>>, policy: CapturePolicy) -> Self {
         let table = mirror.read().expect("no thread panics with it").table().clone();
-        Self { mirror, table, policy, seen: Vec::new(), expected: 0, room: Room::default(), most_changed: false }
+        Self { mirror, table, policy, seen: Vec::new(), expected: 0, spare: Spare::default(), most_changed: false }
     }
 
     /// Compares a batch of rows of an epoch with the mirror.
@@ -217,14 +131,14 @@ impl Capture {
         Ok(Captured {
             unchanged: (keys.len() - gone.len()) as u64,
             raw_bytes: 0,
-            batch: DeltaBatch {
+            batches: vec![DeltaBatch {
                 table: self.table.clone(),
                 keys: Keys::from_texts(gone),
                 deltas,
                 new: vec![0; old.len()].into(),
                 old: old.into(),
                 notes: notes.pick(rows.into_iter()),
-            },
+            }],
         })
     }
 
@@ -257,34 +171,13 @@ impl Capture {
         pending: Option<Pending<'_>>,
     ) -> Result<Captured, CaptureError> {
         let mirror = self.mirror.read().expect("no thread panics with it");
-        let (table, policy, most_changed) = (&*self.table, &self.policy, self.most_changed);
-        let compare = Compare { mirror: &mirror, table, policy, rows, slots, pending, most_changed };
-        let size = self.table.row_bytes();
-        let (old, new) = self.room.sides(slots.len() * size);
-        let pieces = old.par_chunks_mut(TASK_ROWS * size).zip(new.par_chunks_mut(TASK_ROWS * size)).enumerate();
-        let found: Vec<(Vec<usize>, Vec<DeltaRow>)> = pieces
-            .map(|(i, (old, new))| {
-                let start = i * TASK_ROWS;
-                compare.task(start..(start + TASK_ROWS).min(slots.len()), old, new)
-            })
-            .collect::<Result<_, _>>()?;
-        let counts: Vec<usize> = found.iter().map(|(_, deltas)| deltas.len()).collect();
-        let deltas: usize = counts.iter().sum();
-        self.most_changed = deltas > slots.len() / 2;
-        let (old, new) = self.room.take(&counts, size);
-        let (numbers, found): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-        Ok(Captured {
-            unchanged: (slots.len() - deltas) as u64,
-            raw_bytes: rows.rows.len() as u64,
-            batch: DeltaBatch {
-                table: self.table.clone(),
-                keys: Keys::from_texts(numbers.iter().flatten().map(|&r| rows.keys.get(r))),
-                deltas: found.concat(),
-                old,
-                new,
-                notes: rows.notes.pick(numbers.iter().flatten().copied()),
-            },
-        })
+        let Self { table, policy, spare, most_changed, .. } = self;
+        let compare =
+            Compare { mirror: &mirror, table, policy, rows, slots, pending, most_changed: *most_changed, spare };
+        let batches = compare.batches()?;
+        let deltas: usize = batches.iter().map(|batch| batch.deltas.len()).sum();
+        *most_changed = deltas > slots.len() / 2;
+        Ok(Captured { batches, unchanged: (slots.len() - deltas) as u64, raw_bytes: rows.rows.len() as u64 })
     }
 
     /// Ends an epoch: returns deletes for the sources that it did not mention, if the policy says so.
@@ -365,160 +258,6 @@ impl Capture {
     /// Returns how many sources the collection has had so far, those included that only this stage knows yet.
     pub fn known(&self) -> u32 {
         self.mirror.read().expect("no thread panics with it").keys().len()
-    }
-}
-
-/// What the tasks of one batch share.
-struct Compare<'a, 'p> {
-    mirror: &'a Mirror,
-    table: &'a Table,
-    policy: &'a CapturePolicy,
-    rows: &'a RowBatch,
-    slots: &'a [u32],
-    pending: Option<Pending<'p>>,
-    /// Whether old rows are read where those that changed are kept: it saves a copy of these, but the rows that did not
-    /// change go through more memory than the cache holds.
-    most_changed: bool,
-}
-
-impl Compare<'_, '_> {
-    fn task(
-        &self,
-        task: Range<usize>,
-        old: &mut [u8],
-        new: &mut [u8],
-    ) -> Result<(Vec<usize>, Vec<DeltaRow>), CaptureError> {
-        let mut found = Found { rows: Vec::new(), deltas: Vec::new(), old, new };
-        let mut start = task.start;
-        while start < task.end {
-            if let Some(row) = self.pending.and_then(|pending| pending(self.slots[start])) {
-                self.compare_pending(start, row, &mut found);
-                start += 1;
-                continue;
-            }
-            let run = self.run(start..task.end);
-            self.compare_run(start..start + run, &mut found)?;
-            start += run;
-        }
-        Ok((found.rows, found.deltas))
-    }
-
-    /// Returns how many rows from the start on have neighbouring slots that are all alive, or are all new.
-    fn run(&self, range: Range<usize>) -> usize {
-        let slots = &self.slots[range];
-        let alive = self.mirror.is_alive(slots[0]);
-        let next = |pair: &[u32]| {
-            pair[0].checked_add(1) == Some(pair[1])
-                && self.mirror.is_alive(pair[1]) == alive
-                && self.pending.is_none_or(|pending| pending(pair[1]).is_none())
-        };
-        1 + slots.windows(2).take_while(|pair| next(pair)).count()
-    }
-
-    fn compare_run(&self, run: Range<usize>, found: &mut Found<'_>) -> Result<(), CaptureError> {
-        let size = self.table.row_bytes();
-        let first = self.slots[run.start];
-        if !self.mirror.is_alive(first) {
-            for row in run {
-                self.insert(row, found);
-            }
-            return Ok(());
-        }
-        if self.most_changed {
-            return self.compare_in_place(run, found);
-        }
-        MIRROR_ROWS.with_borrow_mut(|buffer| {
-            let len = run.len() * size;
-            if buffer.len() < len {
-                buffer.resize(len, 0);
-            }
-            let buffer = &mut buffer[..len];
-            self.mirror.read(first, buffer)?;
-            for (row, old) in run.zip(buffer.chunks_exact(size)) {
-                if self.is_changed(row, old)? {
-                    found.next(size).0.copy_from_slice(old);
-                    self.update(row, found);
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Compares a run of rows that are there: reads the old ones behind those that were kept, and closes the gaps.
-    fn compare_in_place(&self, run: Range<usize>, found: &mut Found<'_>) -> Result<(), CaptureError> {
-        let size = self.table.row_bytes();
-        let start = found.deltas.len() * size;
-        self.mirror.read(self.slots[run.start], &mut found.old[start..start + run.len() * size])?;
-        for (i, row) in run.enumerate() {
-            let at = start + i * size..start + (i + 1) * size;
-            if self.is_changed(row, &found.old[at.clone()])? {
-                let kept = found.deltas.len() * size;
-                if kept != at.start {
-                    found.old.copy_within(at, kept);
-                }
-                self.update(row, found);
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns whether a row differs from what the mirror has of it.
-    fn is_changed(&self, row: usize, old: &[u8]) -> Result<bool, CaptureError> {
-        if !self.mirror.is_whole(self.slots[row], old) {
-            return Err(CaptureError::Mirror);
-        }
-        Ok(differs(old, self.row(row)))
-    }
-
-    /// Returns the bits of a row that came.
-    fn row(&self, row: usize) -> &[u8] {
-        let size = self.table.row_bytes();
-        &self.rows.rows[row * size..(row + 1) * size]
-    }
-
-    /// Compares a row with what an open window holds of its source.
-    fn compare_pending(&self, row: usize, held: Option<&[u8]>, found: &mut Found<'_>) {
-        match held {
-            Some(old) if differs(old, self.row(row)) => {
-                found.next(old.len()).0.copy_from_slice(old);
-                self.update(row, found);
-            }
-            Some(_) => {}
-            None => self.insert(row, found),
-        }
-    }
-
-    fn insert(&self, row: usize, found: &mut Found<'_>) {
-        let (size, element) = (self.table.row_bytes(), self.table.element);
-        let row_bits = self.row(row);
-        found.next(size).1.copy_from_slice(row_bits);
-        let (length, max_abs) = (norm_squared(element, row_bits).sqrt(), max_abs(element, row_bits));
-        found.push(row, DeltaRow::whole(self.slots[row], Change::Insert, self.table, length, max_abs));
-    }
-
-    /// Notes an update of the old row that stands in its place, unless the policy passes it over: what is then left behind
-    /// is written over by the next one.
-    fn update(&self, row: usize, found: &mut Found<'_>) {
-        let element = self.table.element;
-        let (before, after) = found.next(self.table.row_bytes());
-        after.copy_from_slice(self.row(row));
-        if self.policy.epsilon > 0.0 {
-            keep_small(element, self.policy.epsilon, before, after);
-        }
-        let change = measure(element, before, after);
-        if change.changed > 0 && self.policy.detector.takes(&change) {
-            found.push(row, DeltaRow::update(self.slots[row], &change));
-        }
-    }
-}
-
-/// Gives components that moved by no more than `epsilon` their old bits back.
-fn keep_small(element: Element, epsilon: f64, old: &[u8], new: &mut [u8]) {
-    let size = element.size();
-    for (new, old) in new.chunks_exact_mut(size).zip(old.chunks_exact(size)) {
-        if (element.to_f64(new) - element.to_f64(old)).abs() <= epsilon {
-            new.copy_from_slice(old);
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Capture: read a source, find what changed against the mirror, and say it as deltas.
 
+mod compare;
 mod detect;
 mod epoch;
 mod error;
@@ -12,8 +13,9 @@ mod spare;
 #[cfg(test)]
 mod tests;
 
+pub use compare::Pending;
 pub use detect::{Detector, Threshold};
-pub use epoch::{Capture, Captured, Pending};
+pub use epoch::{Capture, Captured};
 pub use error::CaptureError;
 pub use observer::{Observer, ObserverMetrics, ObserverStatus};
 pub use pace::Pace;

@@ -76,13 +76,13 @@ impl Observer {
 
     /// Notes a captured batch; `rows` is how many rows were compared for it.
     pub fn captured(&mut self, captured: &Captured, rows: u64, now_millis: u64) {
-        let deltas = &captured.batch.deltas;
+        let deltas = || captured.batches.iter().flat_map(|batch| &batch.deltas);
         self.metrics.rows += rows;
-        self.metrics.deltas_captured += deltas.len() as u64;
+        self.metrics.deltas_captured += captured.deltas() as u64;
         self.metrics.deltas_filtered += captured.unchanged;
         self.metrics.bytes_processed += captured.raw_bytes;
-        self.metrics.l2_sum += deltas.iter().map(|delta| delta.l2).sum::<f64>();
-        if !deltas.is_empty() {
+        self.metrics.l2_sum += deltas().map(|delta| delta.l2).sum::<f64>();
+        if captured.deltas() > 0 {
             self.last_capture = Some(Timestamp { physical_millis: now_millis, ..Timestamp::default() });
         }
     }

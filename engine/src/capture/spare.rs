@@ -64,9 +64,12 @@ impl Spare {
         Bytes::from_owner(Lent { bytes, home: self.clone() }).slice(..len)
     }
 
-    fn keep(&self, bytes: Vec<u8>) {
+    /// Keeps a buffer that is not needed any more.
+    pub fn keep(&self, bytes: Vec<u8>) {
         // A thread that panicked with the lock takes the memory along.
-        if let Ok(mut kept) = self.0.lock() {
+        if bytes.len() >= SPARE_LEAST
+            && let Ok(mut kept) = self.0.lock()
+        {
             kept.put(bytes);
         }
     }

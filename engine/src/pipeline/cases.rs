@@ -79,6 +79,14 @@ fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, PipelineError
             slot + 1,
         );
     }
+    let none = || DeltaBatch {
+        table: Arc::new(Table { collection: given.collection.clone(), element: Element::F32, dims: dims as u32 }),
+        keys: Keys::default(),
+        deltas: Vec::new(),
+        old: Bytes::new(),
+        new: Bytes::new(),
+        notes: Notes::default(),
+    };
     let policy = pipeline.capture.policy(Missing::Delete);
     let mut capture = Capture::new(Arc::new(RwLock::new(mirror)), policy);
     if let Some(after) = &given.after {
@@ -90,15 +98,9 @@ fn capture(pipeline: &Pipeline, test: &Test) -> Result<DeltaBatch, PipelineError
         };
         let rows = transform_rows(&pipeline.apply.transform, Element::F32, rows)
             .map_err(|rejection| PipelineError::Rejected { file: file(), rejection })?;
-        return Ok(capture.step(&rows).map_err(fail)?.batch);
+        let captured = capture.step(&rows).map_err(fail)?;
+        return Ok(captured.batches.into_iter().next().unwrap_or_else(none));
     }
     let mut deletes = capture.end_epoch().map_err(fail)?;
-    Ok(deletes.pop().unwrap_or_else(|| DeltaBatch {
-        table: Arc::new(Table { collection: given.collection.clone(), element: Element::F32, dims: dims as u32 }),
-        keys: Keys::default(),
-        deltas: Vec::new(),
-        old: Bytes::new(),
-        new: Bytes::new(),
-        notes: Notes::default(),
-    }))
+    Ok(deletes.pop().unwrap_or_else(none))
 }

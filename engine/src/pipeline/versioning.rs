@@ -171,16 +171,18 @@ impl Versioning<'_> {
         let mut rows = 0;
         loop {
             if let Some(captured) = next.take() {
-                rows += captured.unchanged + not_deleted(&captured.batch);
-                self.check(file, &captured.batch)?;
-                let Captured { batch, unchanged, raw_bytes } = captured;
-                stage.count(unchanged, raw_bytes);
-                let (target, deltas) = (batch.table.collection.clone(), batch.deltas.len());
-                if let Some(checksum) = self.checksum.borrow_mut().as_mut() {
-                    checksum.add(&batch, 0..deltas);
+                rows += captured.unchanged;
+                stage.count(captured.unchanged, captured.raw_bytes);
+                let deltas = captured.deltas() as u64;
+                for batch in captured.batches {
+                    rows += not_deleted(&batch);
+                    self.check(file, &batch)?;
+                    if let Some(checksum) = self.checksum.borrow_mut().as_mut() {
+                        checksum.add(&batch, 0..batch.deltas.len());
+                    }
+                    self.metrics.busy("apply", || self.add(&mut stage, number, Arc::new(batch)))?;
                 }
-                self.metrics.busy("apply", || self.add(&mut stage, number, Arc::new(batch)))?;
-                self.tell_applied(&target, deltas as u64);
+                self.tell_applied(collection, deltas);
             }
             if ended {
                 break;

@@ -76,7 +76,7 @@ fn attempt(repo: &mut Repository, branch: &str, now: u64, epochs: &[Epoch]) -> R
                 };
                 let captured = capture.step(&batch).map_err(failed)?;
                 stage.count(captured.unchanged, captured.raw_bytes);
-                stage.add(number, captured.batch)?;
+                captured.batches.into_iter().try_for_each(|batch| stage.add(number, batch))?;
             }
             for batch in capture.end_epoch().map_err(failed)? {
                 stage.add(number, batch)?;

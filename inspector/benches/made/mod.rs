@@ -77,7 +77,7 @@ fn make(dir: &Path, shape: &Shape) {
                 };
                 let captured = capture.step(&batch).expect("rows of that width");
                 stage.count(captured.unchanged, captured.raw_bytes);
-                stage.add(number, captured.batch).expect("room on the disk");
+                captured.batches.into_iter().for_each(|batch| stage.add(number, batch).expect("room on the disk"));
             }
             stage.finish(info).expect("room on the disk")
         };

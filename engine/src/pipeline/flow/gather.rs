@@ -25,7 +25,7 @@ impl Flow<'_> {
         let Some(window) = self.state.current[&source].passing else {
             return self.gather(source, captured, ticket, millis);
         };
-        let (deltas, bytes) = (captured.batch.deltas.len() as u64, captured.batch.new.len() as u64);
+        let (deltas, bytes) = (captured.deltas() as u64, captured.bytes());
         self.state.current.get_mut(&source).expect("it is being read").passed += deltas;
         if deltas > 0 {
             self.tell_routed(0, deltas);
@@ -38,9 +38,20 @@ impl Flow<'_> {
     fn gather(&mut self, source: usize, captured: Captured, ticket: u64, millis: Option<u64>) -> Result<(), Stop> {
         self.state.unchanged += captured.unchanged;
         self.state.raw_bytes += captured.raw_bytes;
-        let batch = captured.batch;
         let now = (self.now)();
-        let windows = self.metrics.busy("route", || self.route(&batch, millis.unwrap_or(now)));
+        for batch in &captured.batches {
+            self.gather_batch(batch, ticket, (now, millis))?;
+        }
+        self.state.source = source;
+        if self.state.holding {
+            return Ok(());
+        }
+        // More rows may be on their way that are before the watermark, and behind these.
+        self.close_due_at(millis.or(self.watermark()))
+    }
+
+    fn gather_batch(&mut self, batch: &DeltaBatch, ticket: u64, (now, millis): (u64, Option<u64>)) -> Result<(), Stop> {
+        let windows = self.metrics.busy("route", || self.route(batch, millis.unwrap_or(now)));
         let runs = windows.chunk_by(|a, b| a == b);
         let whole = windows.first() == windows.last() && runs.clone().nth(1).is_none();
         let mut start = 0;
@@ -49,16 +60,11 @@ impl Flow<'_> {
             if let Some(window) = run[0] {
                 // A small part of a batch would keep all of it in memory, for as long as its own window is open.
                 let adopts = whole || run.len() * 4 >= windows.len();
-                self.gather_run(window, (&batch, start..end), (now, millis), ticket, adopts)?;
+                self.gather_run(window, (batch, start..end), (now, millis), ticket, adopts)?;
             }
             start = end;
         }
-        self.state.source = source;
-        if self.state.holding {
-            return Ok(());
-        }
-        // More rows may be on their way that are before the watermark, and behind these.
-        self.close_due_at(millis.or(self.watermark()))
+        Ok(())
     }
 
     /// Returns the window of each delta, and tells which routes it takes.

@@ -508,7 +508,7 @@ impl Flow<'_> {
         let capture = self.state.captures.get_mut(&collection).expect("made at the beginning");
         let deletes = capture.end_epoch();
         for batch in deletes.map_err(|error| Stop::Failed(PipelineError::Capture { file, error }))? {
-            let captured = Captured { batch, unchanged: 0, raw_bytes: 0 };
+            let captured = Captured { batches: vec![batch], unchanged: 0, raw_bytes: 0 };
             let ticket = self.state.ticket;
             self.captured(source, captured, 0, ticket, None)?;
         }

@@ -111,15 +111,20 @@ impl Flow<'_> {
         mut captured: Captured,
         ticket: u64,
     ) -> Result<Captured, Stop> {
-        let refused: Vec<(usize, Rejection)> = refusals(self.validators, &captured.batch).collect();
+        let mut refused = Vec::new();
+        for batch in &mut captured.batches {
+            let own: Vec<(usize, Rejection)> = refusals(self.validators, batch).collect();
+            if !own.is_empty() {
+                *batch = batch.pick(&but(&own, batch.deltas.len()));
+                refused.extend(own);
+            }
+        }
         if refused.is_empty() {
             return Ok(captured);
         }
-        let good = but(&refused, captured.batch.deltas.len());
         let places: HashMap<&str, usize> = rows.map(|row| (came.keys.get(row), row)).collect();
         let place = |(_, rejection): (usize, Rejection)| Some((*places.get(rejection.key.as_str())?, rejection));
         self.refuse(source, came, refused.into_iter().filter_map(place).collect(), ticket)?;
-        captured.batch = captured.batch.pick(&good);
         Ok(captured)
     }
 

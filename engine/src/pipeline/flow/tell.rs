@@ -7,16 +7,16 @@ use crate::event::Event;
 impl Flow<'_> {
     pub(super) fn tell_captured(&self, source: usize, captured: &Captured, rows: u64) {
         let source = || self.sources[source].name.clone();
-        let batch = &captured.batch;
-        let deltas = batch.deltas.len() as u64;
+        let lengths = || captured.batches.iter().flat_map(|batch| batch.deltas.iter().map(|delta| delta.l2));
+        let deltas = captured.deltas() as u64;
         (self.listener)(&Event::ChangeDetected { source: source(), rows, changed: deltas });
         if captured.unchanged > 0 {
             (self.listener)(&Event::DeltaFiltered { source: source(), rows: captured.unchanged });
         }
         if deltas > 0 {
-            let l2_max = batch.deltas.iter().map(|delta| delta.l2).fold(0.0, f64::max);
+            let l2_max = lengths().fold(0.0, f64::max);
             (self.listener)(&Event::DeltaExtracted { source: source(), deltas, l2_max });
-            let bytes = batch.new.len() as u64;
+            let bytes = captured.bytes();
             (self.listener)(&Event::DeltaCaptured { source: source(), deltas, bytes });
         }
         self.metrics.update(|f| {
@@ -26,7 +26,7 @@ impl Flow<'_> {
             figures.bytes += captured.raw_bytes;
             figures.captured += deltas;
             figures.filtered += captured.unchanged;
-            figures.lengths.add(batch.deltas.iter().map(|delta| delta.l2));
+            figures.lengths.add(lengths());
         });
     }
 
