@@ -69,16 +69,16 @@ if [ "$what" != inspector ]; then
         optimize "wasm/dist/vecdelta_${part}_bg.wasm" --flatten --rereloop -Oz -Oz --one-caller-inline-max-function-size 0 \
             --reorder-functions-by-name
     done
-    # What wasm-bindgen says of every function stands in index.d.ts, better.
+    # What a page loads has no comments: what users need to know of a function stands in index.d.ts.
     plain="$tools/plain"
     rm -rf "$plain" && mkdir -p "$plain"
-    cp wasm/dist/vecdelta_wasm.js wasm/js/error.js "$plain/"
+    cp wasm/dist/vecdelta_wasm.js wasm/js/* "$plain/"
     "$tools/npm/node_modules/.bin/tsc" --allowJs --checkJs false --removeComments --target es2022 --module esnext --skipLibCheck \
-        --outDir "$plain/out" "$plain/vecdelta_wasm.js"
-    cp "$plain/out/vecdelta_wasm.js" wasm/dist/
+        --outDir "$plain/out" "$plain/vecdelta_wasm.js" "$plain"/{index,remote}.js
+    cp wasm/js/* wasm/dist/
+    cp "$plain/out"/*.js wasm/dist/
     # A script for each: it knows one module.
     sed 's/vecdelta_wasm_bg\.wasm/vecdelta_checks_bg.wasm/g' wasm/dist/vecdelta_wasm.js >wasm/dist/vecdelta_checks.js
-    cp wasm/js/* wasm/dist/
     gate "wasm package" wasm/dist/{vecdelta_wasm_bg.wasm,vecdelta_wasm.js,index.js,error.js,remote.js} "$PACKAGE_MAX"
     gate "wasm package, to compare and check" wasm/dist/vecdelta_checks* "$CHECKS_MAX"
     "$tools/npm/node_modules/.bin/tsc" --noEmit --strict --target es2022 --module nodenext --skipLibCheck false --types "" \

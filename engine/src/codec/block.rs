@@ -15,6 +15,14 @@ pub struct Block<'a> {
     body: Body<'a>,
 }
 
+/// Neighbouring rows of a block: the number of the first, and the bits of all, which are decoded in place.
+pub struct Run<'d> {
+    /// The first row.
+    pub first: usize,
+    /// Whole rows one after another.
+    pub rows: &'d mut [u8],
+}
+
 enum Body<'a> {
     Raw(&'a [u8]),
     Cells(CellBlock<'a>),
@@ -62,7 +70,7 @@ impl<'a> Block<'a> {
     /// unspecified.
     pub fn apply_row(&self, r: usize, row: &mut [u8]) -> Result<(), CodecError> {
         self.check_len(row, self.shape.row_bytes())?;
-        self.apply_run(r, row)
+        self.apply_runs(&mut [Run { first: r, rows: row }])
     }
 
     /// Decodes all rows in place, each as [`apply_row`](Self::apply_row) does.
@@ -71,35 +79,51 @@ impl<'a> Block<'a> {
     /// If `rows` are not as long as the block, or the payload contradicts itself; the contents of `rows` are then unspecified.
     pub fn apply_all(&self, rows: &mut [u8]) -> Result<(), CodecError> {
         self.check_len(rows, self.shape.bytes)?;
-        self.apply_run(0, rows)
+        self.apply_runs(&mut [Run { first: 0, rows }])
     }
 
-    /// Decodes neighbouring rows in place, row `first` and so many as `rows` has room for, each as
-    /// [`apply_row`](Self::apply_row) does.
+    /// Decodes some rows in place, each as [`apply_row`](Self::apply_row) does.
     ///
     /// # Errors
-    /// If the block has not so many rows, `rows` does not end with a row, or the payload contradicts itself; the contents
-    /// of `rows` are then unspecified.
-    pub fn apply_run(&self, first: usize, rows: &mut [u8]) -> Result<(), CodecError> {
-        let size = self.shape.row_bytes();
-        let count = rows.len() / size;
-        self.check_len(rows, count * size)?;
-        if first.saturating_add(count) > self.shape.n_rows {
-            let found = first.saturating_add(count.saturating_sub(1));
-            return Err(CodecError::Shape { what: "row number beyond the block", found, expected: self.shape.n_rows });
+    /// If the block has not so many rows, a run does not end with a row, or the payload contradicts itself; the contents
+    /// of the rows are then unspecified.
+    pub fn apply_runs(&self, runs: &mut [Run<'_>]) -> Result<(), CodecError> {
+        for run in runs.iter() {
+            self.check(run)?;
         }
-        match &self.body {
-            Body::Raw(raw) => rows.copy_from_slice(&raw[first * size..][..rows.len()]),
-            Body::Cells(cells) => cells.apply(first, rows)?,
-            Body::Integers(integers) => integers.apply(first * size, rows),
-            Body::Exponents(exponents) => exponents.apply(first, rows),
-            Body::Scaled(scaled) => {
-                for (r, row) in (first..).zip(rows.chunks_exact_mut(size)) {
-                    scaled.apply(r, row);
-                }
-            }
+        if let Body::Cells(cells) = &self.body {
+            return cells.apply(runs);
+        }
+        for run in runs {
+            self.apply_run(run);
         }
         Ok(())
+    }
+
+    /// Decodes a run of anything but cells.
+    fn apply_run(&self, run: &mut Run<'_>) {
+        let size = self.shape.row_bytes();
+        let (first, start) = (run.first, run.first * size);
+        match &self.body {
+            Body::Raw(raw) => run.rows.copy_from_slice(&raw[start..start + run.rows.len()]),
+            Body::Integers(integers) => integers.apply(start, run.rows),
+            Body::Exponents(exponents) => exponents.apply(first, run.rows),
+            Body::Scaled(scaled) => {
+                (first..).zip(run.rows.chunks_exact_mut(size)).for_each(|(r, row)| scaled.apply(r, row));
+            }
+            Body::Cells(_) => {}
+        }
+    }
+
+    fn check(&self, run: &Run<'_>) -> Result<(), CodecError> {
+        let size = self.shape.row_bytes();
+        let count = run.rows.len() / size;
+        self.check_len(run.rows, count * size)?;
+        if run.first.saturating_add(count) <= self.shape.n_rows {
+            return Ok(());
+        }
+        let found = run.first.saturating_add(count.saturating_sub(1));
+        Err(CodecError::Shape { what: "row number beyond the block", found, expected: self.shape.n_rows })
     }
 
     fn check_len(&self, buffer: &[u8], expected: usize) -> Result<(), CodecError> {

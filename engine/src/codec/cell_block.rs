@@ -10,6 +10,7 @@
 //! ```
 
 use super::bits::BitWriter;
+use super::block::Run;
 use super::bytes::{encode_bytes, read_bytes_exact};
 use super::cells::Grid;
 use super::cells32::Scratch;
@@ -17,7 +18,7 @@ use super::error::CodecError;
 use super::layout::{FROM_OLD, NARROW_SHIFT, NEEDS_BASE, SPARSE, Shape, mode};
 use super::level::{self, Level};
 use super::numbers::{encode_lengths, read_lengths};
-use super::positions::{Positions, gather, scatter};
+use super::positions::Positions;
 use super::precision::Narrow;
 use super::reader::Reader;
 use super::source::{Source, Values};
@@ -28,6 +29,9 @@ use std::ops::Range;
 
 /// How much room low bits need beyond the size of the values: what a row of the usual lengths may take at most.
 const LOW_AHEAD: usize = 32 << 10;
+
+/// Cells of so many runs are fetched at once: these lie apart in memory, and none is then waited for alone.
+const SPARSE_RUNS: usize = 32;
 
 /// Cells in coded form, before the planes are written.
 pub(super) struct Coded {
@@ -153,20 +157,23 @@ impl<'a> CellBlock<'a> {
         Ok(Self { shape, format, narrow, from_old, needs_base, grids, positions, tokens, low_ends, low, low_at })
     }
 
-    /// Decodes row `first` and following ones into `rows`, which holds their old bits.
-    pub(super) fn apply(&self, first: usize, rows: &mut [u8]) -> Result<(), CodecError> {
-        if self.format.width == 64 { self.apply_as::<u64>(first, rows) } else { self.apply_as::<u32>(first, rows) }
+    /// Decodes rows into their old bits, runs of neighbouring ones.
+    pub(super) fn apply(&self, runs: &mut [Run<'_>]) -> Result<(), CodecError> {
+        if self.format.width == 64 { self.apply_as::<u64>(runs) } else { self.apply_as::<u32>(runs) }
     }
 
-    fn apply_as<W: Word>(&self, first: usize, rows: &mut [u8]) -> Result<(), CodecError> {
-        let (mut words, mut cells) = (Vec::<W>::new(), Vec::new());
-        let mut scratch = Scratch::default();
-        for (r, row) in (first..).zip(rows.chunks_exact_mut(self.shape.row_bytes())) {
-            words.clear();
-            match &self.positions {
-                None => self.apply_dense(r, row, &mut words, &mut scratch)?,
-                Some(positions) => self.apply_sparse(r, row, positions, &mut words, &mut cells, &mut scratch)?,
+    fn apply_as<W: Word>(&self, runs: &mut [Run<'_>]) -> Result<(), CodecError> {
+        let (mut words, mut cells, mut scratch) = (Vec::<W>::new(), Vec::new(), Scratch::default());
+        let Some(positions) = &self.positions else {
+            for run in runs {
+                for (r, row) in (run.first..).zip(run.rows.chunks_exact_mut(self.shape.row_bytes())) {
+                    self.apply_dense(r, row, &mut words, &mut scratch)?;
+                }
             }
+            return Ok(());
+        };
+        for runs in runs.chunks_mut(SPARSE_RUNS) {
+            self.apply_sparse(runs, positions, &mut words, &mut cells, &mut scratch)?;
         }
         Ok(())
     }
@@ -179,6 +186,7 @@ impl<'a> CellBlock<'a> {
         scratch: &mut Scratch,
     ) -> Result<(), CodecError> {
         let Shape { element, dims, .. } = self.shape;
+        words.clear();
         if self.from_old {
             W::load(element, self.narrow, row, words);
         } else {
@@ -191,27 +199,30 @@ impl<'a> CellBlock<'a> {
 
     fn apply_sparse<W: Word>(
         &self,
-        r: usize,
-        row: &mut [u8],
+        runs: &mut [Run<'_>],
         positions: &Positions,
         words: &mut Vec<W>,
         cells: &mut Vec<u8>,
         scratch: &mut Scratch,
     ) -> Result<(), CodecError> {
-        let element = self.shape.element;
-        let range = positions.range(r);
-        let columns = positions.columns(range.clone());
-        cells.clear();
-        if self.from_old {
-            gather(element.size(), row, columns, cells);
-            W::load(element, self.narrow, cells, words);
-        } else {
-            words.resize(columns.len(), W::default());
+        let Shape { element, dims, .. } = self.shape;
+        positions.gather(element.size(), dims, runs, cells);
+        words.clear();
+        W::load(element, self.narrow, cells, words);
+        if !self.from_old {
+            words.fill(W::default());
         }
-        self.decode(r, range, words, scratch)?;
-        cells.resize(columns.len() * element.size(), 0);
+        let mut at = 0;
+        for run in runs.iter() {
+            for r in run.first..run.first + run.rows.len() / self.shape.row_bytes() {
+                let range = positions.range(r);
+                let end = at + range.len();
+                self.decode(r, range, &mut words[at..end], scratch)?;
+                at = end;
+            }
+        }
         W::store(element, self.narrow, words, cells);
-        scatter(element.size(), cells, columns, row);
+        positions.scatter(element.size(), dims, cells, runs);
         Ok(())
     }
 

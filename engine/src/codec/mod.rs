@@ -42,7 +42,7 @@ mod tokens;
 mod trial;
 mod word;
 
-pub use block::Block;
+pub use block::{Block, Run};
 pub use bytes::{decode_bytes, encode_bytes};
 pub use change::{Base, encode_change};
 pub use error::CodecError;

@@ -1,5 +1,6 @@
 //! Which cells of a block changed: an ascending list of `row * dims + column`, as in `numbers.rs`.
 
+use super::block::Run;
 use super::error::CodecError;
 use super::layout::Shape;
 use super::numbers::{encode_sorted, read_sorted};
@@ -34,6 +35,27 @@ impl Positions {
     /// Returns the changed columns among `range` of all changed cells.
     pub(super) fn columns(&self, range: Range<usize>) -> &[u32] {
         &self.columns[range]
+    }
+
+    /// Replaces `cells` by those of the rows of some runs at their columns.
+    pub(super) fn gather(&self, size: usize, dims: usize, runs: &[Run<'_>], cells: &mut Vec<u8>) {
+        cells.clear();
+        for run in runs {
+            for (r, row) in (run.first..).zip(run.rows.chunks_exact(dims * size)) {
+                gather(size, row, self.columns(self.range(r)), cells);
+            }
+        }
+    }
+
+    /// Puts cells back to where [`gather`](Self::gather) found them.
+    pub(super) fn scatter(&self, size: usize, dims: usize, mut cells: &[u8], runs: &mut [Run<'_>]) {
+        for run in runs {
+            for (r, row) in (run.first..).zip(run.rows.chunks_exact_mut(dims * size)) {
+                let columns = self.columns(self.range(r));
+                scatter(size, cells, columns, row);
+                cells = &cells[columns.len() * size..];
+            }
+        }
     }
 
     pub(super) fn write(&self, dims: usize, out: &mut Vec<u8>) {
@@ -105,13 +127,12 @@ impl Few {
     }
 }
 
-/// Appends the cells of a row at some columns.
-pub(super) fn gather(size: usize, row: &[u8], columns: &[u32], cells: &mut Vec<u8>) {
+/// Appends the cells of a row at some columns; single bytes are coded in other ways.
+fn gather(size: usize, row: &[u8], columns: &[u32], cells: &mut Vec<u8>) {
     match size {
         8 => gather_as::<8>(row, columns, cells),
         4 => gather_as::<4>(row, columns, cells),
-        2 => gather_as::<2>(row, columns, cells),
-        _ => gather_as::<1>(row, columns, cells),
+        _ => gather_as::<2>(row, columns, cells),
     }
 }
 
@@ -123,12 +144,11 @@ fn gather_as<const SIZE: usize>(row: &[u8], columns: &[u32], cells: &mut Vec<u8>
 }
 
 /// Puts cells back to where [`gather`] found them.
-pub(super) fn scatter(size: usize, cells: &[u8], columns: &[u32], row: &mut [u8]) {
+fn scatter(size: usize, cells: &[u8], columns: &[u32], row: &mut [u8]) {
     match size {
         8 => scatter_as::<8>(cells, columns, row),
         4 => scatter_as::<4>(cells, columns, row),
-        2 => scatter_as::<2>(cells, columns, row),
-        _ => scatter_as::<1>(cells, columns, row),
+        _ => scatter_as::<2>(cells, columns, row),
     }
 }
 

@@ -13,6 +13,7 @@ use super::data::{Part, damaged, data_of, in_commit, snapshot_data, with_block};
 use super::error::{Result, VersionError};
 use super::reading::{Reading, Run, Use, runs_of};
 use super::repository::{CommitIndex, Repository};
+use crate::codec;
 use crate::delta::{SortedMap, Table};
 use crate::store::{BlockKind, BlockRef, CommitRecord, Cost, Place};
 
@@ -208,7 +209,8 @@ impl<'r> Checkout<'r> {
         let Some(used) = runs.first().map(|run| run.used) else { return Ok(()) };
         let step = &used.step;
         with_block(self.repo, &self.table, step.place, &step.blocks, used.block, |block| {
-            runs.iter_mut().try_for_each(|run| block.apply_run(run.row, run.data))
+            let runs = runs.iter_mut().map(|run| codec::Run { first: run.row, rows: run.data });
+            block.apply_runs(&mut runs.collect::<Vec<_>>())
         })
         .map_err(|e| in_commit(e, self.repo, used.commit))
     }
