@@ -260,6 +260,48 @@ fn a_poison_pill_becomes_a_dead_letter() {
     assert_eq!(problems(&disk), [""; 0]);
 }
 
+/// A sink that reads the log goes no further than the pipeline has told: a commit behind that may not be synced yet, and a sink that
+/// has it would be ahead of what a power failure leaves.
+#[test]
+fn a_sink_that_reads_the_log_takes_no_commit_before_it_is_told_of() {
+    const WINDOW: usize = 400;
+    let mut rng = Rng::new(5);
+    let rows: Rows = (0..4 * WINDOW).map(|i| (format!("k{:03}", i % WINDOW), vec![i as f32; DIMS])).collect();
+    // Two windows do not fit into what may wait for sinks.
+    let pipeline = stream(WINDOW as u64, &["a"]);
+    let disk = MemoryDisk::default();
+    let mut repo = open(&disk).unwrap();
+    run(&pipeline, &mut repo, hand_in(&rows, 0, WINDOW, &mut rng), Vec::new(), usize::MAX).unwrap();
+
+    let (ledger, free): (Arc<Mutex<Ledger>>, _) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+    let (held, seen) = (free.clone(), AtomicUsize::new(0));
+    let sink = Faulty::new(&ledger, 1, Temper::default()).slowed(move || {
+        while !held.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let delivered = || ledger.lock().unwrap().by_source().values().map(Vec::len).sum::<usize>();
+    let (commits, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let listener = |event: &Event| {
+        // The last one is in the log, and nobody was told of it: the first lies behind the cursor, the next waits, and the one
+        // after that is to be read from the log, which now holds one more.
+        if matches!(event, Event::DeltaVersioned { .. }) && commits.fetch_add(1, Ordering::Relaxed) == 2 {
+            free.store(true, Ordering::Relaxed);
+            let tries = (0..20_000).take_while(|_| delivered() < 3 * WINDOW);
+            tries.for_each(|_| std::thread::sleep(Duration::from_millis(1)));
+            std::thread::sleep(Duration::from_millis(50));
+            seen.store(delivered(), Ordering::Relaxed);
+        }
+    };
+    let source = hand_in(&rows, WINDOW, rows.len(), &mut rng);
+    let live = Live { feeds: [("live".to_owned(), source)].into(), ..Live::default() };
+    let context = Context { now: &|| NOW, stop: &stop, listener: &listener, author: "test".into(), resume: true, live };
+    run_with(&pipeline, &mut repo, &context, vec![served(&pipeline, "a", sink, OnSlow::Spill)]).unwrap();
+    assert_eq!(commits.into_inner(), 3);
+    assert_eq!(seen.into_inner(), 3 * WINDOW, "delivered before the last commit was told of");
+    assert_eq!(ledger.lock().unwrap().by_source(), history(&repo));
+}
+
 /// A mirror that turns out to be damaged in the midst of a stream: what waits in open windows cannot be handed in again.
 #[test]
 fn a_damaged_mirror_costs_a_stream_no_row() {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::mailbox::{Mailbox, News};
@@ -50,6 +50,8 @@ pub struct Courier<'a> {
     pub guarantee: DeliveryGuarantee,
     /// Where commits come from.
     pub mailbox: Arc<Mailbox>,
+    /// How many commits are durable: the log may show one more, which a power failure can still take back.
+    pub reported: Arc<AtomicUsize>,
     /// The repository's disk.
     pub disk: Arc<dyn Disk>,
     /// Where what is given up goes.

@@ -1,7 +1,7 @@
 //! Mailboxes: commits on their way to one courier, within the byte budget that all of them share.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -104,27 +104,13 @@ pub struct Mailbox {
     own: Budget,
     state: Mutex<State>,
     changed: Condvar,
-    /// How many commits are durable: the log may show one more, which a power failure can still take back.
-    reported: AtomicUsize,
 }
 
 impl Mailbox {
-    /// Makes a mailbox whose courier begins by reading the log, of which so many commits are durable.
-    pub fn new(on_slow: OnSlow, budget: Budget, reported: usize) -> Self {
+    /// Makes a mailbox whose courier begins by reading the log.
+    pub fn new(on_slow: OnSlow, budget: Budget) -> Self {
         let state = State { behind: true, ..State::default() };
-        Self {
-            on_slow,
-            budget,
-            own: Budget::new(u64::MAX),
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-            reported: AtomicUsize::new(reported),
-        }
-    }
-
-    /// Returns how many commits are durable.
-    pub fn reported(&self) -> usize {
-        self.reported.load(Ordering::Acquire)
+        Self { on_slow, budget, own: Budget::new(u64::MAX), state: Mutex::new(state), changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -133,7 +119,6 @@ impl Mailbox {
 
     /// Puts a commit in. Only with [`OnSlow::Block`] it may wait, until the run is asked to stop: the log has it.
     pub fn put(&self, commit: &Arc<Committed>, stop: &AtomicBool) {
-        self.reported.fetch_max(commit.number + 1, Ordering::AcqRel);
         let mut state = self.lock();
         loop {
             if state.closed || state.detached {

@@ -19,7 +19,7 @@ mod tail;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::Scope;
 
 pub use courier::Courier;
@@ -57,6 +57,8 @@ pub struct SinkEnd {
 /// The couriers of a run.
 pub struct Deliveries<'scope> {
     mailboxes: Vec<Arc<Mailbox>>,
+    /// How many commits the couriers were told of, or found.
+    reported: Arc<AtomicUsize>,
     threads: Vec<(String, Started<'scope, SinkEnd>)>,
     /// Whether the run was asked to stop.
     stop: &'scope AtomicBool,
@@ -122,9 +124,10 @@ impl<'scope> Deliveries<'scope> {
             let (channel, guarantee) = (pipeline.version.branch.clone(), guarantee.name());
             (context.listener)(&Event::ChannelCreated { channel, guarantee });
         }
-        let mut own = Self { mailboxes: Vec::new(), threads: Vec::new(), stop: context.stop };
+        let reported = Arc::new(AtomicUsize::new(repo.len()));
+        let mut own = Self { mailboxes: Vec::new(), reported, threads: Vec::new(), stop: context.stop };
         for Served { name, setting, sink, collections, on_slow, policy } in served {
-            let mailbox = Arc::new(Mailbox::new(on_slow, budget.clone(), repo.len()));
+            let mailbox = Arc::new(Mailbox::new(on_slow, budget.clone()));
             own.mailboxes.push(mailbox.clone());
             let courier = Courier {
                 name: name.clone(),
@@ -136,6 +139,7 @@ impl<'scope> Deliveries<'scope> {
                 branch: pipeline.version.branch.clone(),
                 guarantee: policy.guarantee,
                 mailbox,
+                reported: own.reported.clone(),
                 disk: repo.disk().clone(),
                 letters: letters.clone(),
                 now: context.now,
@@ -159,6 +163,7 @@ impl<'scope> Deliveries<'scope> {
 
     /// Tells every courier of a commit that is durable.
     pub fn put(&self, commit: Committed) {
+        self.reported.fetch_max(commit.number + 1, Ordering::AcqRel);
         let commit = Arc::new(commit);
         self.mailboxes.iter().for_each(|mailbox| mailbox.put(&commit, self.stop));
     }

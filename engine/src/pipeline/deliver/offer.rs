@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::courier::{Courier, HELD_BYTES, Stop};
 use super::mailbox::Committed;
@@ -52,7 +53,7 @@ impl Courier<'_> {
     pub(super) fn catch_up(&mut self) -> Result<(), Stop> {
         let repo = Repository::open(self.disk.clone()).map_err(PipelineError::from)?;
         // What is written and not yet synced is there for whoever looks, but may go again.
-        let reported = self.mailbox.reported();
+        let reported = self.reported.load(Ordering::Acquire);
         let head = repo.head(&self.branch).and_then(|head| repo.first_parents(head).find(|&c| c < reported));
         let Some(head) = head else { return Ok(()) };
         let from = match self.state.last {
