@@ -98,15 +98,22 @@ impl Capture {
         }
     }
 
-    /// Returns the row that a source of a stream has now: in the open windows, or in the mirror.
+    /// Returns the rows that sources of a stream have now: in the open windows, or in the mirror.
     ///
     /// # Errors
     /// When the mirror is damaged or cannot be read.
-    pub fn state_of(&self, key: &str, pending: Pending<'_>) -> Result<Option<Vec<u8>>, CaptureError> {
+    pub fn states_of<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k str>,
+        pending: Pending<'_>,
+    ) -> Result<Vec<Option<Vec<u8>>>, CaptureError> {
         let mut mirror = self.mirror.write().expect("no thread panics with it");
         mirror.keys_mut().index();
-        let Some(slot) = mirror.keys().find(key) else { return Ok(None) };
-        row_of(&mirror, self.table.row_bytes(), slot, pending)
+        let state = |key| match mirror.keys().find(key) {
+            Some(slot) => row_of(&mirror, self.table.row_bytes(), slot, pending),
+            None => Ok(None),
+        };
+        keys.map(state).collect()
     }
 
     /// Deletes sources of a stream, of which none comes twice; those that are absent already are passed over.

@@ -66,7 +66,7 @@ pub fn read_versions(
     for way in ways.get(range.start..range.end.min(ways.len())).unwrap_or_default() {
         let version = match before.take() {
             // The first of a range, and what follows a gap, is read from where it was written whole.
-            Some(last) if way.kind == Kind::Change && !way.skips => change(repo, way, last, source)?,
+            Some(last) if way.kind == Kind::Change && !way.skips() => change(repo, way, last, source)?,
             _ => whole(repo, way.commit, source)?,
         };
         before = Some(version.clone());

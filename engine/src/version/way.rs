@@ -32,6 +32,13 @@ struct Step {
     row: u32,
 }
 
+impl Step {
+    /// Returns whether it is coded against another row than the one before.
+    fn skips(&self) -> bool {
+        self.blocks.get(self.block).is_some_and(|b| b.kind == BlockKind::Skip)
+    }
+}
+
 /// Reads one row as it was at a commit by way of the index; `None` when there is no index to go by.
 ///
 /// # Errors
@@ -77,8 +84,9 @@ pub fn read_row(
             return if steps.is_empty() { Ok(Some(found)) } else { apply(repo, table, steps, found).map(Some) };
         }
         let (block, row) = (touch.block as usize, touch.row);
-        let skips = blocks.get(block).is_some_and(|b| b.kind == BlockKind::Skip);
-        steps.push(Step { place, blocks, block, row });
+        let step = Step { place, blocks, block, row };
+        let skips = step.skips();
+        steps.push(step);
         if touch.kind == Kind::Whole {
             return apply(repo, table, steps, found).map(Some);
         }
@@ -103,12 +111,15 @@ pub(super) struct Written {
     pub commit: CommitIndex,
     /// What was done.
     pub kind: Kind,
-    /// Whether it is coded against another row than the one before.
-    pub skips: bool,
     step: Step,
 }
 
 impl Written {
+    /// Returns whether it is coded against another row than the one before.
+    pub fn skips(&self) -> bool {
+        self.step.skips()
+    }
+
     /// Applies it to the row before.
     pub fn apply(&self, repo: &Repository, table: &Table, row: &mut [u8]) -> Result<()> {
         let Step { place, blocks, block, row: at } = &self.step;
@@ -134,9 +145,7 @@ pub(super) fn written(
         let blocks = Arc::new(repo.blocks_of(place)?);
         let Some(touch) = resolve(repo, &touch, owner, collection, slot, place, &blocks)? else { continue };
         let (block, row) = (touch.block as usize, touch.row);
-        let skips = blocks.get(block).is_some_and(|b| b.kind == BlockKind::Skip);
-        let step = Step { place, blocks, block, row };
-        ways.push(Written { commit: owner, kind: touch.kind, skips, step });
+        ways.push(Written { commit: owner, kind: touch.kind, step: Step { place, blocks, block, row } });
     }
     ways.sort_by_key(|w| repo.entry(w.commit).depth);
     Ok(Some(ways))

@@ -138,9 +138,10 @@ impl Flow<'_> {
         let names = self.sources[source].meta.clone();
         let mut notes = Notes::new(names.clone().into());
         let mut left = notes.clone();
-        for delta in deltas {
+        let all = || deltas.iter().map(|delta| delta.source().key.as_str());
+        let states = self.look(source, |capture, held| capture.states_of(all(), held.unwrap_or(&|_| None)))?;
+        for (delta, mut row) in deltas.iter().zip(states) {
             let key = delta.source().key.as_str();
-            let mut row = self.look(source, |capture, held| capture.state_of(key, held.unwrap_or(&|_| None)))?;
             match delta.apply_to(key, &mut row) {
                 Ok(Applied::Already) => continue,
                 Ok(Applied::Changed) => {}
