@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -45,13 +46,17 @@ def options():
 def worker(phase, tool, directory, source, limit, before=()):
     """Returns what a worker printed, or {"error": why it failed}."""
     command = [*before, sys.executable, os.path.join(HERE, "worker.py"), phase, tool, directory, source]
+    # In a group of its own: a program that it has started ends with it, and writes no file behind the one who tidies up.
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+        said, complained = started.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
+        os.killpg(started.pid, signal.SIGKILL)
+        started.communicate()
         return {"error": f"{phase} took more than {limit} s"}
-    if done.returncode:
-        return {"error": f"{phase}: " + (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:300]}
-    return json.loads(done.stdout.splitlines()[-1])
+    if started.returncode:
+        return {"error": f"{phase}: " + (complained.strip().splitlines() or [f"exit code {started.returncode}"])[-1][:300]}
+    return json.loads(said.splitlines()[-1])
 
 
 def make(pattern, args, rows, epochs):

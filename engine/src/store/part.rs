@@ -165,7 +165,7 @@ pub fn encode_part(
         let (first, last) = (rows[0].slot, rows[rows.len() - 1].slot);
         reference(collection, kind, rows.len(), first, last, Block::new(payload))
     };
-    let payload = |rows: &[PartRow<'_>]| payloads.take(rows.len() * table.row_bytes() + 64);
+    let payload = |rows: &[PartRow<'_>]| payloads.take(rows.len().min(rows_per_block) * table.row_bytes() + 64);
     out.par_extend(fresh.par_chunks(rows_per_block).map(|rows| {
         let mut payload = payload(rows);
         let new = gather(rows, table.row_bytes(), |r| r.new);
@@ -189,7 +189,8 @@ fn cut<'p, 'a>(
     rows.chunks(rows_per_block * SPARSE_TIMES).flat_map(move |rows| {
         let tried = rows.iter().step_by(rows.len().div_ceil(TRIED));
         let (count, changed) = tried.fold((0, 0), |(n, changed), row| (n + 1, changed + row.changed_cells(table)));
-        let is_sparse = changed * SPARSE_CELLS <= count * table.dims as usize;
+        // Elements of one byte are coded all, changed or not.
+        let is_sparse = changed * SPARSE_CELLS <= count * table.dims as usize && table.element.size() > 1;
         rows.chunks(if is_sparse { rows.len() } else { rows_per_block })
     })
 }
