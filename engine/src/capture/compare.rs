@@ -70,8 +70,8 @@ impl Compare<'_, '_> {
     /// When the mirror is damaged or cannot be read.
     pub fn batches(&self) -> Result<Vec<DeltaBatch>, CaptureError> {
         let len = self.slots.len();
-        let task = len.div_ceil(TASKS).next_multiple_of(ROWS);
-        let starts: Vec<usize> = (0..len).step_by(task.max(ROWS)).collect();
+        let task = len.div_ceil(TASKS).max(1).next_multiple_of(ROWS);
+        let starts: Vec<usize> = (0..len).step_by(task).collect();
         let batches = starts.into_par_iter().map(|start| self.batch(start..(start + task).min(len)));
         let mut batches = batches.collect::<Result<Vec<_>, _>>()?;
         batches.retain(|batch| !batch.deltas.is_empty());

@@ -91,28 +91,31 @@ impl<'a> Block<'a> {
         for run in runs.iter() {
             self.check(run)?;
         }
-        if let Body::Cells(cells) = &self.body {
-            return cells.apply(runs);
-        }
-        for run in runs {
-            self.apply_run(run);
+        let size = self.shape.row_bytes();
+        match &self.body {
+            Body::Cells(cells) => return cells.apply(runs),
+            Body::Raw(raw) => {
+                for run in runs {
+                    run.rows.copy_from_slice(&raw[run.first * size..][..run.rows.len()]);
+                }
+            }
+            Body::Integers(integers) => {
+                for run in runs {
+                    integers.apply(run.first * size, run.rows);
+                }
+            }
+            Body::Exponents(exponents) => {
+                for run in runs {
+                    exponents.apply(run.first, run.rows);
+                }
+            }
+            Body::Scaled(scaled) => {
+                for run in runs {
+                    (run.first..).zip(run.rows.chunks_exact_mut(size)).for_each(|(r, row)| scaled.apply(r, row));
+                }
+            }
         }
         Ok(())
-    }
-
-    /// Decodes a run of anything but cells.
-    fn apply_run(&self, run: &mut Run<'_>) {
-        let size = self.shape.row_bytes();
-        let (first, start) = (run.first, run.first * size);
-        match &self.body {
-            Body::Raw(raw) => run.rows.copy_from_slice(&raw[start..start + run.rows.len()]),
-            Body::Integers(integers) => integers.apply(start, run.rows),
-            Body::Exponents(exponents) => exponents.apply(first, run.rows),
-            Body::Scaled(scaled) => {
-                (first..).zip(run.rows.chunks_exact_mut(size)).for_each(|(r, row)| scaled.apply(r, row));
-            }
-            Body::Cells(_) => {}
-        }
     }
 
     fn check(&self, run: &Run<'_>) -> Result<(), CodecError> {

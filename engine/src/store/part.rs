@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use rayon::prelude::*;
+use vecdelta_kernels::measure;
 
 use super::error::{Result, StoreError};
 use super::log::Block;
@@ -52,10 +53,9 @@ impl<'a> PartRow<'a> {
 
     /// Returns how many cells changed; all of them where it is written whole.
     pub fn changed_cells(&self, table: &Table) -> usize {
-        let (size, element) = (table.row_bytes(), table.element.size());
+        let size = table.row_bytes();
         let Some(old) = self.old else { return table.dims as usize };
-        let (old, new) = (&old[self.at * size..][..size], self.row(size));
-        old.chunks_exact(element).zip(new.chunks_exact(element)).filter(|(old, new)| old != new).count()
+        measure(table.element, &old[self.at * size..][..size], self.row(size)).changed as usize
     }
 }
 
@@ -186,13 +186,18 @@ fn cut<'p, 'a>(
     rows: &'p [PartRow<'a>],
     rows_per_block: usize,
 ) -> impl Iterator<Item = &'p [PartRow<'a>]> {
-    rows.chunks(rows_per_block * SPARSE_TIMES).flat_map(move |rows| {
-        let tried = rows.iter().step_by(rows.len().div_ceil(TRIED));
-        let (count, changed) = tried.fold((0, 0), |(n, changed), row| (n + 1, changed + row.changed_cells(table)));
-        // Elements of one byte are coded all, changed or not.
-        let is_sparse = changed * SPARSE_CELLS <= count * table.dims as usize && table.element.size() > 1;
-        rows.chunks(if is_sparse { rows.len() } else { rows_per_block })
+    // Elements of one byte are coded all, changed or not.
+    let times = if table.element.size() > 1 { SPARSE_TIMES } else { 1 };
+    rows.chunks(rows_per_block * times).flat_map(move |rows| {
+        rows.chunks(if rows.len() > rows_per_block && is_sparse(table, rows) { rows.len() } else { rows_per_block })
     })
+}
+
+/// Returns whether few cells of some rows changed, as far as a few of them tell.
+fn is_sparse(table: &Table, rows: &[PartRow<'_>]) -> bool {
+    let tried = rows.iter().step_by(rows.len().div_ceil(TRIED));
+    let (count, changed) = tried.fold((0, 0), |(n, changed), row| (n + 1, changed + row.changed_cells(table)));
+    changed * SPARSE_CELLS <= count * table.dims as usize
 }
 
 /// Codes changed rows against what they were at an earlier commit, or else just before; returns what became of them.
